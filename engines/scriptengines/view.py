@@ -1,0 +1,194 @@
+"""What a front end sees: immutable snapshots of scripts, variables, timers, connections and log lines.
+
+Made by `Session.frame()`, once per screen frame. Nothing here holds a live object of a script.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class ScriptState(StrEnum):
+    """Where a script is in its life."""
+
+    LOADING = "loading"
+    RUNNING = "running"
+    IDLE = "idle"
+    PAUSED = "paused"
+    FAILED = "failed"
+    CLOSED = "closed"
+
+
+class Level(StrEnum):
+    """Severity of a log record; OUTPUT is what a script printed."""
+
+    DEBUG = "debug"
+    OUTPUT = "output"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorView:
+    """The last error of a script.
+
+    Attributes:
+        message: Type and message on one line.
+        detail: The whole traceback, of every language it passed through.
+        file: Path of the innermost script frame, or "" when unknown.
+        line: Its line, from 1, or 0 when unknown.
+        time: Seconds since the epoch.
+    """
+
+    message: str
+    detail: str
+    file: str
+    line: int
+    time: float
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptView:
+    """One script.
+
+    Attributes:
+        alias: Its unique name in the session.
+        path: Absolute path of the file.
+        engine: "python", "lua" or "native".
+        isolation: "isolated", "state", "library" …: how it is kept apart.
+        state: Where it is in its life.
+        generation: Number of the running version of its code, from 1.
+        calls: Calls into it since it was loaded.
+        errors: Errors it raised since it was loaded.
+        last_error: The most recent error, also that of a reload that was refused.
+        sample_age: Seconds since its variables were last read; over 1 means it is busy.
+    """
+
+    alias: str
+    path: str
+    engine: str
+    isolation: str
+    state: ScriptState
+    generation: int
+    calls: int
+    errors: int
+    last_error: ErrorView | None
+    sample_age: float
+
+
+@dataclass(frozen=True, slots=True)
+class VariableView:
+    """One variable of a script; `value` is a bounded text, never a full repr of a large object."""
+
+    script: str
+    name: str
+    type: str
+    value: str
+    size: int | None
+    changed_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class TimerView:
+    """One pending timer.
+
+    Attributes:
+        script: Alias of its owner.
+        id: Number by which it can be cancelled, unique within the script.
+        kind: "timeout", "interval" or "asyncio" (made by asyncio itself, e.g. a sleeping task).
+        interval: Milliseconds; for "asyncio" the delay is unknown and 0.
+        due: When it fires next, seconds since the epoch.
+        count: How often it has fired.
+        callback: Name of what it calls.
+        source: "file:line" where it was set, or "".
+    """
+
+    script: str
+    id: int
+    kind: str
+    interval: float
+    due: float
+    count: int
+    callback: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionView:
+    """One socket of a script's loop.
+
+    Attributes:
+        script: Alias of its owner.
+        id: Number by which it can be closed, unique within the script.
+        protocol: "tcp", "udp", "unix" or "pipe".
+        role: "listener", "server" (accepted) or "client".
+        local: Local address.
+        peer: Remote address, "" for a listener.
+        state: "open", "closing" or "paused".
+        received: Bytes read.
+        sent: Bytes written.
+        opened: Seconds since the epoch.
+    """
+
+    script: str
+    id: int
+    protocol: str
+    role: str
+    local: str
+    peer: str
+    state: str
+    received: int
+    sent: int
+    opened: float
+
+
+@dataclass(frozen=True, slots=True)
+class LogRecord:
+    """One line of a script's output or of the log; `script` is "" for the console itself."""
+
+    time: float
+    script: str
+    level: Level
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class FunctionInfo:
+    """One function a script offers.
+
+    Attributes:
+        name: By which it is called.
+        signature: "(a, b=1)" as the language shows it.
+        doc: First paragraph of its documentation, or "".
+        line: Line of its definition, from 1, or 0 when unknown.
+    """
+
+    name: str
+    signature: str
+    doc: str
+    line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """All a screen shows at one moment.
+
+    Attributes:
+        time: Seconds since the epoch.
+        scripts: In order of loading.
+        variables: Of all scripts, by script, then in order of definition.
+        timers: Of all scripts, soonest first.
+        connections: Of all scripts, oldest first.
+        log: Only the records that are new since the frame before.
+        dropped: Reports lost so far because the queue was full.
+    """
+
+    time: float
+    scripts: tuple[ScriptView, ...] = ()
+    variables: tuple[VariableView, ...] = ()
+    timers: tuple[TimerView, ...] = ()
+    connections: tuple[ConnectionView, ...] = ()
+    log: tuple[LogRecord, ...] = ()
+    dropped: int = 0
