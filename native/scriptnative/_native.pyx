@@ -1,0 +1,331 @@
+# cython: language_level=3, subinterpreters_compatible=own_gil, embedsignature=False, binding=False
+"""Python faces of the C layer. Loaded once in every interpreter; holds no state of its own.
+
+An object is shared between interpreters by its address: both sides count the C structure behind it.
+"""
+
+import sys as _sys
+
+from cpython.object cimport PyObject
+from libc.stdint cimport uint32_t, uintptr_t
+from libc.stdlib cimport free
+
+from . import errors as _errors
+
+cdef extern from "value.h":
+    ctypedef struct sc_value:
+        pass
+    ctypedef struct sc_arena:
+        pass
+    void sc_arena_init(sc_arena *arena)
+    void sc_arena_free(sc_arena *arena)
+
+cdef extern from "interp.h":
+    ctypedef struct sc_runlock:
+        pass
+    ctypedef enum sc_lock_status:
+        SC_LOCK_OK
+        SC_LOCK_BUSY
+        SC_LOCK_CYCLE
+        SC_LOCK_CLOSED
+    sc_runlock *sc_runlock_new(const char *name)
+    void sc_runlock_retain(sc_runlock *lock)
+    void sc_runlock_drop(sc_runlock *lock)
+    sc_lock_status sc_runlock_try(sc_runlock *lock)
+    sc_lock_status sc_runlock_acquire(sc_runlock *lock, double seconds, int entering) nogil
+    void sc_runlock_release(sc_runlock *lock)
+    unsigned sc_runlock_give_up(sc_runlock *lock)
+    void sc_runlock_restore(sc_runlock *lock, unsigned depth) nogil
+    void sc_runlock_close(sc_runlock *lock)
+    int sc_runlock_held(sc_runlock *lock)
+    int sc_runlock_contended(sc_runlock *lock)
+    const char *sc_runlock_name(sc_runlock *lock)
+    int sc_runlock_signal_holder(sc_runlock *lock, int signal_number, unsigned long *thread_id)
+
+    ctypedef struct sc_interp:
+        long long id
+        int is_main
+    sc_interp *sc_interp_current() except NULL
+    void sc_interp_retain(sc_interp *interp)
+    void sc_interp_drop(sc_interp *interp)
+    int sc_interp_set_helpers(object make_error, object describe, object rebuild, object interrupt) except -1
+    int sc_interp_set_loop(PyObject *set_running_loop, PyObject *loop) except -1
+    void sc_interp_set_lock(sc_interp *interp, sc_runlock *lock)
+    sc_interp *sc_interp_create() except NULL
+    int sc_interp_end(sc_interp *interp, double seconds)
+    int sc_interp_interrupt(sc_interp *here, sc_interp *there)
+    int sc_interp_run(sc_interp *here, sc_interp *there, const char *code) except -1
+    object sc_interp_import(sc_interp *here, sc_interp *there, const char *module, const char *attribute)
+
+cdef extern from "convert.h":
+    int sc_encode(sc_arena *arena, sc_interp *here, object value, Py_ssize_t index, sc_value *out) except -1
+    object sc_decode(sc_interp *here, const sc_value *value)
+    void sc_kept_release(sc_arena *arena)
+
+cdef extern from "feed.h":
+    ctypedef struct sc_feed:
+        pass
+    ctypedef struct sc_report:
+        sc_report *next
+        double time
+        uint32_t kind
+        uint32_t script
+        sc_value payload
+    sc_feed *sc_feed_new(size_t capacity, int wake)
+    void sc_feed_retain(sc_feed *feed)
+    void sc_feed_drop(sc_feed *feed)
+    int sc_feed_push(sc_feed *feed, uint32_t kind, uint32_t script, const sc_value *payload)
+    sc_report *sc_feed_take(sc_feed *feed, size_t limit)
+    unsigned long sc_feed_dropped(sc_feed *feed)
+    void sc_feed_busy(sc_feed *feed, int change)
+    long sc_feed_busy_count(sc_feed *feed)
+    void sc_feed_wake(sc_feed *feed)
+
+cdef extern from "function.h":
+    ctypedef struct sc_cell:
+        pass
+    sc_cell *sc_cell_new()
+    void sc_cell_drop(sc_cell *cell)
+    unsigned long sc_cell_calls(sc_cell *cell)
+    unsigned long sc_cell_errors(sc_cell *cell)
+    void sc_cell_count(sc_cell *cell, int failed)
+    unsigned sc_cell_advance(sc_cell *cell)
+    object sc_types_new(object module)
+    object sc_function_new(object type, object name, object resolve, sc_cell *cell)
+    int sc_function_bind_reference(object function, object reference) except -1
+    int sc_function_bind_plain(object function, object callable) except -1
+
+
+Reference, Function = sc_types_new(_sys.modules[__name__])
+
+
+cdef class RunLock:
+    """Whoever executes a script holds its run lock: re-entrant, first come first served, refuses cycles."""
+
+    cdef sc_runlock *lock
+
+    def __cinit__(self, str name, *, uintptr_t address=0):
+        if address:
+            self.lock = <sc_runlock *>address
+            sc_runlock_retain(self.lock)
+        else:
+            self.lock = sc_runlock_new(name.encode())
+            if self.lock is NULL:
+                raise MemoryError
+
+    def __dealloc__(self):
+        if self.lock is not NULL:
+            sc_runlock_drop(self.lock)
+
+    @property
+    def address(self):
+        return <uintptr_t>self.lock
+
+    @property
+    def name(self):
+        return sc_runlock_name(self.lock).decode()
+
+    @property
+    def held(self):
+        return bool(sc_runlock_held(self.lock))
+
+    @property
+    def contended(self):
+        return bool(sc_runlock_contended(self.lock))
+
+    def acquire(self, double timeout=-1.0, *, bint entering=True):
+        cdef sc_lock_status status = sc_runlock_try(self.lock)
+        if status != SC_LOCK_OK and not (status == SC_LOCK_BUSY and timeout == 0):
+            with nogil:
+                status = sc_runlock_acquire(self.lock, timeout, entering)
+        if status == SC_LOCK_OK:
+            return True
+        if status == SC_LOCK_BUSY:
+            return False
+        if status == SC_LOCK_CLOSED:
+            raise _errors.ScriptClosed(f"{self.name} is closed; load it again to call it")
+        raise _errors.CallCycleError(
+            f"calling {self.name} would wait for ever: it waits for a script that waits for this one"
+        )
+
+    def release(self):
+        if not sc_runlock_held(self.lock):
+            raise RuntimeError(f"the run lock of {self.name} is not held by this thread")
+        sc_runlock_release(self.lock)
+
+    def give_up(self):
+        if not sc_runlock_held(self.lock):
+            raise RuntimeError(f"the run lock of {self.name} is not held by this thread")
+        return sc_runlock_give_up(self.lock)
+
+    def restore(self, unsigned depth):
+        with nogil:
+            sc_runlock_restore(self.lock, depth)
+
+    def close(self):
+        sc_runlock_close(self.lock)
+
+    def holder(self):
+        cdef unsigned long thread_id = 0
+        return thread_id if sc_runlock_signal_holder(self.lock, 0, &thread_id) else None
+
+    def __enter__(self):
+        self.acquire()
+        return self
+
+    def __exit__(self, *exc_info):
+        self.release()
+
+
+cdef class Feed:
+    """Reports from scripts to the session, and the count of scripts that have something pending."""
+
+    cdef sc_feed *feed
+
+    def __cinit__(self, size_t capacity=0, int wake=-1, *, uintptr_t address=0):
+        if address:
+            self.feed = <sc_feed *>address
+            sc_feed_retain(self.feed)
+        else:
+            self.feed = sc_feed_new(capacity, wake)
+            if self.feed is NULL:
+                raise MemoryError
+
+    def __dealloc__(self):
+        if self.feed is not NULL:
+            sc_feed_drop(self.feed)
+
+    @property
+    def address(self):
+        return <uintptr_t>self.feed
+
+    @property
+    def dropped(self):
+        return sc_feed_dropped(self.feed)
+
+    @property
+    def busy_count(self):
+        return sc_feed_busy_count(self.feed)
+
+    def push(self, uint32_t kind, uint32_t script, payload):
+        cdef sc_arena arena
+        cdef sc_value value
+        cdef int stored
+        sc_arena_init(&arena)
+        try:
+            sc_encode(&arena, sc_interp_current(), payload, 0, &value)
+            stored = sc_feed_push(self.feed, kind, script, &value)
+        finally:
+            sc_kept_release(&arena)
+            sc_arena_free(&arena)
+        if stored < 0:
+            raise MemoryError
+        return stored == 1
+
+    def take(self, size_t limit):
+        cdef sc_interp *here = sc_interp_current()
+        cdef sc_report *report = sc_feed_take(self.feed, limit)
+        cdef sc_report *following
+        reports = []
+        while report is not NULL:
+            following = report.next
+            try:
+                reports.append((report.kind, report.script, report.time, sc_decode(here, &report.payload)))
+            finally:
+                free(report)
+            report = following
+        return reports
+
+    def busy(self, int change):
+        sc_feed_busy(self.feed, change)
+
+    def wake(self):
+        sc_feed_wake(self.feed)
+
+
+cdef class Cell:
+    """Counters of one script, shared by all its function handles."""
+
+    cdef sc_cell *cell
+
+    def __cinit__(self):
+        self.cell = sc_cell_new()
+        if self.cell is NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        if self.cell is not NULL:
+            sc_cell_drop(self.cell)
+
+    @property
+    def calls(self):
+        return sc_cell_calls(self.cell)
+
+    @property
+    def errors(self):
+        return sc_cell_errors(self.cell)
+
+    def count(self, bint failed):
+        sc_cell_count(self.cell, failed)
+
+    def advance(self):
+        return sc_cell_advance(self.cell)
+
+    def function(self, str name, resolve):
+        return sc_function_new(Function, name, resolve, self.cell)
+
+
+cdef class Interpreter:
+    """A sub-interpreter with its own GIL."""
+
+    cdef sc_interp *interp
+
+    def __cinit__(self):
+        self.interp = sc_interp_create()
+
+    def __dealloc__(self):
+        if self.interp is not NULL:
+            sc_interp_drop(self.interp)
+
+    @property
+    def id(self):
+        return self.interp.id
+
+    def set_lock(self, RunLock lock):
+        sc_interp_set_lock(self.interp, NULL if lock is None else lock.lock)
+
+    def run(self, str code):
+        sc_interp_run(sc_interp_current(), self.interp, code.encode())
+
+    def load(self, str module, str attribute):
+        return sc_interp_import(sc_interp_current(), self.interp, module.encode(), attribute.encode())
+
+    def interrupt(self):
+        return bool(sc_interp_interrupt(sc_interp_current(), self.interp))
+
+    def end(self, double timeout):
+        return sc_interp_end(self.interp, timeout) == 0
+
+
+def set_loop(set_running_loop, loop):
+    """Show `loop` as the running loop to threads that call into the current interpreter; None shows none."""
+    if loop is None:
+        sc_interp_set_loop(<PyObject *>set_running_loop, NULL)
+    else:
+        sc_interp_set_loop(<PyObject *>set_running_loop, <PyObject *>loop)
+
+
+def interpreter_id():
+    """Number of the current interpreter; 0 is the main one."""
+    return sc_interp_current().id
+
+
+def bind(function, target):
+    """Bind a Function to a Reference or to any other callable."""
+    if isinstance(target, Reference):
+        sc_function_bind_reference(function, target)
+    else:
+        sc_function_bind_plain(function, target)
+
+
+sc_interp_set_helpers(_errors.make_error, _errors.describe, _errors.rebuild, _errors.ScriptInterrupt)

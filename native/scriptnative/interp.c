@@ -1,0 +1,572 @@
+/* interp.c: interpreters, the seats threads take in them, visits and references. */
+#include "interp.h"
+
+#include "function.h"
+
+#include <stdarg.h>
+#include <stdlib.h>
+#include <time.h>
+
+/* One thread's thread state in one interpreter. Shared by the thread and the interpreter; freed by the last. */
+struct sc_thread {
+    atomic_int refs;
+    _Atomic uint64_t serial; /* of the interpreter; 0 once that has ended */
+    PyThreadState *state;
+    pthread_t thread;
+    int owned;             /* made by us, so ours to delete */
+    unsigned loop_serial;  /* running loop last set */
+    int inside;            /* visits under way; under the interpreter's GIL */
+    int swept;             /* has cleaned up after threads that ended */
+    int interrupted;       /* an asynchronous exception is on its way; under the interpreter's GIL */
+    atomic_int orphan;     /* its thread has ended */
+    sc_thread *next_of_interp;
+    sc_thread *next_of_thread;
+};
+
+#define SEAT_CACHE 8
+
+static __thread sc_thread *seats;                   /* of this thread, all interpreters */
+static __thread sc_thread *seat_cache[SEAT_CACHE];  /* by serial */
+static __thread struct visit_link *visits;          /* innermost first */
+
+static pthread_mutex_t registry = PTHREAD_MUTEX_INITIALIZER;
+static sc_interp *interps[256]; /* open ones; a slot is reused */
+static atomic_ulong last_serial;
+static pthread_key_t thread_exit;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+
+/* ---- records ----------------------------------------------------------------------------------- */
+
+static void drop_seat(sc_thread *seat) {
+    if (atomic_fetch_sub(&seat->refs, 1) == 1) free(seat);
+}
+
+static void leave_seats(void *first) {
+    sc_thread *seat = first;
+    seats = NULL;
+    memset(seat_cache, 0, sizeof seat_cache);
+    while (seat != NULL) {
+        sc_thread *next = seat->next_of_thread;
+        atomic_store(&seat->orphan, 1);
+        drop_seat(seat);
+        seat = next;
+    }
+}
+
+static void make_key(void) { pthread_key_create(&thread_exit, leave_seats); }
+
+static sc_interp *record_new(PyInterpreterState *state) {
+    sc_interp *interp = calloc(1, sizeof *interp);
+    if (interp == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    pthread_once(&once, make_key);
+    atomic_init(&interp->refs, 1);
+    atomic_init(&interp->open, 1);
+    interp->serial = atomic_fetch_add(&last_serial, 1) + 1;
+    interp->state = state;
+    interp->id = PyInterpreterState_GetID(state);
+    interp->is_main = state == PyInterpreterState_Main();
+    pthread_mutex_init(&interp->mutex, NULL);
+    return interp;
+}
+
+sc_interp *sc_interp_current(void) {
+    PyInterpreterState *state = PyInterpreterState_Get();
+    sc_interp *found = NULL;
+    size_t vacant = sizeof interps / sizeof *interps;
+    pthread_mutex_lock(&registry);
+    for (size_t i = 0; i < sizeof interps / sizeof *interps && found == NULL; i++) {
+        if (interps[i] == NULL) vacant = i < vacant ? i : vacant;
+        else if (interps[i]->state == state) found = interps[i];
+    }
+    if (found == NULL && vacant < sizeof interps / sizeof *interps) {
+        found = record_new(state);
+        interps[vacant] = found;
+    } else if (found == NULL) {
+        PyErr_SetString(PyExc_RuntimeError, "more than 256 interpreters are open in this process; unload some scripts");
+    }
+    pthread_mutex_unlock(&registry);
+    return found;
+}
+
+void sc_interp_retain(sc_interp *interp) { atomic_fetch_add(&interp->refs, 1); }
+
+static void discard_pending(sc_interp *interp) {
+    sc_held *held = atomic_exchange(&interp->pending, NULL);
+    while (held != NULL) {
+        sc_held *next = held->next;
+        free(held);
+        held = next;
+    }
+}
+
+void sc_interp_drop(sc_interp *interp) {
+    if (atomic_fetch_sub(&interp->refs, 1) != 1) return;
+    discard_pending(interp);
+    sc_runlock *lock = atomic_load(&interp->lock);
+    if (lock != NULL) sc_runlock_drop(lock);
+    pthread_mutex_destroy(&interp->mutex);
+    free(interp);
+}
+
+int sc_interp_set_helpers(PyObject *make_error, PyObject *describe, PyObject *rebuild, PyObject *interrupt) {
+    sc_interp *here = sc_interp_current();
+    if (here == NULL) return -1;
+    Py_XSETREF(here->make_error, Py_NewRef(make_error));
+    Py_XSETREF(here->describe, Py_NewRef(describe));
+    Py_XSETREF(here->rebuild, Py_NewRef(rebuild));
+    Py_XSETREF(here->interrupt, Py_NewRef(interrupt));
+    return 0;
+}
+
+int sc_interp_set_loop(PyObject *set_running_loop, PyObject *loop) {
+    sc_interp *here = sc_interp_current();
+    if (here == NULL) return -1;
+    Py_XSETREF(here->set_running_loop, Py_XNewRef(set_running_loop));
+    Py_XSETREF(here->loop, Py_XNewRef(loop));
+    here->loop_serial++;
+    return 0;
+}
+
+void sc_interp_set_lock(sc_interp *interp, sc_runlock *lock) {
+    if (lock != NULL) sc_runlock_retain(lock);
+    sc_runlock *old = atomic_exchange(&interp->lock, lock);
+    if (old != NULL) sc_runlock_drop(old);
+}
+
+/* ---- errors ------------------------------------------------------------------------------------- */
+
+static void set_exception(PyObject *exception) {
+    if (exception == NULL) return;
+    if (PyExceptionInstance_Check(exception)) PyErr_SetObject((PyObject *)Py_TYPE(exception), exception);
+    else PyErr_SetString(PyExc_SystemError, "an error helper did not return an exception");
+    Py_DECREF(exception);
+}
+
+void sc_raise(sc_interp *here, int code, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    PyObject *text = PyUnicode_FromFormatV(format, arguments);
+    va_end(arguments);
+    if (text == NULL) return;
+    if (here->make_error == NULL) PyErr_SetObject(PyExc_RuntimeError, text);
+    else set_exception(PyObject_CallFunction(here->make_error, "iO", code, text));
+    Py_DECREF(text);
+}
+
+void sc_raise_refused(sc_interp *here, sc_lock_status status, sc_interp *to) {
+    sc_runlock *lock = atomic_load(&to->lock);
+    const char *name = lock == NULL ? "the script" : sc_runlock_name(lock);
+    if (status == SC_LOCK_CYCLE) {
+        sc_raise(here, SC_E_CYCLE, "calling %s would wait for ever: it waits for a script that waits for this one", name);
+    } else if (status == SC_LOCK_CLOSED) {
+        sc_raise(here, SC_E_CLOSED, "%s is closed; load it again to call it", name);
+    } else {
+        sc_raise(here, SC_E_BUSY, "%s is busy", name);
+    }
+}
+
+int sc_describe_exception(sc_arena *arena, sc_interp *here, sc_value *out) {
+    PyObject *exception = PyErr_GetRaisedException();
+    PyObject *description;
+    if (here->describe != NULL) description = PyObject_CallOneArg(here->describe, exception);
+    else description = Py_BuildValue("(sN)", Py_TYPE(exception)->tp_name, PyObject_Str(exception));
+    int rc = description == NULL ? -1 : sc_encode(arena, here, description, -1, out);
+    Py_XDECREF(description);
+    Py_DECREF(exception);
+    if (rc < 0) PyErr_Clear();
+    return rc;
+}
+
+void sc_raise_described(sc_interp *here, const sc_value *description) {
+    PyObject *value = sc_decode(here, description);
+    if (value == NULL) return;
+    if (here->rebuild == NULL) PyErr_SetObject(PyExc_RuntimeError, value);
+    else set_exception(PyObject_CallOneArg(here->rebuild, value));
+    Py_DECREF(value);
+}
+
+/* ---- seats ---------------------------------------------------------------------------------------- */
+
+static void sweep_orphans(sc_interp *interp) {
+    pthread_mutex_lock(&interp->mutex);
+    sc_thread *gone = NULL, **link = &interp->threads;
+    while (*link != NULL) {
+        sc_thread *seat = *link;
+        if (!atomic_load(&seat->orphan)) {
+            link = &seat->next_of_interp;
+            continue;
+        }
+        *link = seat->next_of_interp;
+        seat->next_of_interp = gone;
+        gone = seat;
+    }
+    pthread_mutex_unlock(&interp->mutex);
+    while (gone != NULL) {
+        sc_thread *next = gone->next_of_interp;
+        if (gone->owned) {
+            PyThreadState_Clear(gone->state);
+            PyThreadState_Delete(gone->state);
+        }
+        drop_seat(gone);
+        gone = next;
+    }
+}
+
+/* Register `state` (or a new one) as this thread's seat. */
+static sc_thread *take_seat(sc_interp *interp, PyThreadState *state) {
+    sc_thread *seat = calloc(1, sizeof *seat);
+    if (seat == NULL) return NULL;
+    seat->owned = state == NULL;
+    seat->state = state != NULL ? state : PyThreadState_New(interp->state);
+    if (seat->state == NULL) {
+        free(seat);
+        return NULL;
+    }
+    atomic_init(&seat->refs, 2);
+    seat->thread = pthread_self();
+    seat->serial = interp->serial;
+    pthread_mutex_lock(&interp->mutex);
+    seat->next_of_interp = interp->threads;
+    interp->threads = seat;
+    pthread_mutex_unlock(&interp->mutex);
+    seat->next_of_thread = seats;
+    seats = seat;
+    pthread_setspecific(thread_exit, seats);
+    seat_cache[interp->serial % SEAT_CACHE] = seat;
+    return seat;
+}
+
+static inline sc_thread *find_seat(const sc_interp *interp) {
+    sc_thread *cached = seat_cache[interp->serial % SEAT_CACHE];
+    if (cached != NULL && atomic_load_explicit(&cached->serial, memory_order_relaxed) == interp->serial) return cached;
+    for (sc_thread *seat = seats; seat != NULL; seat = seat->next_of_thread) {
+        if (seat->serial != interp->serial) continue;
+        seat_cache[interp->serial % SEAT_CACHE] = seat;
+        return seat;
+    }
+    return NULL;
+}
+
+/* A thread that came from `interp` goes back by the state it left there, never by a second one. */
+static sc_thread *seat_for(sc_interp *interp) {
+    sc_thread *seat = find_seat(interp);
+    if (seat != NULL) return seat;
+    for (struct visit_link *link = visits; link != NULL; link = link->outer) {
+        if (PyThreadState_GetInterpreter(link->state) == interp->state) return take_seat(interp, link->state);
+    }
+    return take_seat(interp, NULL);
+}
+
+/* ---- visits ----------------------------------------------------------------------------------------- */
+
+void sc_drain_pending(sc_interp *here) {
+    if (atomic_load_explicit(&here->pending, memory_order_relaxed) == NULL) return;
+    sc_held *held = atomic_exchange(&here->pending, NULL);
+    while (held != NULL) {
+        sc_held *next = held->next;
+        Py_DECREF((PyObject *)held->object);
+        free(held);
+        held = next;
+    }
+}
+
+static void show_loop(sc_interp *to, sc_thread *seat) {
+    seat->loop_serial = to->loop_serial;
+    if (to->set_running_loop == NULL) return;
+    PyObject *loop = to->loop == NULL ? Py_None : to->loop;
+    PyObject *result = PyObject_CallOneArg(to->set_running_loop, loop);
+    if (result == NULL) PyErr_WriteUnraisable(to->set_running_loop);
+    Py_XDECREF(result);
+}
+
+/* Take the lock with the GIL of `from` released; attached to `from` again when refused. */
+static sc_lock_status wait_for_lock(sc_visit *visit) {
+    PyEval_SaveThread();
+    sc_lock_status status = sc_runlock_acquire(visit->lock, -1, 1);
+    PyEval_RestoreThread(visit->from);
+    return status;
+}
+
+sc_lock_status sc_visit_begin(sc_visit *visit, sc_interp *to, int locked) {
+    visit->to = to;
+    visit->from = PyThreadState_Get();
+    visit->lock = locked ? atomic_load(&to->lock) : NULL;
+    atomic_fetch_add(&to->visitors, 1);
+    if (!atomic_load(&to->open)) {
+        atomic_fetch_sub(&to->visitors, 1);
+        return SC_LOCK_CLOSED;
+    }
+    sc_thread *seat = NULL;
+    if (PyThreadState_GetInterpreter(visit->from) != to->state) {
+        seat = seat_for(to);
+        if (seat == NULL) {
+            atomic_fetch_sub(&to->visitors, 1);
+            return SC_LOCK_BUSY;
+        }
+    }
+    if (visit->lock != NULL) {
+        sc_lock_status status = sc_runlock_try(visit->lock);
+        if (status == SC_LOCK_BUSY) status = wait_for_lock(visit);
+        if (status != SC_LOCK_OK) {
+            atomic_fetch_sub(&to->visitors, 1);
+            return status;
+        }
+    }
+    visit->seat = seat;
+    if (seat == NULL) return SC_LOCK_OK;
+    visit->link.state = visit->from;
+    visit->link.outer = visits;
+    visits = &visit->link;
+    PyThreadState_Swap(seat->state);
+    seat->inside++;
+    if (!seat->swept) { /* a new thread comes along about as often as an old one ends */
+        seat->swept = 1;
+        sweep_orphans(to);
+    }
+    sc_drain_pending(to);
+    if (seat->loop_serial != to->loop_serial) show_loop(to, seat);
+    return SC_LOCK_OK;
+}
+
+void sc_visit_end(sc_visit *visit) {
+    sc_thread *seat = visit->seat;
+    if (seat != NULL) {
+        if (--seat->inside == 0 && seat->interrupted) {
+            /* Came too late: it must not hit the next, innocent call. */
+            seat->interrupted = 0;
+            PyThreadState_SetAsyncExc((unsigned long)pthread_self(), NULL);
+        }
+        PyThreadState_Swap(visit->from);
+        visits = visit->link.outer;
+    }
+    if (visit->lock != NULL) sc_runlock_release(visit->lock);
+    atomic_fetch_sub(&visit->to->visitors, 1);
+}
+
+static int interrupt_holder(sc_interp *there, unsigned long holder) {
+    int sent = 0;
+    if (there->interrupt == NULL) return 0;
+    pthread_mutex_lock(&there->mutex);
+    for (sc_thread *seat = there->threads; seat != NULL && !sent; seat = seat->next_of_interp) {
+        if (atomic_load(&seat->orphan) || seat->inside == 0 || (unsigned long)seat->thread != holder) continue;
+        seat->interrupted = 1;
+        sent = PyThreadState_SetAsyncExc(holder, there->interrupt);
+    }
+    pthread_mutex_unlock(&there->mutex);
+    return sent;
+}
+
+int sc_interp_interrupt(sc_interp *here, sc_interp *there) {
+    sc_visit visit;
+    unsigned long holder = 0;
+    int sent = 0;
+    if (sc_visit_begin(&visit, there, 0) != SC_LOCK_OK) return 0;
+    sc_runlock *lock = atomic_load(&there->lock);
+    if (lock != NULL && sc_runlock_signal_holder(lock, 0, &holder)) sent = interrupt_holder(there, holder);
+    sc_visit_end(&visit);
+    (void)here;
+    return sent;
+}
+
+/* ---- references -------------------------------------------------------------------------------------- */
+
+sc_ref *sc_ref_new(sc_interp *here, PyObject *object) {
+    sc_ref *travelling = sc_reference_unwrap(object);
+    if (travelling != NULL) {
+        sc_ref_retain(travelling);
+        return travelling;
+    }
+    sc_ref *ref = malloc(sizeof *ref);
+    if (ref == NULL) {
+        PyErr_NoMemory();
+        return NULL;
+    }
+    atomic_init(&ref->count, 1);
+    sc_interp_retain(here);
+    ref->home = here;
+    ref->object = Py_NewRef(object);
+    ref->callable = PyCallable_Check(object);
+    return ref;
+}
+
+void sc_ref_retain(sc_ref *ref) { atomic_fetch_add(&ref->count, 1); }
+
+void sc_ref_release(sc_ref *ref) {
+    if (atomic_fetch_sub(&ref->count, 1) != 1) return;
+    sc_interp *home = ref->home;
+    sc_held *held = atomic_load(&home->open) ? malloc(sizeof *held) : NULL;
+    if (held != NULL) { /* else the interpreter has ended, and the object with it */
+        held->object = ref->object;
+        held->next = atomic_load(&home->pending);
+        while (!atomic_compare_exchange_weak(&home->pending, &held->next, held)) {}
+    }
+    free(ref);
+    sc_interp_drop(home);
+}
+
+/* ---- creating and ending ------------------------------------------------------------------------------ */
+
+sc_interp *sc_interp_create(void) {
+    PyThreadState *from = PyThreadState_Get(), *state = NULL;
+    PyInterpreterConfig config = {
+        .use_main_obmalloc = 0,
+        .allow_fork = 0,
+        .allow_exec = 0,
+        .allow_threads = 1,
+        .allow_daemon_threads = 0,
+        .check_multi_interp_extensions = 1,
+        .gil = PyInterpreterConfig_OWN_GIL,
+    };
+    PyStatus status = Py_NewInterpreterFromConfig(&state, &config);
+    if (PyStatus_Exception(status) || state == NULL) {
+        if (PyThreadState_GetUnchecked() != from) PyThreadState_Swap(from);
+        PyErr_Format(PyExc_RuntimeError, "no new interpreter: %s", status.err_msg == NULL ? "unknown" : status.err_msg);
+        return NULL;
+    }
+    sc_interp *interp = sc_interp_current();
+    if (interp != NULL) {
+        sc_interp_retain(interp); /* the registry has one count, the caller the other */
+        sc_thread *seat = take_seat(interp, state);
+        if (seat != NULL) seat->owned = 1;
+    }
+    PyThreadState_Swap(from);
+    if (interp == NULL) PyErr_NoMemory();
+    return interp;
+}
+
+static int wait_until_empty(sc_interp *interp, double seconds) {
+    struct timespec pause = { 0, 1000000 };
+    for (long turns = (long)(seconds * 1000); atomic_load(&interp->visitors) != 0; turns--) {
+        if (turns <= 0) return -1;
+        nanosleep(&pause, NULL);
+    }
+    return 0;
+}
+
+static int has_foreign_threads(sc_interp *interp) {
+    int foreign = 0;
+    for (PyThreadState *state = PyInterpreterState_ThreadHead(interp->state); state != NULL && !foreign;
+         state = PyThreadState_Next(state)) {
+        sc_thread *seat = interp->threads;
+        while (seat != NULL && seat->state != state) seat = seat->next_of_interp;
+        foreign = seat == NULL || !seat->owned;
+    }
+    return foreign;
+}
+
+static void clear_record(sc_interp *interp) {
+    sc_drain_pending(interp);
+    Py_CLEAR(interp->reference_type);
+    Py_CLEAR(interp->make_error);
+    Py_CLEAR(interp->describe);
+    Py_CLEAR(interp->rebuild);
+    Py_CLEAR(interp->interrupt);
+    Py_CLEAR(interp->set_running_loop);
+    Py_CLEAR(interp->loop);
+}
+
+static void delete_seats(sc_interp *interp, const sc_thread *mine) {
+    sc_thread *seat = interp->threads;
+    interp->threads = NULL;
+    while (seat != NULL) {
+        sc_thread *next = seat->next_of_interp;
+        if (seat != mine && seat->owned) {
+            PyThreadState_Clear(seat->state);
+            PyThreadState_Delete(seat->state);
+        }
+        atomic_store(&seat->serial, 0);
+        drop_seat(seat);
+        seat = next;
+    }
+}
+
+static void unregister(sc_interp *interp) {
+    pthread_mutex_lock(&registry);
+    for (size_t i = 0; i < sizeof interps / sizeof *interps; i++) {
+        if (interps[i] == interp) interps[i] = NULL;
+    }
+    pthread_mutex_unlock(&registry);
+}
+
+int sc_interp_end(sc_interp *interp, double seconds) {
+    atomic_store(&interp->open, 0);
+    PyThreadState *from = PyEval_SaveThread();
+    int rc = wait_until_empty(interp, seconds);
+    PyEval_RestoreThread(from);
+    if (rc < 0) return -1;
+    sc_thread *seat = seat_for(interp);
+    if (seat == NULL) return -1;
+    PyThreadState *state = seat->state;
+    PyThreadState_Swap(state);
+    if (has_foreign_threads(interp)) {
+        PyThreadState_Swap(from);
+        return -1;
+    }
+    clear_record(interp);
+    delete_seats(interp, seat);
+    unregister(interp);
+    Py_EndInterpreter(state);
+    PyThreadState_Swap(from);
+    sc_interp_drop(interp);
+    return 0;
+}
+
+/* ---- first steps in a new interpreter ------------------------------------------------------------------- */
+
+static PyObject *run_code(const char *code) {
+    PyObject *globals = PyDict_New(), *result = NULL;
+    if (globals != NULL && PyDict_SetItemString(globals, "__builtins__", PyEval_GetBuiltins()) == 0) {
+        result = PyRun_String(code, Py_file_input, globals, globals);
+    }
+    Py_XDECREF(globals);
+    return result;
+}
+
+static PyObject *import_attribute(const char *module, const char *attribute) {
+    PyObject *loaded = PyImport_ImportModule(module);
+    PyObject *found = loaded == NULL ? NULL : PyObject_GetAttrString(loaded, attribute);
+    Py_XDECREF(loaded);
+    return found;
+}
+
+/* Run code (attribute NULL) or import; leaves a reference to the result, or the description of the failure. */
+static int step_inside(sc_arena *arena, sc_interp *there, const char *text, const char *attribute, sc_value *out) {
+    PyObject *result = attribute == NULL ? run_code(text) : import_attribute(text, attribute);
+    int rc = result == NULL ? -1 : sc_encode(arena, there, result, -1, out);
+    Py_XDECREF(result);
+    if (rc < 0 && sc_describe_exception(arena, there, out) < 0) out->tag = SC_NIL;
+    return rc;
+}
+
+static PyObject *take_step(sc_interp *here, sc_interp *there, const char *text, const char *attribute) {
+    sc_arena arena;
+    sc_visit visit;
+    sc_value outcome;
+    PyObject *result = NULL;
+    sc_lock_status status = sc_visit_begin(&visit, there, 0);
+    if (status != SC_LOCK_OK) {
+        sc_raise_refused(here, status, there);
+        return NULL;
+    }
+    sc_arena_init(&arena);
+    int rc = step_inside(&arena, there, text, attribute, &outcome);
+    sc_visit_end(&visit);
+    if (rc == 0) result = sc_decode(here, &outcome);
+    else if (outcome.tag != SC_NIL) sc_raise_described(here, &outcome);
+    else PyErr_NoMemory();
+    sc_arena_free(&arena);
+    return result;
+}
+
+int sc_interp_run(sc_interp *here, sc_interp *there, const char *code) {
+    PyObject *none = take_step(here, there, code, NULL);
+    Py_XDECREF(none);
+    return none == NULL ? -1 : 0;
+}
+
+PyObject *sc_interp_import(sc_interp *here, sc_interp *there, const char *module, const char *attribute) {
+    return take_step(here, there, module, attribute);
+}

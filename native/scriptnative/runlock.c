@@ -1,0 +1,246 @@
+/* runlock.c: the run lock and the graph of who waits for whom. */
+#include "runlock.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* What the locks know of a thread. Lives as long as the thread. */
+typedef struct self_t {
+    struct self_t *next, *prev; /* all threads, under `graph` */
+    pthread_t thread;
+    sc_runlock *waiting_for;    /* under `graph` */
+    struct self_t *next_waiter; /* in the queue of waiting_for */
+    int granted;
+    pthread_cond_t wake;
+} self_t;
+
+struct sc_runlock {
+    atomic_long refs;
+    _Atomic(self_t *) owner;
+    unsigned depth;    /* of the owner; only it reads or writes */
+    atomic_int waiters;
+    atomic_int closed;
+    self_t *first, *last; /* queue, under `graph` */
+    char name[];
+};
+
+/* One mutex for all locks: it is taken only when somebody has to wait, and a cycle can span them all. */
+static pthread_mutex_t graph = PTHREAD_MUTEX_INITIALIZER;
+static self_t *all_threads;
+static pthread_key_t thread_exit;
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static __thread self_t *self_cached;
+
+static void forget_thread(void *record) {
+    self_t *self = record;
+    pthread_mutex_lock(&graph);
+    if (self->prev != NULL) self->prev->next = self->next;
+    else all_threads = self->next;
+    if (self->next != NULL) self->next->prev = self->prev;
+    pthread_mutex_unlock(&graph);
+    pthread_cond_destroy(&self->wake);
+    free(self);
+    self_cached = NULL;
+}
+
+static void make_key(void) { pthread_key_create(&thread_exit, forget_thread); }
+
+static self_t *make_self(void) {
+    pthread_once(&once, make_key);
+    self_t *self = calloc(1, sizeof *self);
+    if (self == NULL) abort(); /* a lock that cannot be taken cannot be reported either */
+    self->thread = pthread_self();
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+#if !defined(__APPLE__)
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+#endif
+    pthread_cond_init(&self->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    pthread_mutex_lock(&graph);
+    self->next = all_threads;
+    if (all_threads != NULL) all_threads->prev = self;
+    all_threads = self;
+    pthread_mutex_unlock(&graph);
+    pthread_setspecific(thread_exit, self);
+    self_cached = self;
+    return self;
+}
+
+static inline self_t *get_self(void) { return self_cached != NULL ? self_cached : make_self(); }
+
+sc_runlock *sc_runlock_new(const char *name) {
+    size_t size = strlen(name) + 1;
+    sc_runlock *lock = calloc(1, sizeof *lock + size);
+    if (lock == NULL) return NULL;
+    atomic_init(&lock->refs, 1);
+    memcpy(lock->name, name, size);
+    return lock;
+}
+
+void sc_runlock_retain(sc_runlock *lock) { atomic_fetch_add(&lock->refs, 1); }
+
+void sc_runlock_drop(sc_runlock *lock) {
+    if (atomic_fetch_sub(&lock->refs, 1) == 1) free(lock);
+}
+
+const char *sc_runlock_name(const sc_runlock *lock) { return lock->name; }
+
+int sc_runlock_held(const sc_runlock *lock) { return self_cached != NULL && atomic_load(&lock->owner) == self_cached; }
+
+int sc_runlock_contended(const sc_runlock *lock) { return atomic_load(&lock->waiters) != 0; }
+
+sc_lock_status sc_runlock_try(sc_runlock *lock) {
+    self_t *self = get_self(), *free_lock = NULL;
+    if (atomic_load_explicit(&lock->owner, memory_order_relaxed) == self) {
+        lock->depth++;
+        return SC_LOCK_OK;
+    }
+    if (atomic_load_explicit(&lock->closed, memory_order_relaxed)) return SC_LOCK_CLOSED;
+    if (atomic_load(&lock->waiters) != 0) return SC_LOCK_BUSY; /* they came first */
+    if (!atomic_compare_exchange_strong(&lock->owner, &free_lock, self)) return SC_LOCK_BUSY;
+    lock->depth = 1;
+    return SC_LOCK_OK;
+}
+
+/* Hand a free lock to the first in the queue; under `graph`. */
+static void grant_next(sc_runlock *lock) {
+    self_t *first = lock->first, *nobody = NULL;
+    if (first == NULL || !atomic_compare_exchange_strong(&lock->owner, &nobody, first)) return;
+    lock->first = first->next_waiter;
+    if (lock->first == NULL) lock->last = NULL;
+    first->granted = 1;
+    pthread_cond_signal(&first->wake);
+}
+
+static void leave_queue(sc_runlock *lock, self_t *self) {
+    self_t **link = &lock->first, *previous = NULL;
+    while (*link != NULL && *link != self) {
+        previous = *link;
+        link = &(*link)->next_waiter;
+    }
+    if (*link == NULL) return;
+    *link = self->next_waiter;
+    if (lock->last == self) lock->last = previous;
+}
+
+/* Would waiting for `lock` close a circle? Under `graph`. */
+static int closes_cycle(const sc_runlock *lock, const self_t *self) {
+    const self_t *owner = atomic_load(&lock->owner);
+    while (owner != NULL) {
+        if (owner == self) return 1;
+        if (owner->waiting_for == NULL || owner->granted) return 0;
+        owner = atomic_load(&owner->waiting_for->owner);
+    }
+    return 0;
+}
+
+static void deadline_after(double seconds, struct timespec *deadline) {
+#if defined(__APPLE__)
+    clock_gettime(CLOCK_REALTIME, deadline);
+#else
+    clock_gettime(CLOCK_MONOTONIC, deadline);
+#endif
+    time_t whole = (time_t)seconds;
+    deadline->tv_sec += whole;
+    deadline->tv_nsec += (long)((seconds - (double)whole) * 1e9);
+    if (deadline->tv_nsec >= 1000000000L) {
+        deadline->tv_nsec -= 1000000000L;
+        deadline->tv_sec++;
+    }
+}
+
+/* Wait in the queue until granted; under `graph`. */
+static sc_lock_status wait_in_queue(sc_runlock *lock, self_t *self, double seconds, int entering) {
+    struct timespec deadline;
+    sc_lock_status status = SC_LOCK_OK;
+    if (seconds >= 0) deadline_after(seconds, &deadline);
+    self->granted = 0;
+    self->next_waiter = NULL;
+    self->waiting_for = lock;
+    if (lock->last != NULL) lock->last->next_waiter = self;
+    else lock->first = self;
+    lock->last = self;
+    grant_next(lock);
+    while (!self->granted) {
+        if (entering && atomic_load(&lock->closed)) status = SC_LOCK_CLOSED;
+        else if (closes_cycle(lock, self)) status = SC_LOCK_CYCLE;
+        else if (seconds < 0) pthread_cond_wait(&self->wake, &graph);
+        else if (pthread_cond_timedwait(&self->wake, &graph, &deadline) == ETIMEDOUT) status = SC_LOCK_BUSY;
+        if (status != SC_LOCK_OK && !self->granted) {
+            leave_queue(lock, self);
+            break;
+        }
+        status = SC_LOCK_OK;
+    }
+    self->waiting_for = NULL;
+    return status;
+}
+
+sc_lock_status sc_runlock_acquire(sc_runlock *lock, double seconds, int entering) {
+    self_t *self = get_self();
+    if (atomic_load_explicit(&lock->owner, memory_order_relaxed) == self) {
+        lock->depth++;
+        return SC_LOCK_OK;
+    }
+    if (entering && atomic_load(&lock->closed)) return SC_LOCK_CLOSED;
+    self_t *nobody = NULL;
+    if (atomic_load(&lock->waiters) == 0 && atomic_compare_exchange_strong(&lock->owner, &nobody, self)) {
+        lock->depth = 1;
+        return SC_LOCK_OK;
+    }
+    pthread_mutex_lock(&graph);
+    /* The releaser stores `owner` and then reads `waiters`; we write `waiters` and then read `owner`: one sees the other. */
+    atomic_fetch_add(&lock->waiters, 1);
+    sc_lock_status status = wait_in_queue(lock, self, seconds, entering);
+    atomic_fetch_sub(&lock->waiters, 1);
+    pthread_mutex_unlock(&graph);
+    if (status == SC_LOCK_OK) lock->depth = 1;
+    return status;
+}
+
+unsigned sc_runlock_give_up(sc_runlock *lock) {
+    unsigned depth = lock->depth;
+    lock->depth = 0;
+    atomic_store(&lock->owner, NULL);
+    if (atomic_load(&lock->waiters) != 0) {
+        pthread_mutex_lock(&graph);
+        grant_next(lock);
+        pthread_mutex_unlock(&graph);
+    }
+    return depth;
+}
+
+void sc_runlock_release(sc_runlock *lock) {
+    if (--lock->depth == 0) sc_runlock_give_up(lock);
+}
+
+void sc_runlock_restore(sc_runlock *lock, unsigned depth) {
+    sc_runlock_acquire(lock, -1, 0);
+    lock->depth = depth;
+}
+
+void sc_runlock_close(sc_runlock *lock) {
+    pthread_mutex_lock(&graph);
+    atomic_store(&lock->closed, 1);
+    for (self_t *waiter = lock->first; waiter != NULL; waiter = waiter->next_waiter) pthread_cond_signal(&waiter->wake);
+    pthread_mutex_unlock(&graph);
+}
+
+int sc_runlock_signal_holder(sc_runlock *lock, int signal_number, unsigned long *thread_id) {
+    int signalled = 0;
+    pthread_mutex_lock(&graph);
+    self_t *owner = atomic_load(&lock->owner);
+    /* A listed thread cannot finish exiting: forget_thread waits for `graph`. */
+    for (self_t *thread = all_threads; thread != NULL; thread = thread->next) {
+        if (thread != owner) continue;
+        if (thread_id != NULL) *thread_id = (unsigned long)thread->thread;
+        signalled = signal_number == 0 || pthread_kill(thread->thread, signal_number) == 0;
+        break;
+    }
+    pthread_mutex_unlock(&graph);
+    return signalled;
+}
