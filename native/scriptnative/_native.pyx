@@ -91,6 +91,7 @@ cdef extern from "function.h":
     void sc_cell_count(sc_cell *cell, int failed)
     unsigned sc_cell_advance(sc_cell *cell)
     object sc_types_new(object module)
+    object sc_reference_call_unlocked(object reference, tuple args)
     object sc_function_new(object type, object name, object resolve, sc_cell *cell)
     int sc_function_bind_reference(object function, object reference) except -1
     int sc_function_bind_plain(object function, object callable) except -1
@@ -307,6 +308,29 @@ cdef class Interpreter:
         return sc_interp_end(self.interp, timeout) == 0
 
 
+include "luaguard.pxi"
+include "library.pxi"
+
+
+cdef extern from "function.h":
+    sc_native *sc_native_unwrap(object value)
+    int sc_function_bind_native(object function, object owner, sc_native *native) except -1
+    int sc_function_bind_lua(object function, object fast, object slow, sc_runlock *lock, sc_guard *guard) except -1
+
+
+def bind_lua(function, fast, slow, RunLock lock, LuaGuard guard):
+    """Bind a Function to a Lua function; `slow` takes whatever is not a plain scalar and `slow.finish` its results."""
+    sc_function_bind_lua(function, fast, slow, lock.lock, guard.guard)
+
+
+def bind_native(function, target):
+    """Bind a Function to a NativeFunction."""
+    cdef sc_native *native = sc_native_unwrap(target)
+    if native is NULL:
+        raise TypeError(f"not a native function: {target!r}")
+    sc_function_bind_native(function, target, native)
+
+
 def set_loop(set_running_loop, loop):
     """Show `loop` as the running loop to threads that call into the current interpreter; None shows none."""
     if loop is None:
@@ -318,6 +342,11 @@ def set_loop(set_running_loop, loop):
 def interpreter_id():
     """Number of the current interpreter; 0 is the main one."""
     return sc_interp_current().id
+
+
+def call_unlocked(reference, *args):
+    """Call through a Reference without the run lock of the script: to look, or to start what takes it itself."""
+    return sc_reference_call_unlocked(reference, args)
 
 
 def bind(function, target):

@@ -209,6 +209,13 @@ sc_ref *sc_reference_unwrap(PyObject *object) {
     return Py_TYPE(object)->tp_dealloc == reference_dealloc ? ((reference_object *)object)->ref : NULL;
 }
 
+PyObject *sc_reference_call_unlocked(PyObject *object, PyObject *args) {
+    sc_ref *ref = sc_reference_unwrap(object);
+    if (ref == NULL) return PyObject_CallObject(object, args);
+    sc_interp *here = ((reference_object *)object)->here;
+    return sc_reference_call(here, ref, &PyTuple_GET_ITEM(args, 0), PyTuple_GET_SIZE(args), NULL, 0);
+}
+
 PyObject *sc_reference_wrap(sc_interp *here, sc_ref *ref) {
     if (ref->home == here) return Py_NewRef(ref->object);
     reference_object *self = (reference_object *)here->reference_type->tp_alloc(here->reference_type, 0);

@@ -35,6 +35,8 @@ sc_ref *sc_reference_unwrap(PyObject *object);
 PyObject *sc_reference_call(sc_interp *here, sc_ref *ref, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
                             int locked);
 
+PyObject *sc_reference_call_unlocked(PyObject *reference, PyObject *args);
+
 /* ---- Function: what `script.function(name)` returns ----------------------------------------------- */
 
 /* New Function; `resolve(function)` binds it by one of the calls below, on first use and after a reload. */

@@ -20,7 +20,6 @@ typedef struct call_t {
     const char *name;    /* of the function, for messages and frames */
     sc_interp *here;
     PyThreadState *state; /* while the GIL is released */
-    pthread_t thread;
     failure_t failure;
     int has_cause; /* `description` tells what failed further out */
     const char *type, *message;
@@ -157,40 +156,35 @@ static int check_items(call_t *call, const sc_type *group, sc_value *items, size
 /* What is close enough is turned into what the signature says, where the memory is `ours` to write. */
 static int check(call_t *call, const sc_type *type, sc_value *value, const place_t *place, int ours) {
     uint32_t tag = value->tag;
+    if (tag == type->tag) return 0;
     switch (type->letter) {
     case 'A': return 0;
     case 'l':
-        if (tag == SC_INT) return 0;
         if (tag != SC_BOOL) break;
         if (ours) value->tag = SC_INT;
         return 0;
     case 'd':
-        if (tag == SC_DOUBLE) return 0;
         if (tag != SC_INT && tag != SC_BOOL) break;
         if (ours) {
             value->tag = SC_DOUBLE;
             value->as.number = (double)value->as.integer;
         }
         return 0;
-    case 'b': if (tag == SC_BOOL) return 0; break;
-    case 's': if (tag == SC_STR) return 0; break;
-    case 'y': if (tag == SC_BYTES || tag == SC_BYTEARRAY) return 0; break;
-    case 'p': if (tag == SC_INT || tag == SC_NIL) return 0; break;
-    case 'O': if (tag == SC_REF) return 0; break;
+    case 'y': if (tag == SC_BYTEARRAY) return 0; break;
+    case 'p': if (tag == SC_NIL) return 0; break;
     case 'L':
     case 'D': {
         /* An empty Lua table is either. */
-        uint32_t wanted = type->letter == 'L' ? SC_LIST : SC_DICT, other = type->letter == 'L' ? SC_DICT : SC_LIST;
-        if (tag == wanted || (type->letter == 'L' && tag == SC_TUPLE)) return 0;
+        uint32_t other = type->letter == 'L' ? SC_DICT : SC_LIST;
+        if (type->letter == 'L' && tag == SC_TUPLE) return 0;
         if (tag != other || value->length != 0) break;
-        if (ours) value->tag = wanted;
+        if (ours) value->tag = type->tag;
         return 0;
     }
     case 'T':
         if ((tag != SC_TUPLE && tag != SC_LIST) || value->length < type->minimum) break;
         if (!type->variadic && value->length > type->count) break;
         return check_items(call, type, value->as.items, value->length, place, ours);
-    default: if (tag == SC_NIL) return 0; break;
     }
     return mismatch(call, type, value, place);
 }
@@ -205,11 +199,10 @@ static int check_items(call_t *call, const sc_type *group, sc_value *items, size
     return 0;
 }
 
-static int check_arguments(call_t *call, const sc_type *group, sc_value *values, size_t n) {
-    if (n < group->minimum || (!group->variadic && n > group->count))
-        return record(call, FAILED, "TypeError", "%s() takes %s%u argument%s, got %zu", call->name,
-                      group->variadic ? "at least " : "", group->minimum, group->minimum == 1 ? "" : "s", n);
-    return check_items(call, group, values, n, NULL, 1);
+static inline int check_count(call_t *call, const sc_type *group, size_t n) {
+    if (n >= group->minimum && (group->variadic || n <= group->count)) return 0;
+    return record(call, FAILED, "TypeError", "%s() takes %s%u argument%s, got %zu", call->name,
+                  group->variadic ? "at least " : "", group->minimum, group->minimum == 1 ? "" : "s", n);
 }
 
 /* ---- values of the module: checked, and names of its functions turned into references -------------------- */
@@ -379,8 +372,8 @@ static int go_out(call_t *call, const char *name, sc_ref *ref, const sc_value *a
     sc_visit visit;
     if (out == NULL) out = &ignored;
     *out = sc_nil();
-    /* Another thread has no business with the thread state of this call. */
-    if (!pthread_equal(call->thread, pthread_self())) return -1;
+    /* A thread of the module's own has no business with the thread state of this call. */
+    if (!sc_runlock_held(call->library->lock)) return -1;
     PyEval_RestoreThread(call->state);
     int rc = -1;
     if (at == call->here) {
@@ -431,7 +424,6 @@ static inline void begin(call_t *call, sc_library *library, const sc_native *fn,
     call->fn = fn;
     call->name = name;
     call->here = here;
-    call->thread = pthread_self();
     call->failure = NO_FAILURE;
     call->has_cause = 0;
     sc_arena_init(&call->arena);
@@ -440,7 +432,7 @@ static inline void begin(call_t *call, sc_library *library, const sc_native *fn,
 static inline void end(call_t *call) {
     if (call->arena.kept != NULL) sc_kept_release(&call->arena);
     sc_arena_free(&call->arena);
-    sc_drain_pending(call->here);
+    if (atomic_load_explicit(&call->here->pending, memory_order_relaxed) != NULL) sc_drain_pending(call->here);
 }
 
 static void refuse(call_t *call, sc_lock_status status) {
@@ -480,27 +472,44 @@ static inline void leave(call_t *call) {
     PyEval_RestoreThread(call->state);
 }
 
-static int encode_arguments(call_t *call, const sc_native *fn, PyObject *const *args, size_t n, sc_value *values) {
-    for (size_t i = 0; i < n; i++) {
-        PyObject *o = args[i];
-        if (PyLong_CheckExact(o) && PyUnstable_Long_IsCompact((PyLongObject *)o)) {
-            values[i] = sc_int(PyUnstable_Long_CompactValue((PyLongObject *)o));
-        } else if (PyFloat_CheckExact(o)) {
-            values[i] = sc_double(PyFloat_AS_DOUBLE(o));
-        } else if (sc_encode(&call->arena, call->here, o, (Py_ssize_t)i, &values[i]) < 0) {
-            return -1;
-        }
+static inline int encode_argument(call_t *call, PyObject *o, size_t i, sc_value *out) {
+    if (PyLong_CheckExact(o) && PyUnstable_Long_IsCompact((PyLongObject *)o)) {
+        *out = sc_int(PyUnstable_Long_CompactValue((PyLongObject *)o));
+    } else if (PyFloat_CheckExact(o)) {
+        *out = sc_double(PyFloat_AS_DOUBLE(o));
+    } else {
+        return sc_encode(&call->arena, call->here, o, (Py_ssize_t)i, out);
     }
-    return fn->types == NULL ? 0 : check_arguments(call, fn->types, values, n);
+    return 0;
+}
+
+static int encode_arguments(call_t *call, const sc_native *fn, PyObject *const *args, size_t n, sc_value *values) {
+    const sc_type *type = fn->types;
+    if (type != NULL && check_count(call, type, n) < 0) return -1;
+    for (size_t i = 0; i < n; i++) {
+        if (encode_argument(call, args[i], i, &values[i]) < 0) return -1;
+        if (type == NULL) continue;
+        if (i < fn->types->count) type += i == 0 ? 1 : type->span;
+        if (type->tag == values[i].tag) continue;
+        place_t place = { NULL, i };
+        if (check(call, type, &values[i], &place, 1) < 0) return -1;
+    }
+    return 0;
 }
 
 static PyObject *finish(call_t *call, const sc_native *fn, sc_value *out) {
+    const sc_type *type = fn->types == NULL ? NULL : fn->types + fn->types->span;
+    if (type == NULL || type->tag == out->tag) {
+        /* Read field by field: copying what the module has just written field by field would stall. */
+        if (out->tag == SC_INT) return PyLong_FromLongLong(out->as.integer);
+        if (out->tag == SC_DOUBLE) return PyFloat_FromDouble(out->as.number);
+    }
     sc_value value;
     if (prepare_value(call, call->here, out, &value) < 0) return NULL;
-    if (fn->types != NULL) {
+    if (type != NULL && type->tag != value.tag) {
         place_t place = { NULL, RESULT };
-        if (check(call, fn->types + fn->types->span, &value, &place, 0) < 0) return NULL;
-        if (fn->types[fn->types->span].letter == 'd' && value.tag != SC_DOUBLE) value = sc_double((double)value.as.integer);
+        if (check(call, type, &value, &place, 0) < 0) return NULL;
+        if (type->letter == 'd') value = sc_double((double)value.as.integer);
     }
     return sc_decode(call->here, &value);
 }
@@ -635,6 +644,17 @@ sc_library *sc_library_new(void *handle, const sc_module *module, const char *pa
     }
     sc_library_free(library);
     return NULL;
+}
+
+int sc_library_locate(sc_library *library, const char *source) {
+    char *copy = strdup(source);
+    if (copy == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    free(library->source);
+    library->source = copy;
+    return 0;
 }
 
 void sc_library_free(sc_library *library) {

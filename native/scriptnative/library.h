@@ -16,9 +16,12 @@
 
 typedef struct sc_library sc_library;
 
+#define SC_NO_TAG 255
+
 /* One node of a signature, in preorder: a group (tuple, or all arguments) is followed by its items. */
 typedef struct sc_type {
     char letter;
+    unsigned char tag;      /* the one that needs no further look, or SC_NO_TAG */
     unsigned char variadic; /* the last item may be repeated */
     uint16_t minimum;       /* items a group needs */
     uint16_t count;         /* items a group names */
@@ -57,11 +60,13 @@ void sc_handle_close(void *handle);
  * Takes over `handle` unless it fails. NULL without memory. */
 sc_library *sc_library_new(void *handle, const sc_module *module, const char *path, sc_runlock *lock,
                            sc_interp *home);
+/* Name `source` in frames from now on. 0, or -1 with MemoryError set. */
+int sc_library_locate(sc_library *library, const char *source);
 /* Unmaps it too, so nothing may run in it: callers hold its owner while they call. */
 void sc_library_free(sc_library *library);
 
 /* Call `fn` from the interpreter `here`, to which the thread is attached; `nargs` is the plain count. The caller
- * keeps fn->library retained. New reference, or NULL with an exception set. */
+ * holds a reference to the library's owner. New reference, or NULL with an exception set. */
 PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 
 /* Run the module's load() or unload(). 0, or -1 with an exception set. */

@@ -20,6 +20,16 @@ cdef extern from "<string.h>" nogil:
 
 cdef extern from "scriptconsole.h":
     const uint32_t SC_ABI_VERSION
+    cdef enum:
+        SC_NIL
+        SC_BOOL
+        SC_INT
+        SC_DOUBLE
+        SC_STR
+        SC_BYTES
+        SC_LIST
+        SC_DICT
+        SC_REF
     ctypedef struct sc_export:
         const char *name
         void *function
@@ -45,8 +55,11 @@ cdef extern from "scriptconsole.h":
         const sc_variable *variables
 
 cdef extern from "library.h":
+    cdef enum:
+        SC_NO_TAG
     ctypedef struct sc_type:
         char letter
+        unsigned char tag
         unsigned char variadic
         uint16_t minimum
         uint16_t count
@@ -106,8 +119,28 @@ cdef str _text(const char *text):
 # ---- signatures --------------------------------------------------------------------------------------
 
 
-cdef class _SignatureError(Exception):
+class _SignatureError(Exception):
     """What is wrong with a signature; the second argument is the position, from 0."""
+
+
+cdef unsigned char _exact_tag(char letter) noexcept:
+    if letter == b"l" or letter == b"p":
+        return SC_INT
+    if letter == b"d":
+        return SC_DOUBLE
+    if letter == b"b":
+        return SC_BOOL
+    if letter == b"s":
+        return SC_STR
+    if letter == b"y":
+        return SC_BYTES
+    if letter == b"L":
+        return SC_LIST
+    if letter == b"D":
+        return SC_DICT
+    if letter == b"O":
+        return SC_REF
+    return SC_NIL if letter == b"N" else SC_NO_TAG
 
 
 cdef class _Signature:
@@ -121,6 +154,7 @@ cdef class _Signature:
     cdef sc_type *add(self, char letter):
         cdef sc_type *node = self.nodes + self.used
         node.letter = letter
+        node.tag = _exact_tag(letter)
         node.variadic = 0
         node.minimum = node.count = 0
         node.span = 1
@@ -272,3 +306,268 @@ cdef int _check_module(const sc_module *module, str path) except -1:
             )
         i += 1
     return 0
+
+
+# ---- variables ---------------------------------------------------------------------------------------
+
+
+cdef size_t _element_size(sc_kind kind) noexcept:
+    if kind == SC_VAR_INT64:
+        return sizeof(int64_t)
+    if kind == SC_VAR_DOUBLE:
+        return sizeof(double)
+    if kind == SC_VAR_INT32 or kind == SC_VAR_FLOAT:
+        return sizeof(int32_t)
+    return 1
+
+
+cdef object _read_element(const sc_variable *variable, size_t index):
+    cdef const char *address = <const char *>variable.address + index * _element_size(variable.kind)
+    if variable.kind == SC_VAR_INT64:
+        return (<const int64_t *>address)[0]
+    if variable.kind == SC_VAR_INT32:
+        return (<const int32_t *>address)[0]
+    if variable.kind == SC_VAR_DOUBLE:
+        return (<const double *>address)[0]
+    if variable.kind == SC_VAR_FLOAT:
+        return (<const float *>address)[0]
+    return address[0] != 0
+
+
+cdef object _read(const sc_variable *variable, size_t limit, size_t string_limit):
+    """The value, cut after `limit` elements or `string_limit` bytes."""
+    cdef size_t i
+    cdef const char *text = <const char *>variable.address
+    if variable.kind == SC_VAR_STRING:
+        return text[:strnlen(text, min(variable.count, string_limit))].decode("utf-8", "backslashreplace")
+    if variable.count == 1:
+        return _read_element(variable, 0)
+    return [_read_element(variable, i) for i in range(min(variable.count, limit))]
+
+
+cdef int _write_element(const sc_variable *variable, str name, object value, char *out) except -1:
+    cdef int64_t integer
+    cdef double number
+    kind = _KIND_NAMES[variable.kind]
+    if variable.kind == SC_VAR_BOOL:
+        if not isinstance(value, bool):
+            raise _errors.CrossingError(f"{name} must be a bool, got {type(value).__name__}")
+        out[0] = value is True
+    elif variable.kind == SC_VAR_INT64 or variable.kind == SC_VAR_INT32:
+        bits = 63 if variable.kind == SC_VAR_INT64 else 31
+        if not isinstance(value, int):
+            raise _errors.CrossingError(f"{name} must be an int, got {type(value).__name__}")
+        if not -(1 << bits) <= value < (1 << bits):
+            raise _errors.CrossingError(f"{name} must fit {kind}: {-(1 << bits)} to {(1 << bits) - 1}")
+        integer = value
+        if variable.kind == SC_VAR_INT64:
+            (<int64_t *>out)[0] = integer
+        else:
+            (<int32_t *>out)[0] = <int32_t>integer
+    else:
+        if not isinstance(value, (int, float)):
+            raise _errors.CrossingError(f"{name} must be a number, got {type(value).__name__}")
+        try:
+            number = float(value)
+        except OverflowError:
+            raise _errors.CrossingError(f"{name} must fit {kind}") from None
+        if variable.kind == SC_VAR_DOUBLE:
+            (<double *>out)[0] = number
+        elif FLT_MAX < abs(number) < float("inf"):
+            raise _errors.CrossingError(f"{name} must fit float: at most {FLT_MAX:.6g} in size")
+        else:
+            (<float *>out)[0] = <float>number
+    return 0
+
+
+cdef bytes _encode_string(const sc_variable *variable, str name, object value):
+    if not isinstance(value, str):
+        raise _errors.CrossingError(f"{name} must be a str, got {type(value).__name__}")
+    try:
+        encoded = value.encode()
+    except UnicodeEncodeError:
+        raise _errors.CrossingError(f"{name} must be text without lone surrogates") from None
+    if b"\0" in encoded:
+        raise _errors.CrossingError(f"{name} cannot hold a NUL character: it would end there")
+    if len(encoded) >= variable.count:
+        raise _errors.CrossingError(f"{name} must be at most {variable.count - 1} bytes of UTF-8, got {len(encoded)}")
+    return encoded + b"\0"
+
+
+cdef bytes _encode_variable(const sc_variable *variable, str name, object value):
+    """What to copy to the variable's address, checked as a whole before anything is written."""
+    cdef size_t size = _element_size(variable.kind), i
+    if variable.kind == SC_VAR_STRING:
+        return _encode_string(variable, name, value)
+    if variable.count == 1:
+        value = [value]
+    elif not isinstance(value, (list, tuple)) or len(value) != variable.count:
+        got = f"{len(value)} of them" if isinstance(value, (list, tuple)) else type(value).__name__
+        raise _errors.CrossingError(f"{name} must be a list of {variable.count} elements, got {got}")
+    encoded = bytearray(size * variable.count)
+    cdef char *out = encoded
+    for i in range(variable.count):
+        place = name if variable.count == 1 else f"{name}[{i}]"
+        _write_element(variable, place, value[i], out + i * size)
+    return bytes(encoded)
+
+
+# ---- the library -------------------------------------------------------------------------------------
+
+
+@cython.no_gc_clear
+cdef class NativeLibrary:
+    """One open native module. Belongs to the interpreter that opened it."""
+
+    cdef sc_library *library
+    cdef object host, resolve
+    cdef bint loaded
+    cdef readonly str path, name, version
+    cdef object __weakref__
+
+    def __cinit__(self, str path not None, RunLock lock not None, host, resolve):
+        self.path = path = _os.path.abspath(path)
+        self.host = host
+        self.resolve = resolve
+        cdef void *handle = _open(path)
+        cdef const sc_module *module
+        try:
+            module = _find_module(handle, path)
+            _check_module(module, path)
+            self.name = _text(module.name)
+            self.version = _text(module.version)
+            encoded = path.encode("utf-8", "backslashreplace")
+            self.library = sc_library_new(handle, module, encoded, lock.lock, sc_interp_current())
+            if self.library is NULL:
+                raise MemoryError
+        except BaseException:
+            sc_handle_close(handle)
+            raise
+        self.library.host = <PyObject *>host
+        self.library.resolve = <PyObject *>resolve
+        self.compile_signatures()
+
+    cdef int compile_signatures(self) except -1:
+        cdef size_t i
+        cdef sc_native *fn
+        cdef _Signature signature = _Signature()
+        for i in range(self.library.count):
+            fn = &self.library.functions[i]
+            if fn.signature is NULL:
+                continue
+            try:
+                signature.compile(fn)
+            except _SignatureError as error:
+                why, position = error.args
+                raise _errors.LoadError(
+                    f'{self.path}: signature "{_text(fn.signature)}" of {_text(fn.name)}(), character {position + 1}: {why}',
+                    file=self.path,
+                ) from None
+        return 0
+
+    def __dealloc__(self):
+        if self.library is NULL:
+            return
+        self.library.host = NULL
+        self.library.resolve = NULL
+        sc_library_free(self.library)
+
+    def __repr__(self):
+        return f"<NativeLibrary {self.name} {self.version}{' (closed)' if self.closed else ''}>"
+
+    cdef sc_library *opened(self) except NULL:
+        if self.library.handle is NULL:
+            raise _errors.ScriptClosed(f"{self.name} is closed; load it again to use it", file=self.path)
+        return self.library
+
+    @property
+    def closed(self):
+        return self.library.handle is NULL
+
+    def locate(self, str source not None, dict lines not None):
+        cdef size_t i
+        sc_library_locate(self.library, source.encode("utf-8", "backslashreplace"))
+        for i in range(self.library.count):
+            self.library.functions[i].line = lines.get(_text(self.library.functions[i].name), 0)
+
+    def functions(self):
+        cdef size_t i
+        cdef sc_native *fn
+        result = []
+        for i in range(self.library.count):
+            fn = &self.library.functions[i]
+            result.append((_text(fn.name), None if fn.signature is NULL else _text(fn.signature), _text(fn.doc)))
+        return result
+
+    def function(self, str name not None):
+        cdef size_t i
+        known = [_text(self.library.functions[i].name) for i in range(self.library.count)]
+        if name not in known:
+            hint = _errors.did_you_mean(name, known)
+            raise _errors.UnknownFunction(f'{self.name} has no function "{name}".{hint}', file=self.path)
+        i = known.index(name)
+        return sc_native_wrap(NativeFunction, self, &self.library.functions[i])
+
+    # The GIL of the interpreter that opened the library keeps it mapped while its variables are read: `close`
+    # needs it to change `handle`, and nothing below runs Python code.
+
+    def variables(self):
+        cdef const sc_variable *variable = self.opened().module.variables
+        result = []
+        while variable is not NULL and variable.name is not NULL:
+            value = _read(variable, SHOWN_ELEMENTS, SHOWN_BYTES)
+            kind = _KIND_NAMES[variable.kind]
+            if variable.count != 1:
+                kind = f"{kind}[{variable.count}]"
+            result.append((_text(variable.name), kind, value, variable.count))
+            variable += 1
+        return result
+
+    cdef const sc_variable *find(self, str name) except NULL:
+        cdef const sc_variable *variable = self.opened().module.variables
+        known = []
+        while variable is not NULL and variable.name is not NULL:
+            known.append(_text(variable.name))
+            if known[-1] == name:
+                return variable
+            variable += 1
+        hint = _errors.did_you_mean(name, known)
+        raise _errors.CallError(f'{self.name} has no variable "{name}".{hint}', remote_type="LookupError", file=self.path)
+
+    def get(self, str name not None):
+        cdef const sc_variable *variable = self.find(name)
+        return _read(variable, variable.count, variable.count)
+
+    def set(self, str name not None, value, double timeout=1.0):
+        cdef const sc_variable *variable = self.find(name)
+        cdef bytes encoded = _encode_variable(variable, name, value)
+        cdef RunLock lock = RunLock("", address=<uintptr_t>self.library.lock)
+        if not lock.acquire(timeout):
+            raise _errors.ScriptBusy(f"{self.name} is busy; {name} was not set", file=self.path)
+        try:
+            # Waiting for the lock gave others time to close the library.
+            variable = self.find(name)
+            memcpy(variable.address, <const char *>encoded, len(encoded))
+        finally:
+            lock.release()
+
+    def load(self):
+        self.opened()
+        sc_library_load(self.library)
+        self.loaded = True
+
+    def unload(self, double timeout=2.0):
+        if self.loaded and self.library.handle is not NULL:
+            sc_library_unload(self.library, timeout)
+            self.loaded = False
+
+    def close(self, double timeout=2.0):
+        if self.library.handle is NULL:
+            return True
+        if self.library.depth != 0 and sc_runlock_held(self.library.lock):
+            return False
+        try:
+            self.unload(timeout)
+        except (_errors.ScriptBusy, _errors.CallCycleError):
+            return False
+        return bool(sc_library_close(self.library, timeout))

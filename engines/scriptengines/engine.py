@@ -1,0 +1,164 @@
+"""The interface every engine fulfils: an Engine makes Runtimes; a Runtime is one generation of one script.
+
+Session and Script know nothing of any language; whatever differs between languages is behind these two classes.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from scriptnative import Function, RunLock
+
+    from .reports import Reporter
+    from .view import FunctionInfo
+
+type VariableRow = tuple[str, str, str, int | None]
+"""(name, type, bounded text, number of items or None)."""
+type TimerRow = tuple[int, str, float, float, int, str, str]
+"""(id, kind, interval ms, due since the epoch, count, callback, source)."""
+type ConnectionRow = tuple[int, str, str, str, str, str, int, int, float]
+"""(id, protocol, role, local, peer, state, received, sent, since the epoch)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The text of a script at one moment.
+
+    Attributes:
+        path: Absolute path of the file.
+        text: Its bytes.
+        arguments: What the script finds as its own arguments.
+    """
+
+    path: Path
+    text: bytes
+    arguments: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What a runtime holds at one moment."""
+
+    variables: list[VariableRow]
+    timers: list[TimerRow]
+    connections: list[ConnectionRow]
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a runtime is given by the session.
+
+    Attributes:
+        alias: Name of the script.
+        lock: Its run lock, the same in all generations.
+        reporter: Its way to the session.
+        bridge: The session's part of the host API: "call", "on", "off", "emit".
+        loaded: To be called once, holding the lock, when the generation runs.
+        failed: To be called instead with what its top level raised.
+    """
+
+    alias: str
+    lock: RunLock
+    reporter: Reporter
+    bridge: Mapping[str, Callable[..., Any]]
+    loaded: Callable[[], None]
+    failed: Callable[[BaseException], None]
+
+
+class Runtime(ABC):
+    """One generation of a script. Methods may be called from any thread unless they say otherwise."""
+
+    isolation: ClassVar[str]
+
+    @abstractmethod
+    def run(self) -> None:
+        """Execute the top level and serve until retired; on a thread of its own."""
+
+    @abstractmethod
+    def retire(self) -> None:
+        """Close timers and sockets now and let `run` return; holding the run lock."""
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Free what is left, after `run` has returned."""
+
+    @abstractmethod
+    def bind(self, function: Function) -> None:
+        """Bind a handle to the function of its name.
+
+        Raises:
+            UnknownFunction: There is none.
+        """
+
+    @abstractmethod
+    def functions(self) -> list[FunctionInfo]:
+        """What can be called, in order of definition."""
+
+    @abstractmethod
+    def sample(self, limit: int) -> Sample | None:
+        """At most `limit` rows of each kind; None when the script is too busy to look. Never waits for the run lock."""
+
+    @abstractmethod
+    def get(self, path: tuple[str | int, ...]) -> Any:
+        """The value of a variable, or of something inside it."""
+
+    @abstractmethod
+    def set(self, path: tuple[str | int, ...], value: Any) -> None:
+        """Set a variable, or something inside it."""
+
+    @abstractmethod
+    def evaluate(self, expression: str) -> Any:
+        """The value of an expression in the script's global scope."""
+
+    @abstractmethod
+    def execute(self, code: str) -> None:
+        """Run statements in the script's global scope."""
+
+    @abstractmethod
+    def complete(self, text: str, cursor: int) -> list[str]:
+        """Names that can stand where the cursor is."""
+
+    @abstractmethod
+    def interrupt(self, reason: str) -> bool:
+        """Stop what the script is doing right now; whether there was anything that could be stopped."""
+
+    @abstractmethod
+    def cancel_timer(self, timer_id: int) -> bool:
+        """Cancel a timer of the sample; whether it was pending."""
+
+    @abstractmethod
+    def close_connection(self, connection_id: int) -> bool:
+        """Close a connection of the sample; whether it was open."""
+
+    @abstractmethod
+    def set_paused(self, paused: bool) -> None:
+        """Hold timers and sockets back, or let them go on."""
+
+
+class Engine(ABC):
+    """Hosts scripts of one language."""
+
+    name: ClassVar[str]
+    suffixes: ClassVar[frozenset[str]]
+
+    @abstractmethod
+    def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:
+        """Prepare a generation.
+
+        Args:
+            source: What to run.
+            context: The session's side.
+            previous: The generation that runs now, for its state and its listening sockets.
+
+        Raises:
+            LoadError: The source cannot be run, e.g. because of its syntax.
+        """
+
+    def close(self) -> None:  # noqa: B027 - most engines have nothing to free
+        """Free what the engine keeps for later scripts; all runtimes have been discarded."""

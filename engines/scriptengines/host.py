@@ -1,0 +1,354 @@
+"""What a script may ask of the console: `host.*`, the same object in every engine.
+
+Timers and sockets live on the script's own loop; calls, hooks and the session's state go over the bridge, which is the
+session itself or references to it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from .loop import describe_callable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from .loop import ScriptLoop
+    from .reports import Reporter
+
+LEVELS = ("debug", "info", "warning", "error")
+_OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+class Timer:
+    """One timer a script set through the host."""
+
+    __slots__ = ("args", "callback", "count", "due", "handle", "host", "id", "interval", "kind", "source")
+
+    def __init__(self, host: Host, kind: str, callback: Any, milliseconds: float, args: tuple[Any, ...]) -> None:
+        self.host = host
+        self.id = host.loop.next_id()
+        self.kind = kind
+        self.callback = callback
+        self.args = args
+        self.interval = milliseconds
+        self.count = 0
+        self.source = _caller()
+        self.due = host.loop.time() + max(milliseconds, 0.0) / 1000.0
+        self.handle: Any = None
+        self.schedule()
+
+    def schedule(self) -> None:
+        loop = self.host.loop
+        self.handle = loop.call_soon(self.fire) if self.interval <= 0 else loop.call_at(self.due, self.fire)
+
+    def fire(self) -> None:
+        self.count += 1
+        if self.kind == "interval":
+            # Without drift; but what a pause or a long callback swallowed is not made up for.
+            self.due = max(self.due + self.interval / 1000.0, self.host.loop.time())
+            self.schedule()
+        else:
+            self.host.timers.pop(self.id, None)
+        self.host.run(f"{self.kind} callback", self.callback, self.args)
+
+    fire.host_timer = True  # type: ignore[attr-defined]
+
+
+class Connection(asyncio.Protocol):
+    """One TCP connection of a script.
+
+    Attributes:
+        id: Its number in the console's list.
+        peer: Remote address, "host:port".
+        local: Own address.
+    """
+
+    def __init__(self, host: Host, handlers: Mapping[str, Any]) -> None:
+        self._host = host
+        self._handlers = handlers
+        self._transport: Any = None
+        self.id = 0
+        self.peer = ""
+        self.local = ""
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self.id = transport.observed_id
+        self.peer = _format_address(transport.get_extra_info("peername"))
+        self.local = _format_address(transport.get_extra_info("sockname"))
+        self._notify("connected", self)
+
+    def data_received(self, data: bytes) -> None:
+        self._notify("data", self, data)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._notify("closed", self, None if error is None else str(error))
+
+    def _notify(self, event: str, *args: Any) -> None:
+        handler = self._handlers.get(event)
+        if handler is not None:
+            self._host.run(f"connection {event} callback", handler, args)
+
+    def send(self, payload: bytes | str) -> None:
+        """Send bytes, or a str as UTF-8."""
+        if self._transport is None or self._transport.is_closing():
+            raise ConnectionError("the connection is not open")
+        self._transport.write(payload.encode() if isinstance(payload, str) else bytes(payload))
+
+    def close(self) -> None:
+        """Close after what was sent has left; harmless when closed already."""
+        if self._transport is not None:
+            self._transport.close()
+
+    def fail(self, error: BaseException) -> None:
+        """Tell the script that no connection came about."""
+        handler = self._handlers.get("error")
+        if handler is None:
+            self._host.reporter.error("tcp_connect", error)
+        else:
+            self._host.run("connection error callback", handler, (str(error),))
+
+
+class Listener:
+    """One listening TCP socket of a script."""
+
+    def __init__(self, server: asyncio.Server) -> None:
+        self._server = server
+        names = [sock.getsockname() for sock in server.sockets]
+        self.local = _format_address(names[0])
+        self.port: int = names[0][1]
+
+    def close(self) -> None:
+        """Stop listening; accepted connections live on."""
+        self._server.close()
+
+
+class Host:
+    """The host API of one generation of a script.
+
+    Args:
+        loop: The script's loop.
+        reporter: Takes log lines and errors of callbacks.
+        bridge: The session's side: "call", "on", "off", "emit".
+        state: What survives a reload.
+    """
+
+    def __init__(
+        self, loop: ScriptLoop, reporter: Reporter, bridge: Mapping[str, Callable[..., Any]], state: dict[Any, Any]
+    ) -> None:
+        self.loop = loop
+        self.reporter = reporter
+        self.bridge = bridge
+        self.state = state
+        self.timers: dict[int, Timer] = {}
+
+    # ---- log ----------------------------------------------------------------------------------
+
+    def log(self, *values: Any, level: str = "info") -> None:
+        """Write a line to the console's log.
+
+        Args:
+            values: Shown as `str`, separated by a space.
+            level: "debug", "info", "warning" or "error".
+        """
+        if level not in LEVELS:
+            raise ValueError(f'no log level "{level}"; use one of {", ".join(LEVELS)}')
+        self.reporter.log(level, " ".join(map(_text, values)))
+
+    # ---- timers -------------------------------------------------------------------------------
+
+    def set_timeout(self, callback: Callable[..., Any], ms: float, *args: Any) -> int:
+        """Call `callback(*args)` once.
+
+        Args:
+            callback: A function; may be `async def`.
+            ms: Milliseconds from now; 0 or less means the next turn of the loop.
+            args: Passed on.
+
+        Returns:
+            A number for `clear_timer`.
+        """
+        return self._set("timeout", callback, ms, args)
+
+    def set_interval(self, callback: Callable[..., Any], ms: float, *args: Any) -> int:
+        """Call `callback(*args)` every `ms` milliseconds, without drift, first after `ms`.
+
+        Returns:
+            A number for `clear_timer`.
+        """
+        return self._set("interval", callback, ms, args)
+
+    def _set(self, kind: str, callback: Any, ms: float, args: tuple[Any, ...]) -> int:
+        if isinstance(ms, bool) or not isinstance(ms, (int, float)):
+            raise TypeError(f"ms must be a number of milliseconds, got {type(ms).__name__}")
+        if not callable(callback):
+            raise TypeError(f"the callback must be a function, got {type(callback).__name__}")
+        timer = Timer(self, kind, callback, ms, args)
+        self.timers[timer.id] = timer
+        return timer.id
+
+    def clear_timer(self, timer_id: int) -> bool:
+        """Cancel a timer.
+
+        Returns:
+            Whether it was still pending.
+        """
+        timer = self.timers.pop(timer_id, None)
+        if timer is None:
+            return False
+        timer.handle.cancel()
+        # The last timer gone may end the run: let the loop look.
+        self.loop.call_soon(_nothing)
+        return True
+
+    # ---- scripts ------------------------------------------------------------------------------
+
+    def call(self, alias: str, function: str, *args: Any, **kwargs: Any) -> Any:
+        """Call a function of another script and return its result."""
+        return self.bridge["call"](alias, function, *args, **kwargs)
+
+    def on(self, hook: str, callback: Callable[..., Any], priority: int = 0) -> int:
+        """Call `callback(*args)` whenever any script emits `hook`; higher priorities first.
+
+        Returns:
+            A number for `off`.
+        """
+        if not callable(callback):
+            raise TypeError(f"the callback must be a function, got {type(callback).__name__}")
+        return self.bridge["on"](hook, callback, priority)
+
+    def off(self, subscription: int) -> bool:
+        """End a subscription; whether there was one."""
+        return self.bridge["off"](subscription)
+
+    def emit(self, hook: str, *args: Any) -> int:
+        """Call all subscribers of `hook`; one that fails is reported and skipped.
+
+        Returns:
+            How many took it.
+        """
+        return self.bridge["emit"](hook, *args)
+
+    # ---- network ------------------------------------------------------------------------------
+
+    def tcp_connect(self, host: str, port: int, handlers: Mapping[str, Any] | None = None, **named: Any) -> Connection:
+        """Open a TCP connection.
+
+        Args:
+            host: Name or address.
+            port: 1 to 65535.
+            handlers: "connected"(connection), "data"(connection, bytes), "closed"(connection, error or None),
+                "error"(message); may be given by keyword too.
+
+        Returns:
+            The connection; it can send once "connected" was called.
+        """
+        connection = Connection(self, {**(handlers or {}), **named})
+
+        async def open_it() -> None:
+            try:
+                await self.loop.create_connection(lambda: connection, host, int(port))
+            except OSError as error:
+                connection.fail(error)
+
+        self.loop.create_task(open_it(), name=f"tcp_connect {host}:{port}")
+        return connection
+
+    def tcp_serve(self, host: str, port: int, handlers: Mapping[str, Any] | None = None, **named: Any) -> Listener:
+        """Listen for TCP connections, at once.
+
+        Args:
+            host: Address to bind; "127.0.0.1" keeps it on this machine.
+            port: 0 lets the system choose: see the result's `port`.
+            handlers: As for `tcp_connect`.
+
+        Returns:
+            The listener.
+
+        Raises:
+            OSError: The port is in use or may not be bound.
+        """
+        wanted = {**(handlers or {}), **named}
+        coroutine = self.loop.create_server(lambda: Connection(self, wanted), host, int(port), reuse_address=True)
+        return Listener(_finish_now(coroutine))
+
+    # ---- callbacks ----------------------------------------------------------------------------
+
+    def run(self, where: str, callback: Any, args: tuple[Any, ...]) -> None:
+        """Run a callback of the script; an error is reported and stays here."""
+        try:
+            result = callback(*args)
+            if inspect.iscoroutine(result):
+                task = self.loop.create_task(result)
+                task.add_done_callback(self._report_task)
+        except (SystemExit, KeyboardInterrupt):
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a script raises ends here, in the report
+            self.reporter.error(where, error)
+
+    def _report_task(self, task: asyncio.Task[Any]) -> None:
+        if not task.cancelled() and task.exception() is not None:
+            self.reporter.error("async callback", task.exception())  # type: ignore[arg-type]
+
+    def timer_rows(self, limit: int) -> list[tuple[int, str, float, float, int, str, str]]:
+        """All pending timers, soonest first, as ScriptLoop.asyncio_timers gives them."""
+        offset = time.time() - self.loop.time()
+        own = sorted(list(self.timers.values()), key=lambda timer: timer.due)[:limit]
+        rows = [
+            (timer.id, timer.kind, float(timer.interval), timer.due + offset, timer.count, *_describe(timer))
+            for timer in own
+        ]
+        return sorted(rows + self.loop.asyncio_timers(limit), key=lambda row: row[3])[:limit]
+
+    def cancel_timer(self, timer_id: int) -> bool:
+        """Cancel any timer of the list, the script's or asyncio's."""
+        return self.clear_timer(timer_id) or self.loop.cancel_asyncio_timer(timer_id)
+
+
+FUNCTIONS = ("log", "set_timeout", "set_interval", "clear_timer", "call", "on", "off", "emit", "tcp_connect", "tcp_serve")
+"""Names of the host functions that every engine offers."""
+
+
+def _nothing() -> None:
+    pass
+
+
+def _describe(timer: Timer) -> tuple[str, str]:
+    name, source = describe_callable(timer.callback)
+    return name, timer.source or source
+
+
+def _finish_now(coroutine: Any) -> Any:
+    """Run a coroutine that has nothing to wait for, as create_server with an address has, to its end."""
+    try:
+        waiting = coroutine.send(None)
+    except StopIteration as stop:
+        return stop.value
+    coroutine.close()
+    raise ValueError(f"the address must be numeric, e.g. 127.0.0.1; looking a name up would have to wait ({waiting!r})")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else str(value)
+
+
+def _format_address(name: Any) -> str:
+    if isinstance(name, tuple):
+        return f"[{name[0]}]:{name[1]}" if ":" in str(name[0]) else f"{name[0]}:{name[1]}"
+    return str(name or "")
+
+
+def _caller() -> str:
+    """"file:line" of the script line that asked the host; "" when a script of another language did."""
+    frame = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
+        frame = frame.f_back
+    if frame is None or frame.f_code.co_filename.startswith("<"):
+        return ""
+    return f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"

@@ -1,0 +1,389 @@
+"""ScriptLoop: the asyncio event loop of one script, the same class in every interpreter.
+
+It gives the script's run lock up while it waits, knows whether anything is pending, and can tell which timers,
+connections and servers it has. It costs the script nothing to be observed: nothing is counted, all is read on demand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import selectors
+import socket
+import struct
+import threading
+import time
+import weakref
+from asyncio import selector_events
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from scriptnative import Feed, RunLock
+
+_TCP_INFO = getattr(socket, "TCP_INFO", None)
+
+
+class _YieldingSelector(selectors.BaseSelector):
+    """Passes everything on to the platform's selector, and lets others run the script while it waits."""
+
+    def __init__(self, loop: ScriptLoop) -> None:
+        self._inner = selectors.DefaultSelector()
+        self._loop = loop
+        self.register = self._inner.register
+        self.unregister = self._inner.unregister
+        self.modify = self._inner.modify
+        self.get_map = self._inner.get_map
+        self.get_key = self._inner.get_key
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> Any: ...
+    def unregister(self, fileobj: Any) -> Any: ...
+    def get_map(self) -> Any: ...
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def select(self, timeout: float | None = None) -> list[Any]:
+        loop = self._loop
+        lock = loop.run_lock
+        if timeout is not None and timeout <= 0 and not lock.contended and not loop.paused:
+            return self._inner.select(timeout)
+        if timeout is None or timeout > 0:
+            loop.update_busy()
+        depth = lock.give_up()
+        try:
+            return self._inner.select(timeout)
+        finally:
+            if loop.paused:
+                loop.resumed.wait()
+            lock.restore(depth)
+
+
+class ScriptLoop(asyncio.SelectorEventLoop):
+    """Event loop of one generation of a script.
+
+    Args:
+        run_lock: The script's run lock; held by the thread that runs the loop whenever callbacks execute.
+        feed: Told when the script has something pending and when no more.
+        on_run: Called when the loop starts to run: from then on the script counts as loaded.
+    """
+
+    def __init__(self, run_lock: RunLock, feed: Feed, on_run: Callable[[], None] | None = None) -> None:
+        self.run_lock = run_lock
+        self.feed = feed
+        self.on_run = on_run
+        self.resumed = threading.Event()
+        self.paused = False
+        self.predecessor: ScriptLoop | None = None
+        self.stopping = False
+        self.thread_id = 0
+        self.outside_work = 0
+        self._is_busy = False
+        self._last_id = 0
+        self._seen_timers: dict[int, int] = {}
+        self._transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._listeners: dict[int, tuple[int, socket.socket, Any, float]] = {}
+        super().__init__(_YieldingSelector(self))
+        self._own_descriptors = len(self._selector.get_map())
+        self.set_busy(True)
+
+    # ---- running ----------------------------------------------------------------------------
+
+    def run_forever(self) -> None:
+        """Run until stopped; on the script's thread, holding its run lock."""
+        if self.stopping:
+            raise asyncio.CancelledError
+        if self.on_run is not None:
+            self.on_run()
+        super().run_forever()
+
+    def close(self) -> None:
+        """Keep the loop usable: `asyncio.run` closes it when its coroutine ends, and the script lives on."""
+        if self.stopping:
+            super().close()
+            return
+        self._asyncgens_shutdown_called = False
+        self._executor_shutdown_called = False
+        self._default_executor = None
+
+    def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        handle = super().call_soon(callback, *args, context=context)
+        if self.thread_id and threading.get_ident() != self.thread_id:
+            self.set_busy(True)
+            self._write_to_self()
+        return handle
+
+    def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        handle = super().call_at(when, callback, *args, context=context)
+        if self.thread_id and threading.get_ident() != self.thread_id:
+            self.set_busy(True)
+            self._write_to_self()
+        return handle
+
+    def _check_thread(self) -> None:
+        """asyncio's debug check: other threads are welcome here while they hold the run lock."""
+
+    def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        future = super().run_in_executor(executor, func, *args)
+        self.outside_work += 1
+        future.add_done_callback(self._outside_work_done)
+        return future
+
+    def _outside_work_done(self, _future: Any) -> None:
+        self.outside_work -= 1
+
+    # ---- pending work -------------------------------------------------------------------------
+
+    def has_pending(self) -> bool:
+        """Whether anything can still happen by itself: a timer, callback, socket, task or job in a thread."""
+        if self._ready or len(self._scheduled) > self._timer_cancelled_count or self.outside_work:
+            return True
+        if len(self._selector.get_map()) > self._own_descriptors:
+            return True
+        return bool(asyncio.all_tasks(self))
+
+    def set_busy(self, busy: bool) -> None:
+        """Tell the session whether this script keeps the run alive."""
+        if busy != self._is_busy:
+            self._is_busy = busy
+            self.feed.busy(1 if busy else -1)
+
+    def update_busy(self) -> None:
+        """Look whether anything is pending and tell; on the script's thread."""
+        self.set_busy(not self.stopping and self.has_pending())
+
+    # ---- ending -------------------------------------------------------------------------------
+
+    def retire(self) -> None:
+        """Close timers, servers and connections at once and make the loop end; any thread, holding the run lock."""
+        if self.stopping:
+            return
+        self.stopping = True
+        self._ready.clear()
+        for handle in list(self._scheduled):
+            handle.cancel()
+        for _, sock, server, _ in list(self._listeners.values()):
+            if server is not None:
+                server.close()
+            else:
+                self._stop_serving(sock)
+        for transport in list(self._transports.values()):
+            transport.abort()
+        for task in asyncio.all_tasks(self):
+            task.cancel()
+        self.paused = False
+        self.resumed.set()
+        super().call_soon(self.stop)
+        self._write_to_self()
+
+    def finish(self, limit: float) -> None:
+        """Let cancelled tasks and aborted transports end, then close; on the script's thread.
+
+        Args:
+            limit: Seconds after which what has not ended is left behind.
+        """
+        if not self.stopping:
+            self.retire()
+        deadline = self.time() + limit
+        super().call_later(limit, self.stop)
+        while self._ready or asyncio.all_tasks(self):
+            super().call_soon(self.stop)
+            super().run_forever()
+            if self.time() > deadline:
+                break
+        self.set_busy(False)
+        self.predecessor = None
+        self.close()
+
+    # ---- observation --------------------------------------------------------------------------
+
+    def next_id(self) -> int:
+        """A number for a timer or connection, unique within the script's generation."""
+        self._last_id += 1
+        return self._last_id
+
+    def _make_socket_transport(self, sock: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._observe(super()._make_socket_transport(sock, *args, **kwargs), kwargs)
+
+    def _make_datagram_transport(self, sock: Any, *args: Any, **kwargs: Any) -> Any:
+        return self._observe(super()._make_datagram_transport(sock, *args, **kwargs), kwargs)
+
+    def _observe(self, transport: Any, arguments: dict[str, Any]) -> Any:
+        transport.observed_id = self.next_id()
+        transport.observed_since = time.time()
+        transport.observed_role = "server" if arguments.get("server") is not None else "client"
+        self._transports[transport.observed_id] = transport
+        return transport
+
+    def _start_serving(self, protocol_factory: Any, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
+        server = kwargs.get("server", args[1] if len(args) > 1 else None)
+        self._listeners[sock.fileno()] = (self.next_id(), sock, server, time.time())
+        super()._start_serving(protocol_factory, sock, *args, **kwargs)
+
+    def _stop_serving(self, sock: socket.socket) -> None:
+        self._listeners.pop(sock.fileno(), None)
+        super()._stop_serving(sock)
+
+    async def create_server(
+        self, protocol_factory: Any, host: Any = None, port: int | None = None, **kwargs: Any
+    ) -> Any:
+        """As asyncio's; a port that the generation before listens on is handed over, so that no client is refused."""
+        inherited = self._inherit(host, port) if kwargs.get("sock") is None else None
+        if inherited is not None:
+            dropped = ("family", "flags", "reuse_address", "reuse_port", "keep_alive")
+            kept = {name: value for name, value in kwargs.items() if name not in dropped}
+            return await super().create_server(protocol_factory, sock=inherited, **kept)
+        return await super().create_server(protocol_factory, host, port, **kwargs)
+
+    def _inherit(self, host: Any, port: int | None) -> socket.socket | None:
+        if self.predecessor is None or not port:
+            return None
+        for _, sock, _, _ in self.predecessor._listeners.values():  # noqa: SLF001 - the same class
+            name = sock.getsockname()
+            if isinstance(name, tuple) and name[1] == port and _same_host(host, name[0]):
+                return sock.dup()
+        return None
+
+    def asyncio_timers(self, limit: int) -> list[tuple[int, str, float, float, int, str, str]]:
+        """Timers that asyncio code set, soonest first: (id, kind, 0, due since the epoch, 0, callback, source)."""
+        now, clock = self.time(), time.time()
+        handles = [handle for handle in list(self._scheduled) if not handle.cancelled()]
+        handles = [handle for handle in handles if getattr(handle._callback, "host_timer", None) is None]
+        handles.sort(key=lambda handle: handle.when())
+        seen, rows = {}, []
+        for handle in handles[:limit]:
+            number = self._seen_timers.get(id(handle)) or self.next_id()
+            seen[id(handle)] = number
+            name, source = _name_of(handle)
+            rows.append((number, "asyncio", 0.0, clock + handle.when() - now, 0, name, source))
+        self._seen_timers = seen
+        return rows
+
+    def cancel_asyncio_timer(self, timer_id: int) -> bool:
+        """Cancel a timer by the number that asyncio_timers gave it; a sleeping task is cancelled with its sleep."""
+        for handle in list(self._scheduled):
+            if self._seen_timers.get(id(handle)) != timer_id or handle.cancelled():
+                continue
+            task = _task_of(handle)
+            if task is not None:
+                task.cancel()
+            handle.cancel()
+            self._write_to_self()
+            return True
+        return False
+
+    def connections(self, limit: int) -> list[tuple[int, str, str, str, str, str, int, int, float]]:
+        """Sockets, oldest first: (id, protocol, role, local, peer, state, received, sent, since the epoch)."""
+        rows = []
+        for number, sock, _, opened in list(self._listeners.values())[:limit]:
+            if sock.fileno() >= 0:
+                rows.append((number, _protocol(sock), "listener", _address(sock, "local"), "", "open", 0, 0, opened))
+        for number, transport in sorted(self._transports.items())[:limit]:
+            sock = transport._sock
+            if sock is None or sock.fileno() < 0:
+                continue
+            state = "closing" if transport.is_closing() else "paused" if _is_paused(transport) else "open"
+            received, sent = _byte_counts(sock)
+            local, peer = _address(sock, "local"), _address(sock, "peer")
+            role, since = transport.observed_role, transport.observed_since
+            rows.append((number, _protocol(sock), role, local, peer, state, received, sent, since))
+        return rows[:limit]
+
+    def close_connection(self, number: int) -> bool:
+        """Close a connection or listener by its number; holding the run lock."""
+        transport = self._transports.get(number)
+        if transport is not None and not transport.is_closing():
+            transport.close()
+            return True
+        for listener, sock, server, _ in list(self._listeners.values()):
+            if listener == number:
+                if server is not None:
+                    server.close()
+                else:
+                    self._stop_serving(sock)
+                self._write_to_self()
+                return True
+        return False
+
+    def set_paused(self, paused: bool) -> None:
+        """Hold callbacks back, or let them run again; calls from outside still work."""
+        self.paused = paused
+        if paused:
+            self.resumed.clear()
+        else:
+            self.resumed.set()
+        self._write_to_self()
+
+
+def _is_paused(transport: Any) -> bool:
+    return isinstance(transport, selector_events._SelectorSocketTransport) and not transport.is_reading()
+
+
+def _same_host(wanted: Any, bound: str) -> bool:
+    if wanted in (None, "", "0.0.0.0", "::"):
+        return bound in ("0.0.0.0", "::")
+    return wanted == bound or (wanted == "localhost" and bound in ("127.0.0.1", "::1"))
+
+
+def _protocol(sock: socket.socket) -> str:
+    if sock.family == getattr(socket, "AF_UNIX", None):
+        return "unix"
+    return "udp" if sock.type == socket.SOCK_DGRAM else "tcp"
+
+
+def _address(sock: socket.socket, end: str) -> str:
+    try:
+        name = sock.getsockname() if end == "local" else sock.getpeername()
+    except OSError:  # not connected yet, or no longer
+        return ""
+    if isinstance(name, tuple):
+        return f"[{name[0]}]:{name[1]}" if ":" in str(name[0]) else f"{name[0]}:{name[1]}"
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+
+
+def _byte_counts(sock: socket.socket) -> tuple[int, int]:
+    """Bytes received and sent, as the kernel counts them (linux/tcp.h, struct tcp_info, since Linux 4.19)."""
+    if _TCP_INFO is None or _protocol(sock) != "tcp":
+        return 0, 0
+    try:
+        raw = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 232)
+    except OSError:
+        return 0, 0
+    received = struct.unpack_from("Q", raw, 128)[0] if len(raw) >= 136 else 0
+    sent = struct.unpack_from("Q", raw, 200)[0] if len(raw) >= 208 else 0
+    return received, sent
+
+
+def _task_of(handle: Any) -> Any:
+    """The task that sleeps on a timer, or None."""
+    future = next((arg for arg in handle._args or () if asyncio.isfuture(arg)), None)
+    for callback, _ in getattr(future, "_callbacks", None) or ():
+        owner = getattr(callback, "__self__", None)
+        if isinstance(owner, asyncio.Task):
+            return owner
+    return None
+
+
+def _name_of(handle: Any) -> tuple[str, str]:
+    task = _task_of(handle)
+    if task is not None:
+        coroutine = task.get_coro()
+        frame = getattr(coroutine, "cr_frame", None)
+        source = f"{_base(frame.f_code.co_filename)}:{frame.f_lineno}" if frame is not None else ""
+        return getattr(coroutine, "__qualname__", "task"), source
+    return describe_callable(handle._callback)
+
+
+def describe_callable(callback: Any) -> tuple[str, str]:
+    """Name and "file:line" of a callable, as far as they are known."""
+    described = getattr(callback, "describe", None)
+    if described is not None:
+        return described()
+    function = getattr(callback, "func", callback)
+    name = getattr(function, "__qualname__", None) or type(function).__name__
+    code = getattr(function, "__code__", None)
+    return str(name), f"{_base(code.co_filename)}:{code.co_firstlineno}" if code is not None else ""
+
+
+def _base(path: str) -> str:
+    return path.rpartition("/")[2]

@@ -1,0 +1,51 @@
+"""Reads what scripts hold, for display: one thread for each script, never the UI's, never waiting for a run lock."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from .errors import ScriptConsoleError
+
+if TYPE_CHECKING:
+    from .script import Script
+
+PERIOD = 0.1
+"""Seconds between two looks at a script."""
+
+
+class Observer:
+    """Looks at every followed script about ten times a second; one that is busy is simply looked at later."""
+
+    def __init__(self) -> None:
+        self._stops: dict[Script, threading.Event] = {}
+        self._threads: dict[Script, threading.Thread] = {}
+
+    def follow(self, script: Script) -> None:
+        """Begin to look at a script."""
+        stop = self._stops[script] = threading.Event()
+        thread = threading.Thread(target=self._look, args=(script, stop), name=f"observer {script.alias}", daemon=True)
+        self._threads[script] = thread
+        thread.start()
+
+    def forget(self, script: Script) -> None:
+        """Look no more."""
+        stop = self._stops.pop(script, None)
+        if stop is not None:
+            stop.set()
+            self._threads.pop(script).join(PERIOD * 5)
+
+    def close(self) -> None:
+        """Forget all scripts."""
+        for stop in self._stops.values():
+            stop.set()
+        for script in list(self._stops):
+            self.forget(script)
+
+    def _look(self, script: Script, stop: threading.Event) -> None:
+        while not stop.is_set() and not script.closed:
+            try:
+                script.refresh()
+            except ScriptConsoleError:  # it is being closed, or between two generations
+                pass
+            stop.wait(PERIOD)

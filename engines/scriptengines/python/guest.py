@@ -1,0 +1,337 @@
+"""The part of the Python engine that runs inside a sub-interpreter: one Guest for each generation of its script.
+
+`boot` prepares the interpreter once; what it returns is all the main interpreter ever calls in here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import inspect
+import linecache
+import os
+import sys
+import threading
+import types
+from typing import TYPE_CHECKING, Any
+
+from scriptnative import Feed, RunLock, _native
+from scriptnative.errors import CrossingError, UnknownFunction, describe, did_you_mean
+
+from ..host import FUNCTIONS, Host
+from ..loop import ScriptLoop
+from ..reports import LineWriter, Reporter
+from ..runner import Runner
+from ..summary import size_of, summarize
+from . import imports
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_HIDDEN = frozenset({"host"})
+_new_event_loop = asyncio.new_event_loop
+_here: Interior
+
+
+class Interior:
+    """What one interpreter knows of the script that lives in it."""
+
+    def __init__(self, lock: RunLock, reporter: Reporter) -> None:
+        self.lock = lock
+        self.reporter = reporter
+        self.state: dict[Any, Any] = {}
+        self.generations: dict[int, Guest] = {}
+        self.baseline = dict(sys.modules)
+        self.path = list(sys.path)
+
+    def by_thread(self) -> Guest | None:
+        """The generation that runs on the calling thread."""
+        thread = threading.get_ident()
+        return next((guest for guest in self.generations.values() if guest.loop.thread_id == thread), None)
+
+
+class Guest:
+    """One generation of the script.
+
+    Args:
+        interior: The interpreter it lives in.
+        path: The script's file.
+        text: Its source.
+        arguments: For sys.argv.
+        bridge: The session's part of the host API.
+        previous: The generation that runs now.
+        loaded: Called when this one runs.
+        failed: Called with the description of an error instead.
+    """
+
+    def __init__(
+        self,
+        interior: Interior,
+        path: str,
+        text: bytes,
+        arguments: tuple[str, ...],
+        bridge: dict[str, Callable[..., Any]],
+        previous: Guest | None,
+        loaded: Callable[[], None],
+        failed: Callable[[object], None],
+    ) -> None:
+        self.interior = interior
+        self.path = path
+        self.arguments = arguments
+        self.previous = previous
+        self.code = compile(text, path, "exec", dont_inherit=True)
+        self._tell_loaded = loaded
+        self._tell_failed = failed
+        self.loop = ScriptLoop(interior.lock, interior.reporter.feed)
+        self.loop.predecessor = None if previous is None else previous.loop
+        self.state = _copied(interior.state)
+        self.host = Host(self.loop, interior.reporter, bridge, self.state)
+        self.module = types.ModuleType("__main__")
+        self.module.__file__ = path
+        self.module.__builtins__ = builtins  # type: ignore[attr-defined]
+        self._replaced: dict[str, types.ModuleType] = {}
+
+    # ---- running ------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Execute and serve, on a thread of its own."""
+        asyncio._set_running_loop(None)
+        asyncio.set_event_loop(self.loop)
+        Runner(self.interior.lock, self.loop, self.interior.reporter, self._loaded, self._failed).run(self._execute)
+        asyncio.set_event_loop(None)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, LineWriter):
+                stream.finish()
+
+    def _execute(self) -> None:
+        linecache.checkcache(self.path)
+        self._replaced = _take_own_modules(os.path.dirname(self.path))
+        for name, module in (("__main__", self.module), ("host", self._host_module())):
+            self._replaced[name] = sys.modules.get(name, module)
+            sys.modules[name] = module
+        sys.argv = [self.path, *self.arguments]
+        directory = os.path.dirname(self.path)
+        if directory not in sys.path:
+            sys.path.insert(0, directory)
+        with imports.explained(self.path):
+            exec(self.code, self.module.__dict__)  # noqa: S102 - running scripts is what this is for
+
+    def _loaded(self) -> None:
+        interior = self.interior
+        interior.state = self.state
+        _native.set_loop(asyncio._set_running_loop, self.loop)
+        if self.previous is not None:
+            self.previous.loop.retire()
+        self.previous = self.loop.predecessor = None
+        self._replaced = {}
+        self._tell_loaded()
+
+    def _failed(self, error: BaseException) -> None:
+        sys.modules.update(self._replaced)
+        self._tell_failed(describe(error))
+
+    def retire(self) -> None:
+        self.loop.retire()
+
+    def _host_module(self) -> types.ModuleType:
+        module = types.ModuleType("host", "What a script may ask of the console.")
+        for name in FUNCTIONS:
+            setattr(module, name, getattr(self.host, name))
+        module.state = self.state  # type: ignore[attr-defined]
+        return module
+
+    # ---- looking in -----------------------------------------------------------------------------
+
+    def lookup(self, name: str) -> Callable[..., Any]:
+        """The function of a name, dotted names included."""
+        found: Any = self.module
+        for part in name.split("."):
+            found = found.__dict__.get(part, found) if found is self.module else getattr(found, part, None)
+            if found is None or found is self.module:
+                raise self._unknown(name)
+        if not callable(found):
+            raise UnknownFunction(f'"{name}" in {self.path} is a {type(found).__name__}, not a function', file=self.path)
+        return found
+
+    def _unknown(self, name: str) -> UnknownFunction:
+        known = [row[0] for row in self.functions()]
+        return UnknownFunction(f'no function "{name}" in {self.path}.{did_you_mean(name, known)}', file=self.path)
+
+    def functions(self) -> list[tuple[str, str, str, int]]:
+        rows = []
+        for name, value in list(self.module.__dict__.items()):
+            if name.startswith("_") or not inspect.isroutine(value) or getattr(value, "__module__", "") != "__main__":
+                continue
+            try:
+                signature = str(inspect.signature(value))
+            except (TypeError, ValueError):
+                signature = "(…)"
+            doc = (inspect.getdoc(value) or "").partition("\n\n")[0]
+            code = getattr(value, "__code__", None)
+            rows.append((name, signature, doc, code.co_firstlineno if code is not None else 0))
+        return rows
+
+    def sample(self, limit: int) -> tuple[list[Any], list[Any], list[Any]]:
+        return self._variables(limit), self.host.timer_rows(limit), self.loop.connections(limit)
+
+    def _variables(self, limit: int) -> list[tuple[str, str, str, int | None]]:
+        rows = []
+        names = list(self.module.__dict__.items())
+        if self.state:
+            rows.extend((f"host.state[{key!r}]", *_shown(value)) for key, value in list(self.state.items())[:limit])
+        for name, value in names:
+            if len(rows) >= limit:
+                break
+            if name.startswith("__") or name in _HIDDEN or isinstance(value, types.ModuleType):
+                continue
+            if inspect.isroutine(value) or isinstance(value, type):
+                continue
+            rows.append((name, *_shown(value)))
+        return rows
+
+    def get(self, path: tuple[str | int, ...]) -> Any:
+        found: Any = self.module
+        for step in path:
+            found = _step(found, step)
+        return found
+
+    def set(self, path: tuple[str | int, ...], value: Any) -> None:
+        owner = self.get(path[:-1])
+        if isinstance(owner, (list, dict)):
+            owner[path[-1]] = value
+        else:
+            setattr(owner, str(path[-1]), value)
+
+    def evaluate(self, expression: str) -> Any:
+        return eval(compile(expression, "<console>", "eval"), self.module.__dict__)  # noqa: S307
+
+    def execute(self, code: str) -> None:
+        exec(compile(code, "<console>", "exec"), self.module.__dict__)  # noqa: S102
+
+    def complete(self, text: str, cursor: int) -> list[str]:
+        import rlcompleter
+
+        word = text[:cursor].split()[-1] if text[:cursor].split() else ""
+        start = max(word.rfind(mark) for mark in "([{,=+-*/ ") + 1
+        completer = rlcompleter.Completer(self.module.__dict__)
+        found: list[str] = []
+        while (match := completer.complete(word[start:], len(found))) is not None and len(found) < 200:
+            found.append(match.rstrip("() "))
+        return found
+
+    def discard(self) -> None:
+        self.interior.generations.pop(id(self), None)
+        self.module.__dict__.clear()
+
+
+def boot(feed: int, script: int, direct: bool, lock: int) -> dict[str, Any]:
+    """Prepare this interpreter for a script.
+
+    Args:
+        feed: Address of the session's feed.
+        script: Number of the script.
+        direct: Whether output goes straight to the process's own.
+        lock: Address of the script's run lock.
+
+    Returns:
+        "create", which makes a generation and gives its methods by name; "vacate", which ends the script's stay.
+    """
+    global _here
+    reporter = Reporter(Feed(address=feed), script, direct)
+    _here = Interior(RunLock("", address=lock), reporter)
+    asyncio.events.new_event_loop = asyncio.new_event_loop = _loop_for_caller
+    sys.stdout = LineWriter(reporter.output)
+    sys.stderr = LineWriter(lambda text: reporter.output(text, "stderr"))
+    threading.excepthook = lambda failure: reporter.error("thread", failure.exc_value or RuntimeError("unknown"))
+    return {"create": create, "vacate": vacate}
+
+
+def create(
+    path: str,
+    text: bytes,
+    arguments: tuple[str, ...],
+    bridge: dict[str, Callable[..., Any]],
+    loaded: Callable[[], None],
+    failed: Callable[[object], None],
+) -> dict[str, Any]:
+    """Make a generation; raises SyntaxError. Its methods by name cross as references."""
+    previous = next(reversed(_here.generations.values()), None)
+    guest = Guest(_here, path, text, arguments, bridge, previous, loaded, failed)
+    _here.generations[id(guest)] = guest
+    return {
+        "run": guest.run,
+        "retire": guest.retire,
+        "discard": guest.discard,
+        "lookup": guest.lookup,
+        "functions": guest.functions,
+        "sample": guest.sample,
+        "get": guest.get,
+        "set": guest.set,
+        "evaluate": guest.evaluate,
+        "execute": guest.execute,
+        "complete": guest.complete,
+        "cancel_timer": guest.host.cancel_timer,
+        "close_connection": guest.loop.close_connection,
+        "set_paused": guest.loop.set_paused,
+    }
+
+
+def vacate(limit: float) -> bool:
+    """Join the script's threads and restore the modules; whether the interpreter can be used again."""
+    for thread in threading.enumerate():
+        if thread is threading.current_thread() or isinstance(thread, threading._DummyThread):
+            continue
+        if thread is not threading.main_thread():
+            thread.join(limit)
+            if thread.is_alive():
+                return False
+    _native.set_loop(asyncio._set_running_loop, None)
+    for name in list(sys.modules):
+        if name not in _here.baseline:
+            del sys.modules[name]
+    sys.modules.update(_here.baseline)
+    sys.path[:] = _here.path
+    _here.generations.clear()
+    _here.state = {}
+    linecache.clearcache()
+    return True
+
+
+def _loop_for_caller() -> asyncio.AbstractEventLoop:
+    """What `asyncio.run` and friends get: the script's own loop on its own thread, a plain one elsewhere."""
+    guest = _here.by_thread()
+    return _new_event_loop() if guest is None or guest.loop.is_running() else guest.loop
+
+
+def _take_own_modules(directory: str) -> dict[str, types.ModuleType]:
+    """Forget the modules that come from the script's folder, so that their edits arrive too; give them back."""
+    taken = {}
+    for name, module in list(sys.modules.items()):
+        file = getattr(module, "__file__", None)
+        if name in ("__main__", "host") or not isinstance(file, str) or name in _here.baseline:
+            continue
+        if os.path.dirname(os.path.abspath(file)).startswith(directory):
+            taken[name] = sys.modules.pop(name)
+    return taken
+
+
+def _copied(state: dict[Any, Any]) -> dict[Any, Any]:
+    """A copy for the next generation, so that a failing one cannot spoil it."""
+    import copy
+
+    try:
+        return copy.deepcopy(state)
+    except Exception:  # noqa: BLE001 - a lock, a socket …: then the objects are shared
+        return dict(state)
+
+
+def _shown(value: Any) -> tuple[str, str, int | None]:
+    return type(value).__name__, summarize(value), size_of(value)
+
+
+def _step(owner: Any, step: str | int) -> Any:
+    if isinstance(owner, (dict, list, tuple)):
+        return owner[step]  # type: ignore[call-overload, index]
+    if isinstance(step, int):
+        raise CrossingError(f"a {type(owner).__name__} has no item {step}")
+    return getattr(owner, step)

@@ -1,0 +1,60 @@
+"""Turns what a runtime reports into the rows a screen shows, and notices which variables changed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from .engine import Sample
+from .view import ConnectionView, TimerView, VariableView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Rows:
+    """The last sample of one script, as immutable rows.
+
+    Args:
+        alias: Of the script.
+    """
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+        self._changed: dict[str, tuple[str, float]] = {}
+        self._made: dict[type, tuple[Any, ...]] = {}
+        self.sample = Sample([], [], [])
+        self._seen_once = False
+
+    def update(self, sample: Sample, moment: float) -> None:
+        """Take a new sample, read at `moment` (seconds since the epoch)."""
+        before, after = self._changed, {}
+        for name, _, text, _ in sample.variables:
+            known = before.get(name)
+            if known is not None and known[0] == text:
+                after[name] = known
+            else:
+                after[name] = text, moment if self._seen_once else 0.0
+        self._seen_once = True
+        self._changed = after
+        self.sample = sample
+        self._made = {}
+
+    def of[T](self, kind: type[T]) -> tuple[T, ...]:
+        """The rows of one kind; made once for each sample."""
+        made = self._made.get(kind)
+        if made is None:
+            makers: dict[type, Callable[[], tuple[Any, ...]]] = {
+                VariableView: self._variables,
+                TimerView: lambda: tuple(TimerView(self._alias, *row) for row in self.sample.timers),
+                ConnectionView: lambda: tuple(ConnectionView(self._alias, *row) for row in self.sample.connections),
+            }
+            made = self._made[kind] = makers[kind]()
+        return made
+
+    def _variables(self) -> tuple[VariableView, ...]:
+        changed = self._changed
+        return tuple(
+            VariableView(self._alias, name, kind, text, size, changed[name][1])
+            for name, kind, text, size in self.sample.variables
+            if name in changed
+        )

@@ -1,0 +1,391 @@
+"""Script: one loaded file under an alias, through all generations of its code.
+
+It owns the run lock, the thread of each generation and the counters; what the code is and how it runs is its
+Runtime's business.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from scriptnative import Cell, RunLock
+
+from .engine import Context, Source
+from .errors import CallTimeout, Interrupted, LoadError, ScriptClosed, ScriptConsoleError, format_error
+from .rows import Rows
+from .view import ErrorView, FunctionInfo, ScriptState, ScriptView
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from scriptnative import Function
+
+    from .engine import Engine, Runtime
+    from .reports import Reporter
+    from .watchdog import Watchdog
+
+UNLOAD_LIMIT = 3.0
+"""Seconds a generation gets to end before it is interrupted, and again before it is abandoned."""
+
+
+class Attempt:
+    """One try to bring a generation up; told by its runtime how it went."""
+
+    def __init__(self, script: Script, number: int) -> None:
+        self.script = script
+        self.number = number
+        self.settled = threading.Event()
+        self.ended = threading.Event()
+        self.error: BaseException | None = None
+        self.cancelled = False
+        self.runtime: Runtime | None = None
+
+    def loaded(self) -> None:
+        """The top level has ended, or has begun to run its loop; holding the run lock."""
+        if self.runtime is not None and not self.cancelled:
+            self.script.adopt(self)
+        self.settled.set()
+
+    def failed(self, error: BaseException) -> None:
+        """The top level raised."""
+        self.error = error
+        self.settled.set()
+
+    def work(self) -> None:
+        """Body of the generation's thread."""
+        assert self.runtime is not None
+        try:
+            self.runtime.run()
+        except BaseException as error:  # noqa: BLE001 - nobody else would hear of it
+            if not self.settled.is_set():
+                self.failed(error)
+            else:
+                self.script.reporter.error("script thread", error)
+        finally:
+            if not self.settled.is_set():
+                self.failed(LoadError(f"{self.script.path}: ended before it was loaded", file=str(self.script.path)))
+            self.ended.set()
+
+
+class Script:
+    """One script of a session.
+
+    Attributes:
+        alias: Its unique name.
+        path: Its file.
+        engine: What hosts it.
+        generation: Number of the running version of its code; 0 before the first.
+        last_error: Its most recent error, that of a refused reload included.
+    """
+
+    def __init__(
+        self,
+        alias: str,
+        path: Path,
+        engine: Engine,
+        reporter: Reporter,
+        bridge: Callable[[Attempt], Mapping[str, Callable[..., Any]]],
+        watchdog: Watchdog,
+        ended: Callable[[Attempt], None],
+    ) -> None:
+        self.alias = alias
+        self.path = path
+        self.engine = engine
+        self.reporter = reporter
+        self.generation = 0
+        self.last_error: ErrorView | None = None
+        self.lock = RunLock(alias)
+        self.cell = Cell()
+        self.paused = False
+        self.closed = False
+        self.callback_errors = 0
+        self.arguments: tuple[str, ...] = ()
+        self._bridge = bridge
+        self._watchdog = watchdog
+        self._ended = ended
+        self._text = b""
+        self._reloading = threading.Lock()
+        self._attempt: Attempt | None = None
+        self._handles: dict[str, Function] = {}
+        self._attempts = 0
+        self.sampled_at = time.time()
+        self._rows = Rows(alias)
+
+    # ---- generations ----------------------------------------------------------------------------
+
+    @property
+    def runtime(self) -> Runtime:
+        """The running generation.
+
+        Raises:
+            ScriptClosed: There is none.
+        """
+        attempt = self._attempt
+        if attempt is None or attempt.runtime is None:
+            raise ScriptClosed(f"{self.alias} is closed; load it again to use it")
+        return attempt.runtime
+
+    def start(self, timeout: float | None = None) -> None:
+        """Bring up the first generation, or the next; all or nothing.
+
+        Args:
+            timeout: Seconds the top level may take; None for no limit.
+
+        Raises:
+            LoadError: It could not be; the generation before, if any, goes on.
+        """
+        with self._reloading:
+            if self.closed:
+                raise ScriptClosed(f"{self.alias} is closed; load it again to use it")
+            try:
+                self._start(timeout)
+            except ScriptConsoleError as error:
+                self.note_error(error)
+                raise
+
+    def _start(self, timeout: float | None) -> None:
+        previous = self._attempt
+        self._attempts += 1
+        attempt = Attempt(self, self._attempts)
+        bridge = self._bridge(attempt)
+        context = Context(self.alias, self.lock, self.reporter, bridge, attempt.loaded, attempt.failed)
+        source = self._read()
+        attempt.runtime = self.engine.create(source, context, previous.runtime if previous is not None else None)
+        thread = threading.Thread(target=attempt.work, name=f"script {self.alias} {attempt.number}", daemon=True)
+        thread.start()
+        try:
+            settled = attempt.settled.wait(timeout)
+        except BaseException:  # Ctrl-C while it loads
+            self._cancel(attempt, "interrupted while it was loading")
+            raise
+        if not settled:
+            self._cancel(attempt, "timed out")
+            raise LoadError(
+                f"{self.path}: did not finish loading within {timeout:g} s; look for an endless loop at its top level",
+                file=str(self.path),
+            )
+        if attempt.error is not None:
+            self._end(attempt)
+            raise self._load_error(attempt.error) from attempt.error
+        if previous is not None:
+            self._end(previous)
+
+    def _read(self) -> Source:
+        try:
+            self._text = self.path.read_bytes()
+            return Source(self.path, self._text, self.arguments)
+        except OSError as error:
+            reason = error.strerror or str(error)
+            raise LoadError(f"{self.path}: {reason}; check the path", file=str(self.path)) from None
+
+    def source_changed(self) -> bool:
+        """Whether the file differs from what was last tried."""
+        try:
+            return self.path.read_bytes() != self._text
+        except OSError:  # gone for the moment: an editor is replacing it
+            return False
+
+    def is_running(self, attempt: Attempt) -> bool:
+        """Whether this is the generation that runs."""
+        return self._attempt is attempt
+
+    def _load_error(self, error: BaseException) -> LoadError:
+        if isinstance(error, LoadError):
+            return error
+        frames = error.frames if isinstance(error, ScriptConsoleError) else ()
+        own = [frame for frame in frames if frame.file == str(self.path)]
+        line = own[-1].line if own else getattr(error, "line", 0)
+        place = f"{self.path}:{line}" if line else str(self.path)
+        text = str(error) if isinstance(error, ScriptConsoleError) else f"{type(error).__name__}: {error}"
+        return LoadError(f"{place}: {text}", file=str(self.path), line=line, frames=frames)
+
+    def adopt(self, attempt: Attempt) -> None:
+        """Make a generation the running one; on its thread, holding the run lock."""
+        previous, self._attempt = self._attempt, attempt
+        self.generation += 1
+        self.cell.advance()
+        if previous is not None and previous.runtime is not None:
+            previous.runtime.retire()
+        if self.paused and attempt.runtime is not None:
+            attempt.runtime.set_paused(True)
+
+    def _cancel(self, attempt: Attempt, reason: str) -> None:
+        attempt.cancelled = True
+        threading.Thread(target=self._end, args=(attempt, reason), daemon=True).start()
+
+    def _end(self, attempt: Attempt, reason: str = "unloaded") -> bool:
+        """Wait for a retired generation's thread; interrupt it when it lingers, abandon it when that fails."""
+        runtime = attempt.runtime
+        assert runtime is not None
+        for limit in (0.05 if attempt.cancelled else UNLOAD_LIMIT, UNLOAD_LIMIT, UNLOAD_LIMIT):
+            if attempt.ended.wait(limit):
+                self._ended(attempt)
+                runtime.discard()
+                return True
+            # In a thread of its own: a script deep in a C call would keep us waiting for its GIL.
+            threading.Thread(target=runtime.interrupt, args=(reason,), daemon=True).start()
+        self._ended(attempt)
+        self.reporter.log("warning", f"{self.alias} does not end; its thread is left behind")
+        return False
+
+    def close(self) -> bool:
+        """End the script; idempotent, never longer than some seconds. Whether everything of it ended."""
+        with self._reloading:
+            if self.closed:
+                return True
+            self.closed = True
+            attempt = self._attempt
+            if attempt is None or attempt.runtime is None:
+                self.lock.close()
+                return True
+            runtime = attempt.runtime
+            retiring = threading.Thread(target=self._retire, args=(runtime,), daemon=True)
+            retiring.start()
+            retiring.join(UNLOAD_LIMIT / 10)
+            if retiring.is_alive():
+                threading.Thread(target=runtime.interrupt, args=("unloaded",), daemon=True).start()
+            ended = self._end(attempt)
+            self.lock.close()
+            self._attempt = None
+            self.cell.advance()
+            return ended
+
+    def _retire(self, runtime: Runtime) -> None:
+        with self.lock:
+            runtime.retire()
+
+    # ---- calls ----------------------------------------------------------------------------------
+
+    def function(self, name: str) -> Function:
+        """A handle to a function: look it up once, call it often; it follows reloads.
+
+        Raises:
+            UnknownFunction: When it is first called and there is no such function.
+        """
+        handle = self._handles.get(name)
+        if handle is None:
+            handle = self._handles[name] = self.cell.function(name, self._resolve)
+        return handle
+
+    def _resolve(self, function: Function) -> None:
+        self.runtime.bind(function)
+
+    def call(self, name: str, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+        """Call a function by name.
+
+        Args:
+            name: Of the function.
+            args: Copied across, or passed as references.
+            timeout: Seconds after which the script is interrupted.
+            kwargs: Likewise; Python scripts only.
+
+        Raises:
+            CallError: The script raised.
+            CallTimeout: It took longer than `timeout`.
+            UnknownFunction: There is no such function.
+        """
+        handle = self._handles.get(name) or self.function(name)
+        if timeout is None:
+            return handle(*args, **kwargs)
+        deadline = self._watchdog.arm(timeout, lambda: self.runtime.interrupt("timed out"))
+        try:
+            return handle(*args, **kwargs)
+        except Interrupted as error:
+            if deadline.fired:
+                raise CallTimeout(f"{self.alias}.{name} took longer than {timeout:g} s", frames=error.frames) from None
+            raise
+        finally:
+            deadline.cancel()
+
+    def functions(self) -> list[FunctionInfo]:
+        """What can be called, in order of definition."""
+        return self.runtime.functions()
+
+    def variables(self) -> list[tuple[str, str, str, int | None]]:
+        """Name, type, bounded text and size of its variables, as last read."""
+        self.refresh()
+        return self._rows.sample.variables
+
+    def rows[T](self, kind: type[T]) -> tuple[T, ...]:
+        """Its VariableViews, TimerViews or ConnectionViews, as last read."""
+        return self._rows.of(kind)
+
+    def get(self, *path: str | int) -> Any:
+        """The value of a variable, or of something inside it: `get("config", "port")`."""
+        return self.runtime.get(path)
+
+    def set(self, *path_and_value: Any) -> None:
+        """Set a variable, or something inside it: `set("config", "port", 80)`."""
+        *path, value = path_and_value
+        self.runtime.set(tuple(path), value)
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of an expression in its global scope."""
+        return self.runtime.evaluate(expression)
+
+    def execute(self, code: str) -> None:
+        """Run statements in its global scope."""
+        self.runtime.execute(code)
+
+    def complete(self, text: str, cursor: int) -> list[str]:
+        """Names that can stand where the cursor is."""
+        return self.runtime.complete(text, cursor)
+
+    def interrupt(self, reason: str = "interrupted") -> bool:
+        """Stop what it is doing right now; whether there was anything that could be stopped."""
+        attempt = self._attempt
+        return attempt is not None and attempt.runtime is not None and attempt.runtime.interrupt(reason)
+
+    def set_paused(self, paused: bool) -> None:
+        """Hold its timers and sockets back, or let them go on; calls still work."""
+        self.paused = paused
+        self.runtime.set_paused(paused)
+
+    # ---- observation ----------------------------------------------------------------------------
+
+    def refresh(self, limit: int = 20_000) -> bool:
+        """Read variables, timers and connections; False when it is too busy to look. Not on a UI thread."""
+        attempt = self._attempt
+        sample = None
+        if attempt is not None and attempt.runtime is not None:
+            sample = attempt.runtime.sample(limit)
+        if sample is not None:
+            self.sampled_at = time.time()
+            self._rows.update(sample, self.sampled_at)
+        return sample is not None
+
+    def note_error(self, error: BaseException) -> ErrorView:
+        """Remember an error as the last one."""
+        file, line = getattr(error, "file", ""), getattr(error, "line", 0)
+        message = str(error) if isinstance(error, ScriptConsoleError) else f"{type(error).__name__}: {error}"
+        self.last_error = ErrorView(message, format_error(error), file, line, time.time())
+        return self.last_error
+
+    def view(self) -> ScriptView:
+        """Itself, for a screen."""
+        if self.closed:
+            state = ScriptState.CLOSED
+        elif self._attempt is None:
+            state = ScriptState.FAILED if self.last_error is not None else ScriptState.LOADING
+        elif self.paused:
+            state = ScriptState.PAUSED
+        else:
+            sample = self._rows.sample
+            busy = sample.timers or sample.connections
+            state = ScriptState.RUNNING if busy else ScriptState.IDLE
+        runtime = None if self._attempt is None else self._attempt.runtime
+        return ScriptView(
+            alias=self.alias,
+            path=str(self.path),
+            engine=self.engine.name,
+            isolation="" if runtime is None else runtime.isolation,
+            state=state,
+            generation=self.generation,
+            calls=self.cell.calls,
+            errors=self.cell.errors + self.callback_errors,
+            last_error=self.last_error,
+            sample_age=max(0.0, time.time() - self.sampled_at),
+        )

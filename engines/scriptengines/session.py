@@ -1,0 +1,386 @@
+"""Session: the scripts, hooks and event stream of one process. Every front end drives one, none reaches round it."""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import itertools
+import os
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scriptnative import Feed
+from scriptnative.errors import rebuild
+
+from .errors import (
+    CallError,
+    ConfigError,
+    LoadError,
+    ScriptConsoleError,
+    UnknownScript,
+    did_you_mean,
+    format_error,
+)
+from .hooks import Hooks
+from .reports import Report, Reporter
+from .script import Attempt, Script
+from .view import ConnectionView, Frame, Level, LogRecord, TimerView, VariableView
+from .watchdog import Watchdog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from .engine import Engine
+    from .observer import Observer
+    from .view import FunctionInfo
+    from .watcher import Watcher
+
+BUILTIN_ENGINES = {
+    ".py": "scriptengines.python:PythonEngine",
+    ".lua": "scriptengines.lua:LuaEngine",
+    ".c": "scriptengines.native:NativeEngine",
+    ".so": "scriptengines.native:NativeEngine",
+    ".dylib": "scriptengines.native:NativeEngine",
+}
+FEED_CAPACITY = 200_000
+REPORTS_PER_FRAME = 20_000
+
+
+class Session:
+    """All scripts of one process.
+
+    Args:
+        direct_output: Let scripts write to the process's stdout and stderr at once, instead of into the log.
+
+    May be used from any thread.
+    """
+
+    def __init__(self, *, direct_output: bool = False) -> None:
+        self.direct_output = direct_output
+        self._wake_read, wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(wake_write, False)
+        self.feed = Feed(FEED_CAPACITY, wake_write)
+        self.hooks = Hooks()
+        self._mutex = threading.RLock()
+        self._scripts: dict[str, Script] = {}
+        self._by_number: dict[int, Script] = {}
+        self._numbers = itertools.count(1)
+        self._engines: dict[str, Engine] = {}
+        self._watchdog = Watchdog()
+        self._observer: Observer | None = None
+        self._watcher: Watcher | None = None
+        self._closed = False
+        atexit.register(self.close)
+
+    # ---- scripts ----------------------------------------------------------------------------------
+
+    @property
+    def scripts(self) -> tuple[Script, ...]:
+        """All loaded scripts, in order of loading."""
+        return tuple(self._scripts.values())
+
+    def script(self, alias: str) -> Script:
+        """The script of an alias.
+
+        Raises:
+            UnknownScript: There is none.
+        """
+        script = self._scripts.get(alias)
+        if script is None:
+            hint = did_you_mean(alias, self._scripts)
+            raise UnknownScript(f'no script "{alias}" is loaded.{hint}')
+        return script
+
+    def load(
+        self,
+        path: str | os.PathLike[str],
+        alias: str | None = None,
+        *,
+        arguments: Iterable[str] = (),
+        timeout: float | None = None,
+    ) -> Script:
+        """Load a script and wait until its top level has ended or has begun to run its loop.
+
+        Args:
+            path: Its file; the suffix tells the engine.
+            alias: Its name; the file's stem by default, with a number when that is taken.
+            arguments: What it finds as its own arguments.
+            timeout: Seconds its top level may take.
+
+        Raises:
+            LoadError: It could not be loaded; the message names file, line and remedy.
+        """
+        file = Path(path).absolute()
+        engine = self._engine_for(file)
+        if not file.is_file():
+            reason = "is a directory" if file.is_dir() else "no such file"
+            raise LoadError(f"{file}: {reason}; check the path", file=str(file))
+        with self._mutex:
+            name = self._free_alias(file.stem) if alias is None else alias
+            if name in self._scripts:
+                raise ConfigError(f'a script "{name}" is loaded already; give another alias')
+            number = next(self._numbers)
+            reporter = Reporter(self.feed, number, self.direct_output)
+            script = Script(name, file, engine, reporter, self._bridge, self._watchdog, self.hooks.forget)
+            script.arguments = tuple(arguments)
+            self._scripts[name] = self._by_number[number] = script
+        try:
+            script.start(timeout)
+        except BaseException:
+            with self._mutex:
+                self._scripts.pop(name, None)
+            raise
+        self._say("info", name, f"loaded ({engine.name}, generation {script.generation})")
+        self._follow(script)
+        return script
+
+    def reload(self, alias: str, timeout: float | None = None) -> Script:
+        """Load the file of a script again: all or nothing, `host.state` kept.
+
+        Raises:
+            LoadError: The new version is broken; the old one goes on.
+        """
+        script = self.script(alias)
+        try:
+            script.start(timeout)
+        except ScriptConsoleError as error:
+            self._say("error", alias, f"reload refused: {error}")
+            raise
+        self._say("info", alias, f"reloaded, generation {script.generation}")
+        return script
+
+    def unload(self, alias: str) -> None:
+        """End a script; never takes longer than some seconds."""
+        script = self.script(alias)
+        if self._observer is not None:
+            self._observer.forget(script)
+        script.close()
+        with self._mutex:
+            self._scripts.pop(alias, None)
+        self._say("info", alias, "unloaded")
+
+    def pause(self, alias: str) -> None:
+        """Hold a script's timers and sockets back; calls still work."""
+        self.script(alias).set_paused(True)
+
+    def resume(self, alias: str) -> None:
+        """Let a paused script go on."""
+        self.script(alias).set_paused(False)
+
+    def interrupt(self, alias: str) -> bool:
+        """Stop what a script is doing right now; whether there was anything that could be stopped."""
+        return self.script(alias).interrupt()
+
+    # ---- calls -------------------------------------------------------------------------------------
+
+    def call(self, alias: str, function: str, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+        """Call a function of a script; see Script.call."""
+        return self.script(alias).call(function, *args, timeout=timeout, **kwargs)
+
+    def emit(self, hook: str, *args: Any) -> int:
+        """Call all subscribers of a hook; how many took it."""
+        return self.hooks.emit(hook, args)
+
+    def evaluate(self, alias: str, expression: str) -> Any:
+        """The value of an expression in a script's global scope."""
+        return self.script(alias).evaluate(expression)
+
+    def functions(self, alias: str) -> list[FunctionInfo]:
+        """What can be called in a script."""
+        return self.script(alias).functions()
+
+    def complete(self, alias: str, text: str, cursor: int) -> list[str]:
+        """Names of a script that can stand where the cursor is."""
+        return self.script(alias).complete(text, cursor)
+
+    def cancel_timer(self, alias: str, timer_id: int) -> bool:
+        """Cancel a timer by its number in the frame; whether it was pending."""
+        return self.script(alias).runtime.cancel_timer(timer_id)
+
+    def close_connection(self, alias: str, connection_id: int) -> bool:
+        """Close a connection by its number in the frame; whether it was open."""
+        return self.script(alias).runtime.close_connection(connection_id)
+
+    def _bridge(self, attempt: Attempt) -> dict[str, Callable[..., Any]]:
+        """The session's part of the host API, for one generation of a script."""
+
+        def call(alias: str, function: str, *args: Any, **kwargs: Any) -> Any:
+            target = self._scripts.get(alias)
+            return (target or self.script(alias)).function(function)(*args, **kwargs)
+
+        def on(hook: str, callback: Callable[..., Any], priority: int = 0) -> int:
+            return self.hooks.subscribe(hook, callback, priority, attempt)
+
+        def off(number: int) -> bool:
+            return self.hooks.unsubscribe(number, attempt)
+
+        def emit(hook: str, *args: Any) -> int:
+            return self.hooks.emit(hook, args)
+
+        return {"call": call, "on": on, "off": off, "emit": emit}
+
+    # ---- observation -------------------------------------------------------------------------------
+
+    def watch(self) -> None:
+        """Reload scripts when their files change."""
+        from .watcher import Watcher
+
+        with self._mutex:
+            if self._watcher is None:
+                self._watcher = Watcher(self._changed)
+                for script in self.scripts:
+                    self._watcher.add(script.path)
+
+    def _changed(self, path: Path) -> None:
+        for script in self.scripts:
+            if script.path != path or not script.source_changed():
+                continue
+            try:
+                self.reload(script.alias)
+            except ScriptConsoleError:
+                continue  # reload has logged it and the script shows it
+
+    def _follow(self, script: Script) -> None:
+        with self._mutex:
+            if self._watcher is not None:
+                self._watcher.add(script.path)
+            if self._observer is not None:
+                self._observer.follow(script)
+
+    def frame(self) -> Frame:
+        """All there is to show now; cheap, waits for no script. The first call starts the observation."""
+        with self._mutex:
+            if self._observer is None and not self._closed:
+                from .observer import Observer
+
+                self._observer = Observer()
+                for script in self.scripts:
+                    self._observer.follow(script)
+        log = tuple(self.records())
+        scripts = self.scripts
+        return Frame(
+            time=time.time(),
+            scripts=tuple(script.view() for script in scripts),
+            variables=tuple(row for script in scripts for row in script.rows(VariableView)),
+            timers=tuple(sorted((row for s in scripts for row in s.rows(TimerView)), key=lambda timer: timer.due)),
+            connections=tuple(row for script in scripts for row in script.rows(ConnectionView)),
+            log=log,
+            dropped=self.feed.dropped,
+        )
+
+    def records(self, limit: int = REPORTS_PER_FRAME) -> list[LogRecord]:
+        """Take what was reported since the last time, oldest first."""
+        records: list[LogRecord] = []
+        for kind, number, moment, payload in self.feed.take(limit):
+            script = self._by_number.get(number)
+            alias = "" if script is None else script.alias
+            if kind == Report.OUTPUT:
+                stream, text = payload
+                level = Level.WARNING if stream == "stderr" else Level.OUTPUT
+                records.extend(LogRecord(moment, alias, level, line) for line in text.split("\n"))
+            elif kind == Report.LOG:
+                records.append(LogRecord(moment, alias or payload[2], Level(payload[0]), payload[1]))
+            else:
+                where, description = payload
+                error = rebuild(description)
+                if script is not None:
+                    script.callback_errors += 1
+                    script.note_error(error)
+                records.append(LogRecord(moment, alias, Level.ERROR, f"{where}: {_one_line(error)}\n{format_error(error)}"))
+        return records
+
+    def _say(self, level: str, alias: str, text: str) -> None:
+        self.feed.push(Report.LOG, 0, (level, text, alias))
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait until something was reported or nothing is pending any more.
+
+        Returns:
+            False when `timeout` seconds passed first.
+        """
+        import select
+
+        ready, _, _ = select.select([self._wake_read], [], [], timeout)
+        if ready:
+            while len(os.read(self._wake_read, 4096)) == 4096:
+                pass
+        return bool(ready)
+
+    @property
+    def pending(self) -> bool:
+        """Whether any script has a timer, task, connection, server or queued callback."""
+        return self.feed.busy_count > 0
+
+    # ---- ending ------------------------------------------------------------------------------------
+
+    def close(self) -> bool:
+        """End everything; idempotent, never hangs.
+
+        Returns:
+            Whether every script ended. If not, threads are left that may crash the interpreter's own exit: leave with
+            `os._exit` then.
+        """
+        with self._mutex:
+            if self._closed:
+                return not self._left_behind
+            self._closed = True
+        atexit.unregister(self.close)
+        if self._watcher is not None:
+            self._watcher.close()
+        if self._observer is not None:
+            self._observer.close()
+        closers = [threading.Thread(target=script.close, daemon=True) for script in self.scripts]
+        for closer in closers:
+            closer.start()
+        for closer in closers:
+            closer.join()
+        self._watchdog.close()
+        for engine in self._engines.values():
+            engine.close()
+        return not self._left_behind
+
+    @property
+    def _left_behind(self) -> int:
+        return sum(getattr(engine, "abandoned", 0) for engine in self._engines.values())
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_exc: object) -> None:
+        self.close()
+
+    # ---- engines -----------------------------------------------------------------------------------
+
+    def _engine_for(self, file: Path) -> Engine:
+        target = BUILTIN_ENGINES.get(file.suffix) or _registered(file.suffix)
+        if target is None:
+            known = " ".join(sorted(BUILTIN_ENGINES))
+            raise LoadError(f'{file}: no engine for "{file.suffix}"; known suffixes: {known}', file=str(file))
+        with self._mutex:
+            if target not in self._engines:
+                module, _, name = target.partition(":")
+                self._engines[target] = getattr(importlib.import_module(module), name)()
+            return self._engines[target]
+
+    def _free_alias(self, stem: str) -> str:
+        names = itertools.chain([stem], (f"{stem}-{number}" for number in itertools.count(2)))
+        return next(name for name in names if name not in self._scripts)
+
+
+def _registered(suffix: str) -> str | None:
+    """An engine of somebody else's, from the entry points; scanned only for suffixes that are not ours."""
+    from importlib.metadata import entry_points
+
+    for entry in entry_points(group="scriptconsole.engines"):
+        if entry.value not in BUILTIN_ENGINES.values() and suffix in entry.load().suffixes:
+            return entry.value
+    return None
+
+
+def _one_line(error: BaseException) -> str:
+    place = f" ({getattr(error, 'file', '')}:{getattr(error, 'line', 0)})" if getattr(error, "file", "") else ""
+    text = str(error) if isinstance(error, (ScriptConsoleError, CallError)) else f"{type(error).__name__}: {error}"
+    return text.partition("\n")[0] + place

@@ -1,0 +1,82 @@
+"""Bounded texts for values: enough to see, never a whole large object, never a script's own `__repr__`."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+LIMIT = 200
+ITEMS = 12
+_SCALARS = (bool, int, float, complex, type(None), type(...))
+
+
+def summarize(value: Any, limit: int = LIMIT, depth: int = 2) -> str:
+    """A text of at most `limit` characters for any value.
+
+    Args:
+        value: Anything.
+        limit: Characters.
+        depth: How many levels of containers are shown.
+    """
+    text = _summary(value, limit, depth)
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def size_of(value: Any) -> int | None:
+    """Number of items of a built-in container or string; None for anything else."""
+    kinds = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
+    return len(value) if isinstance(value, kinds) else None
+
+
+def _summary(value: Any, limit: int, depth: int) -> str:
+    kind = type(value)
+    if kind is int and value.bit_length() > 4 * limit:
+        return f"<int of {value.bit_length()} bits>"
+    if kind in _SCALARS:
+        return repr(value)
+    if kind in (str, bytes, bytearray):
+        return repr(value[:limit]) + ("…" if len(value) > limit else "")
+    if kind in (list, tuple, set, frozenset, dict):
+        return _container(value, kind, limit, depth)
+    if isinstance(value, type):
+        return f"<class {value.__qualname__}>"
+    if callable(value):
+        return f"<function {getattr(value, '__qualname__', kind.__name__)}>"
+    return _object(value, kind, limit, depth)
+
+
+def _container(value: Any, kind: type, limit: int, depth: int) -> str:
+    opening, closing = {list: "[]", tuple: "()", dict: "{}", set: "{}", frozenset: "{}"}[kind]
+    if not value:
+        return {set: "set()", frozenset: "frozenset()"}.get(kind, opening + closing)
+    if depth <= 0:
+        return f"{opening}…{closing}"
+    parts: list[str] = []
+    used = 0
+    # A copy of a few items: the script may change the container while its thread has the GIL.
+    try:
+        head = list(islice(value.items() if kind is dict else value, ITEMS))
+    except RuntimeError:  # changed its size just then
+        return f"{opening}…{closing}"
+    for item in head:
+        if kind is dict:
+            text = f"{_summary(item[0], limit, 0)}: {_summary(item[1], limit, depth - 1)}"
+        else:
+            text = _summary(item, limit, depth - 1)
+        parts.append(text)
+        used += len(text) + 2
+        if used > limit:
+            break
+    if len(parts) < len(value):
+        parts.append("…")
+    comma = "," if kind is tuple and len(value) == 1 else ""
+    prefix = "frozenset(" if kind is frozenset else ""
+    return prefix + opening + ", ".join(parts) + comma + closing + (")" if prefix else "")
+
+
+def _object(value: Any, kind: type, limit: int, depth: int) -> str:
+    fields = getattr(value, "__dict__", None) if kind.__dictoffset__ else None
+    if not isinstance(fields, dict) or not fields or depth <= 0:
+        return f"<{kind.__qualname__}>"
+    shown = [f"{name}={_summary(item, limit, depth - 1)}" for name, item in list(islice(fields.items(), ITEMS))]
+    return f"{kind.__qualname__}({', '.join(shown)}{', …' if len(fields) > ITEMS else ''})"

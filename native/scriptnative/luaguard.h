@@ -1,0 +1,89 @@
+/* luaguard.h: stops a runaway Lua script from another thread, at no cost to scripts that behave.
+ *
+ * A guard belongs to one Lua state. It knows which coroutines of it run now, and on which thread; an
+ * interrupt sends that thread a signal whose handler arms a count hook in each of them. No hook is set
+ * otherwise: a permanent one makes Lua 2.4 times slower. Knows nothing of Python.
+ */
+#ifndef SC_LUAGUARD_H
+#define SC_LUAGUARD_H
+
+#include "runlock.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define SC_REASON_SIZE 256
+
+typedef struct lua_State lua_State;
+typedef struct sc_guard sc_guard;
+
+/* A coroutine that runs now; lies on the C stack of whoever resumed it. */
+typedef struct sc_running {
+    lua_State *state;
+    struct sc_running *below;
+} sc_running;
+
+struct sc_guard {
+    atomic_long refs;
+    sc_runlock *lock;
+    /* Calls are numbered, so that an interrupt which comes late cannot hit a later call. */
+    _Atomic uint64_t serial; /* of the outermost call running now; 0 when idle */
+    _Atomic uint64_t target; /* serial of the call that is to stop */
+    uint64_t last_serial;
+    unsigned depth;
+    sc_guard *below; /* the guard this thread entered before */
+    sc_running *volatile running;
+    sc_running bottom; /* the main state; its `state` is NULL before attaching and after lua_close */
+    volatile sig_atomic_t armed;
+    int was_interrupted; /* the call before; read by its thread only */
+    pthread_mutex_t mutex;
+    char reason[SC_REASON_SIZE]; /* under mutex */
+};
+
+/* Guards entered by this thread, innermost first. initial-exec: the signal handler reads it, and the
+ * default model may allocate on first use. */
+extern __thread sc_guard *sc_guard_top __attribute__((tls_model("initial-exec")));
+
+/* NULL without memory. Retains `lock`. */
+sc_guard *sc_guard_new(sc_runlock *lock);
+void sc_guard_retain(sc_guard *guard);
+void sc_guard_drop(sc_guard *guard);
+
+/* Find the Lua API in the shared object that Lua runs from; 0, or -1 with a static text in `problem`. */
+int sc_lua_resolve(const char *path, const char **problem);
+
+/* The guard that the next sc_luaguard_open on this thread attaches to the state it is called in; NULL takes it back. */
+void sc_guard_offer(sc_guard *guard);
+
+/* Stop the call that runs now, from any thread. 1 when one was running and has been signalled. */
+int sc_guard_interrupt(sc_guard *guard, const char *reason);
+
+/* Whether the call running now (or, when idle, the one before) was interrupted; copies the reason. */
+int sc_guard_was_interrupted(sc_guard *guard, char reason[SC_REASON_SIZE]);
+
+void sc_guard_finish(sc_guard *guard);
+
+/* Around every call into the state, with its run lock held. They nest. */
+static inline void sc_guard_enter(sc_guard *guard) {
+    if (guard->depth++ != 0) return;
+    guard->was_interrupted = 0;
+    guard->below = sc_guard_top;
+    sc_guard_top = guard;
+    /* Visible to the handler before the serial is to others: a signal sent for this serial finds the guard. */
+    atomic_signal_fence(memory_order_seq_cst);
+    atomic_store_explicit(&guard->serial, ++guard->last_serial, memory_order_release);
+}
+
+static inline void sc_guard_leave(sc_guard *guard) {
+    if (--guard->depth != 0) return;
+    sc_guard_top = guard->below;
+    /* From here on the handler leaves this guard alone. */
+    atomic_signal_fence(memory_order_seq_cst);
+    atomic_store_explicit(&guard->serial, 0, memory_order_release);
+    if (guard->armed || atomic_load_explicit(&guard->target, memory_order_relaxed) == guard->last_serial)
+        sc_guard_finish(guard);
+}
+
+#endif
