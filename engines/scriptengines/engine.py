@@ -104,6 +104,11 @@ class Runtime(ABC):
     def sample(self, limit: int) -> Sample | None:
         """At most `limit` rows of each kind; None when the script is too busy to look. Never waits for the run lock."""
 
+    @property
+    @abstractmethod
+    def pending(self) -> bool:
+        """Whether it keeps the run alive."""
+
     @abstractmethod
     def get(self, path: tuple[str | int, ...]) -> Any:
         """The value of a variable, or of something inside it."""

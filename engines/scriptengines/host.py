@@ -161,6 +161,10 @@ class Host:
             raise ValueError(f'no log level "{level}"; use one of {", ".join(LEVELS)}')
         self.reporter.log(level, " ".join(map(_text, values)))
 
+    def print(self, *values: Any) -> None:
+        """Write a line of output, as the language's own `print` does; for languages that have none."""
+        self.reporter.output(" ".join(map(_text, values)))
+
     # ---- timers -------------------------------------------------------------------------------
 
     def set_timeout(self, callback: Callable[..., Any], ms: float, *args: Any) -> int:

@@ -142,6 +142,10 @@ class ScriptLoop(asyncio.SelectorEventLoop):
             return True
         return bool(asyncio.all_tasks(self))
 
+    def is_busy(self) -> bool:
+        """What the session was last told."""
+        return self._is_busy
+
     def set_busy(self, busy: bool) -> None:
         """Tell the session whether this script keeps the run alive."""
         if busy != self._is_busy:

@@ -33,12 +33,14 @@ class Reporter:
         feed: The session's feed.
         script: Number of the script.
         direct: Write the script's output to the process's own stdout and stderr at once, as `--batch` wants.
+        batch: Whether the run is headless; scripts see it as `host.batch`.
     """
 
-    def __init__(self, feed: Feed, script: int, direct: bool) -> None:
+    def __init__(self, feed: Feed, script: int, direct: bool, batch: bool) -> None:
         self.feed = feed
         self.script = script
         self.direct = direct
+        self.batch = batch
 
     def output(self, text: str, stream: str = "stdout") -> None:
         """One or more whole lines that the script printed, without the last line end."""

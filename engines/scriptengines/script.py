@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 UNLOAD_LIMIT = 3.0
 """Seconds a generation gets to end before it is interrupted, and again before it is abandoned."""
 
+INTERRUPT_LIMIT = 1.0
+"""Seconds to wait for an interrupted top level, to be able to tell where it was."""
+
 
 class Attempt:
     """One try to bring a generation up; told by its runtime how it went."""
@@ -160,16 +163,15 @@ class Script:
             settled = attempt.settled.wait(timeout)
         except BaseException:  # Ctrl-C while it loads
             self._cancel(attempt, "interrupted while it was loading")
+            if attempt.error is not None:
+                self.reporter.error("load", attempt.error)
             raise
         if not settled:
             self._cancel(attempt, "timed out")
-            raise LoadError(
-                f"{self.path}: did not finish loading within {timeout:g} s; look for an endless loop at its top level",
-                file=str(self.path),
-            )
+            raise self._late(attempt, timeout or 0.0)
         if attempt.error is not None:
             self._end(attempt)
-            raise self._load_error(attempt.error) from attempt.error
+            raise self._load_error(attempt.error) from attempt.error.__cause__
         if previous is not None:
             self._end(previous)
 
@@ -188,9 +190,22 @@ class Script:
         except OSError:  # gone for the moment: an editor is replacing it
             return False
 
+    @property
+    def pending(self) -> bool:
+        """Whether it has a timer, task, connection, server or queued callback."""
+        attempt = self._attempt
+        return attempt is not None and attempt.runtime is not None and attempt.runtime.pending
+
     def is_running(self, attempt: Attempt) -> bool:
         """Whether this is the generation that runs."""
         return self._attempt is attempt
+
+    def _late(self, attempt: Attempt, timeout: float) -> LoadError:
+        frames = getattr(attempt.error, "frames", ())
+        line = frames[-1].line if frames else 0
+        place = f"{self.path}:{line}" if line else str(self.path)
+        text = f"{place}: still at its top level after {timeout:.3g} s; is this an endless loop?"
+        return LoadError(text, file=str(self.path), line=line, frames=frames)
 
     def _load_error(self, error: BaseException) -> LoadError:
         if isinstance(error, LoadError):
@@ -214,6 +229,9 @@ class Script:
 
     def _cancel(self, attempt: Attempt, reason: str) -> None:
         attempt.cancelled = True
+        assert attempt.runtime is not None
+        threading.Thread(target=attempt.runtime.interrupt, args=(reason,), daemon=True).start()
+        attempt.settled.wait(INTERRUPT_LIMIT)
         threading.Thread(target=self._end, args=(attempt, reason), daemon=True).start()
 
     def _end(self, attempt: Attempt, reason: str = "unloaded") -> bool:

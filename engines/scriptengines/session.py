@@ -53,12 +53,14 @@ class Session:
 
     Args:
         direct_output: Let scripts write to the process's stdout and stderr at once, instead of into the log.
+        batch: Tell scripts (`host.batch`) that nobody watches and that they should come to an end.
 
     May be used from any thread.
     """
 
-    def __init__(self, *, direct_output: bool = False) -> None:
+    def __init__(self, *, direct_output: bool = False, batch: bool = False) -> None:
         self.direct_output = direct_output
+        self.batch = batch
         self._wake_read, wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(wake_write, False)
@@ -123,7 +125,7 @@ class Session:
             if name in self._scripts:
                 raise ConfigError(f'a script "{name}" is loaded already; give another alias')
             number = next(self._numbers)
-            reporter = Reporter(self.feed, number, self.direct_output)
+            reporter = Reporter(self.feed, number, self.direct_output, self.batch)
             script = Script(name, file, engine, reporter, self._bridge, self._watchdog, self.hooks.forget)
             script.arguments = tuple(arguments)
             self._scripts[name] = self._by_number[number] = script
@@ -282,7 +284,8 @@ class Session:
                 level = Level.WARNING if stream == "stderr" else Level.OUTPUT
                 records.extend(LogRecord(moment, alias, level, line) for line in text.split("\n"))
             elif kind == Report.LOG:
-                records.append(LogRecord(moment, alias or payload[2], Level(payload[0]), payload[1]))
+                ours = script is None
+                records.append(LogRecord(moment, payload[2] if ours else alias, Level(payload[0]), payload[1], ours))
             else:
                 where, description = payload
                 error = rebuild(description)
@@ -291,6 +294,10 @@ class Session:
                     script.note_error(error)
                 records.append(LogRecord(moment, alias, Level.ERROR, f"{where}: {_one_line(error)}\n{format_error(error)}"))
         return records
+
+    def note(self, level: str, text: str) -> None:
+        """Write a line of the console's own into the log."""
+        self._say(level, "", text)
 
     def _say(self, level: str, alias: str, text: str) -> None:
         self.feed.push(Report.LOG, 0, (level, text, alias))

@@ -146,12 +146,21 @@ class ConnectionView:
 
 @dataclass(frozen=True, slots=True)
 class LogRecord:
-    """One line of a script's output or of the log; `script` is "" for the console itself."""
+    """One entry of the log.
+
+    Attributes:
+        time: Seconds since the epoch.
+        script: Alias, "" for the console itself.
+        level: Its severity.
+        text: One line; of an error the message, then the traceback on further lines.
+        lifecycle: Whether it only says that a script came, changed or went.
+    """
 
     time: float
     script: str
     level: Level
     text: str
+    lifecycle: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,14 +7,13 @@ caller sees, with the frames of both sides in call order.
 from __future__ import annotations
 
 import os
+import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-_HERE = os.path.dirname(os.path.abspath(__file__))
-_OURS = (_HERE + os.sep, os.path.join(os.path.dirname(os.path.dirname(_HERE)), "engines", "scriptengines") + os.sep)
-_SIBLING = os.path.join(os.path.dirname(_HERE), "scriptengines") + os.sep
+_OUR_PACKAGES = ("scriptnative", "scriptengines", "scriptconsole")
 
 
 class RemoteFrame(NamedTuple):
@@ -181,6 +180,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f' Did you mean "{close[0]}"?' if close else ""
 
 
+def _our_folders() -> tuple[str, ...]:
+    files = (getattr(sys.modules.get(name), "__file__", None) for name in _OUR_PACKAGES)
+    return ("<frozen ", *(os.path.dirname(file) + os.sep for file in files if file))
+
+
 def own_frames(error: BaseException) -> list[RemoteFrame]:
     """Frames of a Python exception that belong to the script, without those of this project."""
     if error.__traceback__ is None:
@@ -188,8 +192,9 @@ def own_frames(error: BaseException) -> list[RemoteFrame]:
     import traceback
 
     frames: list[RemoteFrame] = []
+    ours = _our_folders()
     for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename.startswith((*_OURS, _SIBLING, "<frozen importlib")):
+        if frame.filename.startswith(ours):
             continue
         frames.append(RemoteFrame(frame.filename, frame.lineno or 0, frame.name, frame.line or ""))
     if isinstance(error, SyntaxError) and error.filename:

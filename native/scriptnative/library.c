@@ -52,10 +52,10 @@ static int record(call_t *call, failure_t kind, const char *type, const char *fo
     return -1;
 }
 
-static int record_exception(call_t *call, sc_interp *at) {
+static int record_exception(call_t *call) {
     if (!PyErr_Occurred()) return -1;
     call->failure = DESCRIBED;
-    call->has_cause = sc_describe_exception(&call->arena, at, &call->description) == 0;
+    call->has_cause = sc_describe_exception(&call->arena, call->here, &call->description) == 0;
     if (!call->has_cause)
         record(call, FAILED, "MemoryError", "out of memory while an error was being reported");
     return -1;
@@ -209,12 +209,10 @@ static inline int check_count(call_t *call, const sc_type *group, size_t n) {
 
 typedef struct walk_t {
     call_t *call;
-    sc_interp *at;
     size_t parts;
 } walk_t;
 
-/* Attached to `home`. */
-static sc_ref *resolve_at_home(call_t *call, const sc_value *name) {
+static sc_ref *resolve_name(call_t *call, const sc_value *name) {
     sc_library *library = call->library;
     size_t i = 0;
     while (i < library->count && (strlen(library->functions[i].name) != name->length ||
@@ -227,20 +225,15 @@ static sc_ref *resolve_at_home(call_t *call, const sc_value *name) {
     PyObject *resolve = Py_NewRef(library->resolve);
     PyObject *callable = PyObject_CallFunction(resolve, "s", library->functions[i].name);
     Py_DECREF(resolve);
-    sc_ref *ref = callable == NULL ? NULL : sc_ref_new(library->home, callable);
+    sc_ref *ref = callable == NULL ? NULL : sc_ref_new(call->here, callable);
     Py_XDECREF(callable);
-    if (ref == NULL) record_exception(call, library->home);
+    if (ref == NULL) record_exception(call);
     return ref;
 }
 
 static int resolve_function(walk_t *walk, const sc_value *name, sc_value *out) {
     call_t *call = walk->call;
-    sc_interp *home = call->library->home;
-    sc_visit visit;
-    if (walk->at != home && sc_visit_begin(&visit, home, 0) != SC_LOCK_OK)
-        return record(call, FAILED, "RuntimeError", "the interpreter of the module's host is closed");
-    sc_ref *ref = resolve_at_home(call, name);
-    if (walk->at != home) sc_visit_end(&visit);
+    sc_ref *ref = resolve_name(call, name);
     if (ref == NULL) return -1;
     if (sc_arena_hold_ref(&call->arena, ref) < 0) {
         sc_ref_release(ref);
@@ -311,22 +304,22 @@ static int prepare(walk_t *walk, const sc_value *in, sc_value *out, int depth) {
     return record(call, CROSSING, NULL, "%s() gave %s without content", call->name, tag_name(in));
 }
 
-static int prepare_value(call_t *call, sc_interp *at, const sc_value *in, sc_value *out) {
+static int prepare_value(call_t *call, const sc_value *in, sc_value *out) {
     if (in->tag <= SC_DOUBLE && in->tag != SC_BIGINT) {
         *out = *in;
         return 0;
     }
-    walk_t walk = { call, at, 0 };
+    walk_t walk = { call, 0 };
     return prepare(&walk, in, out, 0) < 0 ? -1 : 0;
 }
 
 /* ---- the context of a call: out of the module and back in --------------------------------------------------- */
 
-static PyObject *decode_arguments(call_t *call, sc_interp *at, const sc_value *args, size_t n) {
+static PyObject *decode_arguments(call_t *call, const sc_value *args, size_t n) {
     PyObject *tuple = PyTuple_New((Py_ssize_t)n);
     for (size_t i = 0; tuple != NULL && i < n; i++) {
         sc_value value;
-        PyObject *object = prepare_value(call, at, &args[i], &value) < 0 ? NULL : sc_decode(at, &value);
+        PyObject *object = prepare_value(call, &args[i], &value) < 0 ? NULL : sc_decode(call->here, &value);
         if (object == NULL) Py_CLEAR(tuple);
         else PyTuple_SET_ITEM(tuple, (Py_ssize_t)i, object);
     }
@@ -347,43 +340,32 @@ static PyObject *call_host(call_t *call, const char *name, PyObject *arguments) 
     return result;
 }
 
-static PyObject *call_object(sc_interp *at, sc_ref *ref, PyObject *arguments) {
-    PyObject *callable = sc_reference_wrap(at, ref);
+static PyObject *call_object(sc_interp *here, sc_ref *ref, PyObject *arguments) {
+    PyObject *callable = sc_reference_wrap(here, ref);
     PyObject *result = callable == NULL ? NULL : PyObject_Call(callable, arguments, NULL);
     Py_XDECREF(callable);
     return result;
 }
 
-/* `ref`, or the host function `name` when it is NULL; attached to `at`. */
-static int invoke(call_t *call, sc_interp *at, const char *name, sc_ref *ref, const sc_value *args, size_t n,
-                  sc_value *out) {
-    PyObject *arguments = decode_arguments(call, at, args, n);
+/* `ref`, or the host function `name` when it is NULL; attached. */
+static int invoke(call_t *call, const char *name, sc_ref *ref, const sc_value *args, size_t n, sc_value *out) {
+    PyObject *arguments = decode_arguments(call, args, n);
     PyObject *result = NULL;
-    if (arguments != NULL) result = ref != NULL ? call_object(at, ref, arguments) : call_host(call, name, arguments);
-    int rc = result == NULL ? -1 : sc_encode(&call->arena, at, result, -1, out);
+    if (arguments != NULL) result = ref != NULL ? call_object(call->here, ref, arguments) : call_host(call, name, arguments);
+    int rc = result == NULL ? -1 : sc_encode(&call->arena, call->here, result, -1, out);
     Py_XDECREF(result);
     Py_XDECREF(arguments);
-    return rc < 0 ? record_exception(call, at) : 0;
+    return rc < 0 ? record_exception(call) : 0;
 }
 
 static int go_out(call_t *call, const char *name, sc_ref *ref, const sc_value *args, size_t n, sc_value *out) {
-    sc_interp *at = ref != NULL ? call->here : call->library->home;
     sc_value ignored;
-    sc_visit visit;
     if (out == NULL) out = &ignored;
     *out = sc_nil();
     /* A thread of the module's own has no business with the thread state of this call. */
     if (!sc_runlock_held(call->library->lock)) return -1;
     PyEval_RestoreThread(call->state);
-    int rc = -1;
-    if (at == call->here) {
-        rc = invoke(call, at, name, ref, args, n, out);
-    } else if (sc_visit_begin(&visit, at, 0) == SC_LOCK_OK) {
-        rc = invoke(call, at, name, ref, args, n, out);
-        sc_visit_end(&visit);
-    } else {
-        record(call, FAILED, "RuntimeError", "the interpreter of the module's host is closed");
-    }
+    int rc = invoke(call, name, ref, args, n, out);
     call->state = PyEval_SaveThread();
     return rc;
 }
@@ -505,7 +487,7 @@ static PyObject *finish(call_t *call, const sc_native *fn, sc_value *out) {
         if (out->tag == SC_DOUBLE) return PyFloat_FromDouble(out->as.number);
     }
     sc_value value;
-    if (prepare_value(call, call->here, out, &value) < 0) return NULL;
+    if (prepare_value(call, out, &value) < 0) return NULL;
     if (type != NULL && type->tag != value.tag) {
         place_t place = { NULL, RESULT };
         if (check(call, type, &value, &place, 0) < 0) return NULL;
@@ -518,6 +500,7 @@ PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, 
     call_t call;
     sc_value few[FEW], out = sc_nil(), *values = few;
     PyObject *result = NULL;
+    assert(here == fn->library->home);
     begin(&call, fn->library, fn, fn->name, here);
     if (nargs > FEW) values = sc_arena_alloc(&call.arena, (size_t)nargs * sizeof *values);
     if (values == NULL) {

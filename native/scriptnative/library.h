@@ -44,7 +44,7 @@ struct sc_library {
     char *source; /* file named in frames: the library, or the .c file it was made from */
     sc_runlock *lock;
     sc_interp *home;
-    PyObject *host;    /* (name, args) -> result; borrowed, NULL once its owner is gone; attached to `home` */
+    PyObject *host;    /* (name, args) -> result; borrowed from the owner, NULL once that is gone */
     PyObject *resolve; /* (name of an export) -> callable; likewise */
     int depth;         /* calls in progress; under the run lock */
     size_t count;
@@ -65,8 +65,8 @@ int sc_library_locate(sc_library *library, const char *source);
 /* Unmaps it too, so nothing may run in it: callers hold its owner while they call. */
 void sc_library_free(sc_library *library);
 
-/* Call `fn` from the interpreter `here`, to which the thread is attached; `nargs` is the plain count. The caller
- * holds a reference to the library's owner. New reference, or NULL with an exception set. */
+/* Call `fn`, attached to `here`, which is the library's home; `nargs` is the plain count. The caller holds a
+ * reference to the library's owner until this returns. New reference, or NULL with an exception set. */
 PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
 
 /* Run the module's load() or unload(). 0, or -1 with an exception set. */

@@ -4,7 +4,8 @@ local FAIL, problem, write_out, write_err, stop, connection_get, connection_send
 
 local create, resume, status, close = coroutine.create, coroutine.resume, coroutine.status, coroutine.close
 local getinfo, getlocal = debug.getinfo, debug.getlocal
-local concat, select, type, tostring, error, load = table.concat, select, type, tostring, error, load
+local concat, select, type, tostring = table.concat, select, type, tostring
+local error, pcall, load = error, pcall, load
 local next, rawget, rawlen, getmetatable, setmetatable = next, rawget, rawlen, getmetatable, setmetatable
 local integer_of, number_type, format = math.tointeger, math.type, string.format
 local globals, package = _G, package
@@ -299,8 +300,9 @@ local short
 local function short_table(value)
   local texts, size, length, count, key, item = {}, 0, rawlen(value), 0, nil, nil
   for _ = 1, MAX_ENTRIES do
+    if size > MAX_TEXT then break end
     key, item = next(value, key)
-    if key == nil or size > MAX_TEXT then break end
+    if key == nil then break end
     count = count + 1
     local text = type(item) == "table" and (next(item) == nil and "{}" or "{…}") or short(item, 40)
     if integer_of(key) ~= count then

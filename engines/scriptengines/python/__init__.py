@@ -47,7 +47,9 @@ class Chamber:
     def move_in(self, context: Context) -> None:
         """Give the interpreter to a script."""
         reporter = context.reporter
-        entries = self._boot(reporter.feed.address, reporter.script, reporter.direct, context.lock.address)
+        entries = self._boot(
+            reporter.feed.address, reporter.script, reporter.direct, reporter.batch, context.lock.address
+        )
         self.create, self._vacate = entries["create"], entries["vacate"]
         self.interpreter.set_lock(context.lock)
 
@@ -109,6 +111,10 @@ class PythonRuntime(Runtime):
 
     def sample(self, limit: int) -> Sample | None:
         return Sample(*_native.call_unlocked(self._inside["sample"], limit))
+
+    @property
+    def pending(self) -> bool:
+        return _native.call_unlocked(self._inside["pending"])
 
     def get(self, path: tuple[str | int, ...]) -> Any:
         return self._inside["get"](path)
@@ -199,4 +205,4 @@ def _load_error(path: str, error: ScriptConsoleError) -> LoadError:
     text = getattr(error, "remote_message", str(error))
     line = error.frames[-1].line if error.frames and error.frames[-1].file == path else 0
     place = f"{path}:{line}" if line else path
-    return LoadError(f"{place}: {kind}: {text}", file=path, line=line, detail=str(error), frames=error.frames)
+    return LoadError(f"{place}: {kind}: {text}", file=path, line=line, frames=error.frames)

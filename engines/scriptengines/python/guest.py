@@ -138,6 +138,7 @@ class Guest:
         for name in FUNCTIONS:
             setattr(module, name, getattr(self.host, name))
         module.state = self.state  # type: ignore[attr-defined]
+        module.batch = self.interior.reporter.batch  # type: ignore[attr-defined]
         return module
 
     # ---- looking in -----------------------------------------------------------------------------
@@ -224,20 +225,21 @@ class Guest:
         self.module.__dict__.clear()
 
 
-def boot(feed: int, script: int, direct: bool, lock: int) -> dict[str, Any]:
+def boot(feed: int, script: int, direct: bool, batch: bool, lock: int) -> dict[str, Any]:
     """Prepare this interpreter for a script.
 
     Args:
         feed: Address of the session's feed.
         script: Number of the script.
         direct: Whether output goes straight to the process's own.
+        batch: Whether the run is headless.
         lock: Address of the script's run lock.
 
     Returns:
         "create", which makes a generation and gives its methods by name; "vacate", which ends the script's stay.
     """
     global _here
-    reporter = Reporter(Feed(address=feed), script, direct)
+    reporter = Reporter(Feed(address=feed), script, direct, batch)
     _here = Interior(RunLock("", address=lock), reporter)
     asyncio.events.new_event_loop = asyncio.new_event_loop = _loop_for_caller
     sys.stdout = LineWriter(reporter.output)
@@ -273,6 +275,7 @@ def create(
         "cancel_timer": guest.host.cancel_timer,
         "close_connection": guest.loop.close_connection,
         "set_paused": guest.loop.set_paused,
+        "pending": guest.loop.is_busy,
     }
 
 

@@ -131,6 +131,9 @@ static inline double sc_number(const sc_value *v) { return v->tag == SC_DOUBLE ?
 static inline int sc_log(sc_ctx *ctx, const char *text) {
     sc_value a = sc_str(text), out; return ctx->host(ctx, "log", &a, 1, &out);
 }
+static inline int sc_print(sc_ctx *ctx, const char *text) {
+    sc_value a = sc_str(text), out; return ctx->host(ctx, "print", &a, 1, &out);
+}
 static inline int sc_set_interval(sc_ctx *ctx, const char *function, double ms, int64_t *id) {
     sc_value a[2] = { sc_callback(function), sc_double(ms) }, out = sc_nil();
     int rc = ctx->host(ctx, "set_interval", a, 2, &out);

@@ -1,0 +1,1 @@
+"""The front ends of scriptconsole: terminal app, batch runner and command line."""

@@ -1,0 +1,5 @@
+"""`python -m scriptconsole`."""
+
+from .cli import main
+
+raise SystemExit(main())

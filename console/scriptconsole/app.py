@@ -1,0 +1,270 @@
+"""The Textual app: shows one session and routes what the user does to it.
+
+The session's `frame` is read here a few times a second; every other call to it runs in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import App, SuspendNotSupported
+from textual.command import Provider
+from textual.screen import Screen
+
+from scriptconsole.actions import PaneName, in_scope
+from scriptconsole.editor import EditorError, editor_command, place_in
+from scriptconsole.jobs import JobDone, Outcome, explain, run_job
+from scriptconsole.palette import ActionProvider
+from scriptconsole.panes.ring import LogLine
+from scriptconsole.port import SessionPort
+from scriptconsole.screens.main import MainScreen
+from scriptengines.view import ConnectionView, Level, LogRecord, ScriptState, ScriptView, TimerView
+from scriptthemes import DARK, LIGHT, STYLES, THEMES
+
+CLOSE_GRACE = 3.0
+"""Seconds a session may take to end before the console leaves without it."""
+
+
+class ScriptConsoleApp(App[None]):
+    """The console over one session."""
+
+    TITLE = "scriptconsole"
+    CSS_PATH = STYLES
+    COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ActionProvider}
+    ESCAPE_TO_MINIMIZE: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        session: SessionPort,
+        paths: Sequence[Path] = (),
+        *,
+        clock: Callable[[], float] = time.time,
+        frame_rate: float = 12,
+        watch: bool = True,
+    ) -> None:
+        """Make the app; it starts with `run`.
+
+        Args:
+            session: Shown and driven; closed when the app ends.
+            paths: Scripts to load at the start.
+            clock: Seconds since the epoch, for the console's own log records.
+            frame_rate: Frames a second.
+            watch: Reload scripts whose files change.
+        """
+        super().__init__()
+        self.session = session
+        self.main = MainScreen()
+        self._paths = list(paths)
+        self._clock = clock
+        self._frame_rate = frame_rate
+        self._watch = watch
+        self._leaving = False
+        for theme in THEMES:
+            self.register_theme(theme)
+        self.theme = DARK.name
+
+    def get_default_screen(self) -> Screen[None]:
+        """Return the main screen."""
+        return self.main
+
+    def on_mount(self) -> None:
+        """Start to show frames, and load the first scripts."""
+        self.tick()
+        self.set_interval(1 / self._frame_rate, self.tick)
+        run_job(self, "start", self._load_first, self._started)
+
+    def tick(self) -> None:
+        """Show the session as it is now."""
+        if not self._leaving and self.main.is_running:
+            self.main.apply(self.session.frame())
+
+    # -- outcomes --------------------------------------------------------------------------------------
+
+    def on_job_done(self, message: JobDone) -> None:
+        """Hand the outcome of a job on."""
+        message.then(message.outcome)
+
+    def report(self, label: str, outcome: Outcome) -> None:
+        """Write what came of an action into the log, and notify when it failed.
+
+        Args:
+            label: What was done.
+            outcome: What came of it.
+        """
+        if outcome.error is None:
+            from scriptconsole.screens.call import shown_result
+
+            self.write_log(Level.INFO, f"{label} = {shown_result(outcome.value)}")
+        else:
+            self.fail(f"{label}: {explain(outcome.error)}")
+
+    def fail(self, text: str) -> None:
+        """Tell the user of an error, as notification and log record."""
+        self.write_log(Level.ERROR, text)
+        self.notify(text[:500], title="Error", severity="error", markup=False)
+
+    def write_log(self, level: Level, text: str) -> None:
+        """Add a record of the console's own."""
+        self.main.add_log(LogRecord(self._clock(), "", level, text))
+
+    def _act(self, label: str, work: Callable[[], object], done: str = "") -> None:
+        def then(outcome: Outcome) -> None:
+            if outcome.error is not None:
+                self.fail(f"{label}: {explain(outcome.error)}")
+            elif outcome.value is False:
+                self.notify(f"{label}: it was gone already.", severity="warning", markup=False)
+            elif done:
+                self.write_log(Level.INFO, done)
+                self.notify(done, markup=False, timeout=2)
+
+        run_job(self, label, work, then)
+
+    def _script(self) -> str | None:
+        alias = self.main.script()
+        if alias is None:
+            self.notify("No script is selected; o loads one.", severity="warning", markup=False)
+        return alias
+
+    # -- loading ---------------------------------------------------------------------------------------
+
+    def _load_first(self) -> None:
+        for path in self._paths:
+            try:
+                self.session.load(path)
+            except Exception as error:  # noqa: BLE001 - one bad script must not keep the others out
+                self.post_message(JobDone(Outcome(error=error), partial(self.report, f"load {path.name}")))
+        if self._watch:
+            self.session.watch()
+
+    def _started(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self.fail(f"start: {explain(outcome.error)}")
+
+    def action_load(self) -> None:
+        """Ask for a file and load it."""
+        from scriptconsole.screens.load import LoadScreen
+
+        def load(path: Path, alias: str | None) -> None:
+            self._act(
+                f"load {path.name}", partial(self.session.load, path, alias), f"loaded {alias or path.stem}"
+            )
+
+        self.push_screen(LoadScreen(load))
+
+    # -- scripts ---------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Offer only what means something in the focused pane."""
+        return in_scope(action, self.main.pane_name)
+
+    def action_reload(self) -> None:
+        """Reload the selected script."""
+        if (alias := self._script()) is not None:
+            self._act(f"reload {alias}", partial(self.session.reload, alias), f"reloaded {alias}")
+
+    def action_unload(self) -> None:
+        """Unload the selected script."""
+        if (alias := self._script()) is not None:
+            self._act(f"unload {alias}", partial(self.session.unload, alias), f"unloaded {alias}")
+
+    def action_interrupt(self) -> None:
+        """Break into the selected script."""
+        if (alias := self._script()) is not None:
+            self._act(f"interrupt {alias}", partial(self.session.interrupt, alias), f"interrupted {alias}")
+
+    def action_pause(self) -> None:
+        """Pause the selected script, or let it go on."""
+        alias = self._script()
+        if alias is None:
+            return
+        row = self._view(alias)
+        if row is not None and row.state is ScriptState.PAUSED:
+            self._act(f"resume {alias}", partial(self.session.resume, alias), f"resumed {alias}")
+        else:
+            self._act(f"pause {alias}", partial(self.session.pause, alias), f"paused {alias}")
+
+    def action_call(self) -> None:
+        """Call a function of the selected script."""
+        if (alias := self._script()) is not None:
+            from scriptconsole.screens.call import CallScreen
+
+            self.push_screen(CallScreen(self.session, alias, self.report))
+
+    def action_evaluate(self) -> None:
+        """Evaluate an expression in the selected script."""
+        if (alias := self._script()) is not None:
+            from scriptconsole.screens.evaluate import EvaluateScreen
+
+            self.push_screen(EvaluateScreen(self.session, alias, self.report))
+
+    def action_cancel_timer(self) -> None:
+        """Cancel the selected timer."""
+        row = self.main.panes[PaneName.TIMERS].body.selected
+        if isinstance(row, TimerView):
+            work = partial(self.session.cancel_timer, row.script, row.id)
+            self._act(f"cancel {row.callback}", work, f"cancelled timer {row.callback} of {row.script}")
+
+    def action_close_connection(self) -> None:
+        """Close the selected connection."""
+        row = self.main.panes[PaneName.CONNECTIONS].body.selected
+        if isinstance(row, ConnectionView):
+            name = row.peer or row.local
+            work = partial(self.session.close_connection, row.script, row.id)
+            self._act(f"close {name}", work, f"closed {row.protocol} {row.role} {name} of {row.script}")
+
+    def _view(self, alias: str) -> ScriptView | None:
+        return next((row for row in self.main.latest.scripts if row.alias == alias), None)
+
+    # -- editor ----------------------------------------------------------------------------------------
+
+    def action_edit(self) -> None:
+        """Open the selected script in the user's editor, at the line the row is about."""
+        alias = self._script()
+        row = None if alias is None else self._view(alias)
+        if row is None:
+            return
+        try:
+            command = editor_command(row.path, self._line_of(row), os.environ)
+            with self.suspend():
+                subprocess.run(command, check=False)
+        except EditorError as error:
+            self.notify(str(error), severity="warning", markup=False)
+        except SuspendNotSupported:
+            self.notify("This terminal cannot be handed to an editor.", severity="warning", markup=False)
+        except OSError as error:
+            self.fail(f"edit {row.alias}: {error}; check $VISUAL and $EDITOR.")
+
+    def _line_of(self, script: ScriptView) -> int:
+        pane = self.main.pane
+        row = None if pane is None else pane.body.selected
+        line = 0
+        if isinstance(row, LogLine):
+            line = place_in(row.record.text, script.path)
+        elif isinstance(row, TimerView):
+            return place_in(row.source, script.path)
+        error = script.last_error
+        # The innermost frame may lie in another file, which is not the one opened here.
+        if not line and isinstance(row, (LogLine, ScriptView)) and error is not None:
+            line = error.line if error.file in ("", script.path) else place_in(error.detail, script.path)
+        return line
+
+    # -- the rest --------------------------------------------------------------------------------------
+
+    def action_toggle_theme(self) -> None:
+        """Change between dark and light."""
+        self.theme = LIGHT.name if self.theme != LIGHT.name else DARK.name
+
+    async def action_quit(self) -> None:
+        """End the session, then leave; a second time leaves at once."""
+        if self._leaving:
+            self.exit()
+            return
+        self._leaving = True
+        self.set_timer(CLOSE_GRACE, self.exit)
+        run_job(self, "close", self.session.close, lambda _: self.exit())

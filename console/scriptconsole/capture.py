@@ -1,0 +1,46 @@
+"""Keeps the screen whole: whatever native code or child processes write to stdout and stderr goes into the log.
+
+Textual draws through `sys.__stderr__`, so that file is moved to a descriptor of its own first.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+
+@contextlib.contextmanager
+def captured(emit: Callable[[str], None]) -> Iterator[None]:
+    """Send descriptors 1 and 2 to `emit`, a line at a time, on a thread of its own; undone on leaving."""
+    read, write = os.pipe()
+    saved_out, saved_err = os.dup(1), os.dup(2)
+    terminal = open(os.dup(2), "w", encoding="utf-8", errors="replace", newline="", closefd=True)  # noqa: SIM115
+    original, sys.__stderr__ = sys.__stderr__, terminal  # type: ignore[misc]
+    os.dup2(write, 1)
+    os.dup2(write, 2)
+    os.close(write)
+    reader = threading.Thread(target=_read_lines, args=(read, emit), name="captured output", daemon=True)
+    reader.start()
+    try:
+        yield
+    finally:
+        os.dup2(saved_out, 1)
+        os.dup2(saved_err, 2)
+        os.close(saved_out)
+        os.close(saved_err)
+        sys.__stderr__ = original  # type: ignore[misc]
+        terminal.close()
+        # A child process may hold the pipe open for long: wait for what is there, not for its end.
+        reader.join(0.2)
+
+
+def _read_lines(descriptor: int, emit: Callable[[str], None]) -> None:
+    with open(descriptor, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            emit(line.rstrip("\n"))

@@ -1,0 +1,103 @@
+"""The command line: what was asked for, which front end does it, and how the process ends.
+
+Imports are made when they are needed: `--batch hello.lua` must not pay for a screen.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from .exitcodes import ExitCode
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="scriptconsole",
+        description="Load Python, Lua and native scripts into one process and watch them live.",
+        epilog="Exit status of --batch: 0 ok, 1 a script failed, 2 wrong usage, 124 timed out, 130 interrupted.",
+    )
+    parser.add_argument("paths", nargs="*", metavar="PATH", help="a script (.py .lua .c .so), or a folder of scripts")
+    parser.add_argument("--batch", action="store_true", help="run without a screen until nothing is pending")
+    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="with --batch: give up after this long")
+    parser.add_argument("--quiet", action="store_true", help="with --batch: no log lines on stderr, only errors")
+    parser.add_argument("--theme", metavar="NAME", help="colours: scriptconsole-dark or scriptconsole-light")
+    parser.add_argument("--no-watch", action="store_true", help="do not reload scripts when their files change")
+    parser.add_argument("--version", action="store_true", help="print the version and leave")
+    return parser
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError("must be more than 0")
+    return value
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the program; scripts' own arguments follow `--`.
+
+    Args:
+        argv: Arguments without the program's name; those of the process by default.
+
+    Returns:
+        The exit status.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    cut = given.index("--") if "--" in given else len(given)
+    options = _parser().parse_args(given[:cut])
+    if options.version:
+        from importlib.metadata import version
+
+        print(f"scriptconsole {version('scriptconsole')}")
+        return ExitCode.OK
+    if options.timeout is not None and not options.batch:
+        return _refuse("--timeout goes with --batch")
+    try:
+        return _batch(options, given[cut + 1 :]) if options.batch else _screen(options)
+    except _config_error() as error:
+        return _refuse(str(error))
+
+
+def _batch(options: argparse.Namespace, arguments: list[str]) -> int:
+    if not options.paths:
+        return _refuse("--batch needs at least one script: scriptconsole --batch PATH…")
+    from .batch import run_batch
+
+    code, clean = run_batch(options.paths, arguments, options.timeout, options.quiet)
+    return code if clean else _leave_at_once(code)
+
+
+def _screen(options: argparse.Namespace) -> int:
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        return _refuse("the console needs a terminal; to run scripts without one: scriptconsole --batch PATH…")
+    from .screen import run_screen
+
+    clean = run_screen(options.paths, theme=options.theme, watch=not options.no_watch)
+    return ExitCode.OK if clean else _leave_at_once(ExitCode.OK)
+
+
+def _refuse(message: str) -> int:
+    print(f"scriptconsole: {message}", file=sys.stderr)
+    return ExitCode.USAGE
+
+
+def _config_error() -> type[Exception]:
+    from scriptengines.errors import ConfigError
+
+    return ConfigError
+
+
+def _leave_at_once(code: int) -> int:
+    """End without the interpreter's own clean-up, which a thread left in a script's C call could crash."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -1,0 +1,42 @@
+"""The command palette's view of the action registry."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from scriptconsole.actions import ACTIONS, Action, key_name
+from scriptconsole.screens.main import MainScreen
+
+
+class ActionProvider(Provider):
+    """Offers every action that means something in the focused pane."""
+
+    def _offered(self) -> list[Action]:
+        screen = self.screen
+        if not isinstance(screen, MainScreen):
+            return []
+        pane = screen.pane_name or screen.recent[0]
+        return [action for action in ACTIONS if action.palette and pane in action.scope]
+
+    def _run(self, action: Action) -> partial[object]:
+        return partial(self.screen.run_action, action.command)
+
+    async def discover(self) -> Hits:
+        """Offer everything before anything is typed."""
+        for action in self._offered():
+            yield DiscoveryHit(_title(action), self._run(action), help=action.tooltip)
+
+    async def search(self, query: str) -> Hits:
+        """Offer what matches."""
+        matcher = self.matcher(query)
+        for action in self._offered():
+            title = _title(action)
+            score = max(matcher.match(title), 0.8 * matcher.match(action.tooltip))
+            if score > 0:
+                yield Hit(score, matcher.highlight(title), self._run(action), help=action.tooltip)
+
+
+def _title(action: Action) -> str:
+    return f"{action.label}  ({key_name(action.keys[0])})"

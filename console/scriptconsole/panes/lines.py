@@ -1,0 +1,221 @@
+"""What the tables and the log share: a scrolled view of many rows that formats only those in sight.
+
+`LineView` owns the cursor, keys, mouse and colours; what a row says is up to its subclasses.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import ClassVar, NamedTuple
+
+from rich.segment import Segment
+from rich.style import Style
+from textual import events
+from textual.binding import BindingType
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from scriptconsole.actions import MOVES, bindings
+
+
+class Tone(StrEnum):
+    """How a piece of text is meant; the style sheet gives each a colour."""
+
+    PLAIN = "plain"
+    DIM = "dim"
+    STRONG = "strong"
+    GOOD = "good"
+    WARN = "warn"
+    BAD = "bad"
+    ALARM = "alarm"
+    ACCENT = "accent"
+    FLASH = "flash"
+
+
+class Cell(NamedTuple):
+    """Clean text and how it is meant."""
+
+    text: str
+    tone: Tone = Tone.PLAIN
+
+
+class LineView(ScrollView, can_focus=True):
+    """A scrolled list of one-line rows with a cursor."""
+
+    ALLOW_SELECT = False
+    ALLOW_MAXIMIZE = False
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(MOVES)]
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "line--cursor",
+        "line--blurred",
+        "line--header",
+        "line--column",
+        "line--empty",
+        *(f"tone--{tone}" for tone in Tone),
+    }
+    HEADER = 0
+    """Lines at the top that stay when rows scroll."""
+
+    class Activated(Message):
+        """A row was double-clicked."""
+
+    class Moved(Message):
+        """The cursor stands on another row."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.cursor = 0
+        """Index of the selected row; 0 when there is none."""
+
+    # -- what a subclass says --------------------------------------------------------------------------
+
+    @property
+    def row_count(self) -> int:
+        """Number of rows that can be scrolled to."""
+        raise NotImplementedError
+
+    def row_line(self, index: int, width: int) -> list[tuple[str, Tone]]:
+        """Format one row in sight as spans of clean text, together `width` cells wide."""
+        raise NotImplementedError
+
+    def header_line(self, width: int) -> list[tuple[str, str]]:
+        """Format the header as spans of text and component class."""
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        """Bring what is in sight up to date; called when rows, size or scroll position changed."""
+
+    def on_header_click(self, x: int) -> None:
+        """The header was clicked at a column of cells."""
+
+    # -- geometry --------------------------------------------------------------------------------------
+
+    @property
+    def page(self) -> int:
+        """Rows that fit, at least one."""
+        return max(self.size.height - self.HEADER, 1)
+
+    @property
+    def top(self) -> int:
+        """Index of the first row in sight."""
+        return self.scroll_offset.y
+
+    @property
+    def in_sight(self) -> range:
+        """Indices of the rows in sight."""
+        return range(self.top, min(self.top + self.page, self.row_count))
+
+    def fit_rows(self) -> None:
+        """Tell the scroll bar how many rows there are."""
+        wanted = Size(1, self.row_count + self.HEADER)
+        # Assigning lays the screen out anew, so only when it differs.
+        if self.virtual_size != wanted:
+            self.virtual_size = wanted
+
+    def repaint_row(self, index: int) -> None:
+        """Draw one row again."""
+        self.refresh(Region(0, index - self.top + self.HEADER, self.size.width, 1))
+
+    # -- drawing ---------------------------------------------------------------------------------------
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one line of the viewport."""
+        width = self.size.width
+        base = self.rich_style
+        if y < self.HEADER:
+            style = base + self._component("line--header")
+            spans = [(text, style + self._component(name)) for text, name in self.header_line(width)]
+            return _strip(spans, width, style)
+        index = self.top + y - self.HEADER
+        if index >= self.row_count:
+            return Strip.blank(width, base)
+        if index == self.cursor:
+            base += self._component("line--cursor" if self.has_focus else "line--blurred")
+        styled = [
+            (text, base + self._component(f"tone--{tone}")) for text, tone in self.row_line(index, width)
+        ]
+        return _strip(styled, width, base)
+
+    def _component(self, name: str) -> Style:
+        return self.get_component_rich_style(name, partial=True)
+
+    # -- cursor ----------------------------------------------------------------------------------------
+
+    def move_to(self, index: int) -> None:
+        """Select a row and bring it into sight.
+
+        Args:
+            index: Clamped to the rows there are.
+        """
+        index = max(0, min(index, self.row_count - 1))
+        before, self.cursor = self.cursor, index
+        if before != index:
+            # Before scrolling, so that the log stops following before it is asked whether it left the end.
+            self.on_cursor_moved()
+        # Forced, since a scroll bar that is about to appear does not allow scrolling yet.
+        if index < self.top:
+            self.scroll_to(y=index, animate=False, force=True)
+        elif index >= self.top + self.page:
+            self.scroll_to(y=index - self.page + 1, animate=False, force=True)
+        if before != index:
+            self.repaint_row(before)
+            self.repaint_row(index)
+            self.post_message(self.Moved())
+
+    def on_cursor_moved(self) -> None:
+        """The user moved the cursor."""
+
+    def action_move(self, rows: int) -> None:
+        """Move the cursor by rows."""
+        self.move_to(self.cursor + rows)
+
+    def action_move_page(self, pages: int) -> None:
+        """Move the cursor by pages."""
+        self.move_to(self.cursor + pages * self.page)
+
+    def action_move_first(self) -> None:
+        """Move the cursor to the first row."""
+        self.move_to(0)
+
+    def action_move_last(self) -> None:
+        """Move the cursor to the last row."""
+        self.move_to(self.row_count - 1)
+
+    # -- events ----------------------------------------------------------------------------------------
+
+    def on_click(self, event: events.Click) -> None:
+        """Select the row under the mouse; a second click opens it."""
+        if event.y < self.HEADER:
+            self.on_header_click(event.x)
+            return
+        index = self.top + event.y - self.HEADER
+        if index >= self.row_count:
+            return
+        self.move_to(index)
+        if event.chain == 2:
+            self.post_message(self.Activated())
+
+    def on_resize(self) -> None:
+        """Keep the cursor in sight when the pane shrinks."""
+        self.prepare()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Format what came into sight."""
+        super().watch_scroll_y(old_value, new_value)
+        if round(old_value) != round(new_value):
+            self.prepare()
+
+    def on_focus(self) -> None:
+        """Show the cursor as active."""
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """Show the cursor as resting."""
+        self.refresh()
+
+
+def _strip(spans: list[tuple[str, Style]], width: int, fill: Style) -> Strip:
+    segments = [Segment(text, style) for text, style in spans]
+    return Strip(segments).adjust_cell_length(width, fill)

@@ -1,0 +1,171 @@
+"""The log: the newest lines of all scripts, followed or held still.
+
+Moving the cursor up holds the view; going to the last line follows again. Held lines stay where they are even
+when old ones leave the ring.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from functools import lru_cache
+
+from rich.cells import cell_len
+from textual.message import Message
+
+from scriptconsole.panes.filter import Filter
+from scriptconsole.panes.lines import LineView, Tone
+from scriptconsole.panes.ring import CAPACITY, CONSOLE, MARKS, LogLine, Ring
+from scriptconsole.text import CELL_LIMIT, clean, clip, fit
+from scriptengines.view import Level, LogRecord
+
+TONES: dict[Level, tuple[Tone, Tone]] = {
+    Level.DEBUG: (Tone.DIM, Tone.DIM),
+    Level.OUTPUT: (Tone.DIM, Tone.PLAIN),
+    Level.INFO: (Tone.ACCENT, Tone.PLAIN),
+    Level.WARNING: (Tone.WARN, Tone.WARN),
+    Level.ERROR: (Tone.ALARM, Tone.BAD),
+}
+"""Tone of the mark and of the text, by level."""
+
+
+class LogView(LineView):
+    """A virtual view over the ring of log lines."""
+
+    class Arranged(Message):
+        """Lines came, or following or the filter changed."""
+
+    def __init__(self, *, capacity: int = CAPACITY, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.ring = Ring(capacity)
+        self.following = True
+        self.unseen = 0
+        """Lines that came while the view is held."""
+        self._script_width = 7
+        self._shift = 0
+
+    @property
+    def row_count(self) -> int:
+        """Number of lines after filtering."""
+        return len(self.ring)
+
+    @property
+    def selected(self) -> LogLine | None:
+        """The line under the cursor, if any."""
+        return self.ring[self.cursor] if self.cursor < len(self.ring) else None
+
+    def extend(self, records: Iterable[LogRecord]) -> None:
+        """Add records, and scroll to them when following."""
+        before = len(self.ring)
+        gone = self.ring.extend(records)
+        came = len(self.ring) - before + gone
+        if not came and not gone:
+            return
+        if self.following:
+            self._to_end()
+        else:
+            self.unseen += came
+            self._hold(gone)
+        self.refresh()
+        self.post_message(self.Arranged())
+
+    def _to_end(self) -> None:
+        self.cursor = max(len(self.ring) - 1, 0)
+        self.unseen = 0
+        self.fit_rows()
+        self.scroll_to(y=max(len(self.ring) - self.page, 0), animate=False, force=True)
+
+    def _hold(self, gone: int) -> None:
+        self.cursor = max(self.cursor - gone, 0)
+        if gone:
+            self.scroll_to(y=max(self.top - gone, 0), animate=False, force=True)
+        self.fit_rows()
+
+    def set_filter(self, chosen: Filter | None) -> None:
+        """Show only the records a filter keeps."""
+        selected = self.selected
+        self.ring.set_filter(chosen)
+        self.unseen = 0
+        if self.following or selected is None:
+            self._to_end()
+        else:
+            self.fit_rows()
+            self.move_to(self.ring.place_of(selected.number))
+        self.refresh()
+        self.post_message(self.Arranged())
+
+    def on_cursor_moved(self) -> None:
+        """Follow when the cursor reached the last line, hold otherwise."""
+        self.following = self.cursor >= len(self.ring) - 1
+        if self.following:
+            self.unseen = 0
+        self.post_message(self.Arranged())
+
+    def action_move_last(self) -> None:
+        """Go to the last line and follow."""
+        self.following = True
+        self._to_end()
+        self.refresh()
+        self.post_message(self.Arranged())
+
+    def action_move_column(self, step: int) -> None:
+        """Scroll long lines sideways."""
+        self._shift = max(0, self._shift + 16 * step)
+        self.refresh()
+
+    def on_resize(self) -> None:
+        """Keep the end in sight while following."""
+        if self.following:
+            self._to_end()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Hold the view when the wheel or the scroll bar left the end."""
+        super().watch_scroll_y(old_value, new_value)
+        if not self.is_mounted:
+            return
+        at_end = self.top + self.page >= len(self.ring)
+        if self.following and not at_end and new_value < old_value:
+            self.following = False
+            self.cursor = min(self.top + self.page - 1, max(len(self.ring) - 1, 0))
+            self.post_message(self.Arranged())
+
+    # -- drawing ---------------------------------------------------------------------------------------
+
+    def row_line(self, index: int, width: int) -> list[tuple[str, Tone]]:
+        """Format one line: time, level mark, script, text."""
+        line = self.ring[index]
+        record = line.record
+        mark_tone, text_tone = TONES[record.level]
+        brief = width < 90
+        script = clean(record.script[:64]) or CONSOLE
+        self._widen(script)
+        stamp = (
+            _clock(int(record.time))
+            if brief
+            else f"{_clock(int(record.time))}.{int(record.time % 1 * 1000):03d}"
+        )
+        script_width = min(self._script_width, 8 if brief else 16)
+        if not line.first:
+            head: list[tuple[str, Tone]] = [(" " * (len(stamp) + script_width + 10), Tone.DIM)]
+        else:
+            head = [
+                (f" {stamp} ", Tone.DIM),
+                (f" {MARKS[record.level]} ", mark_tone),
+                (" " + fit(script, script_width) + "  ", Tone.STRONG if record.script else Tone.DIM),
+            ]
+        room = width - sum(cell_len(text) for text, _ in head)
+        text = clean(line.text[: self._shift + CELL_LIMIT])
+        if self._shift:
+            text = "…" + text[self._shift + 1 :]
+        return [*head, (clip(text, room), text_tone)]
+
+    def _widen(self, script: str) -> None:
+        length = cell_len(script)
+        if length > self._script_width and self._script_width < 16:
+            self._script_width = min(length, 16)
+            self.refresh()
+
+
+@lru_cache(maxsize=256)
+def _clock(seconds: int) -> str:
+    return time.strftime("%H:%M:%S", time.localtime(seconds))

@@ -1,0 +1,79 @@
+"""What the screen asks of a session: the one interface between the Textual app and the engines.
+
+`scriptengines.session.Session` satisfies it; so does the recorded session of the screen tests.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from scriptengines.view import Frame, FunctionInfo
+
+
+class SessionPort(Protocol):
+    """A running session.
+
+    `frame` returns at once and belongs to the UI thread. Every other method may wait for a script, so the app
+    calls it from a worker thread only.
+    """
+
+    def frame(self) -> Frame:
+        """Return all a screen shows now; its log holds only the records since the call before."""
+        ...
+
+    def load(self, path: Path, alias: str | None = None) -> object:
+        """Load a script file under an alias, by default its stem."""
+        ...
+
+    def unload(self, alias: str) -> object:
+        """End a script and forget it."""
+        ...
+
+    def reload(self, alias: str) -> object:
+        """Replace a script's code by what its file holds now, all or nothing."""
+        ...
+
+    def pause(self, alias: str) -> object:
+        """Hold back a script's callbacks."""
+        ...
+
+    def resume(self, alias: str) -> object:
+        """Let a paused script's callbacks run again."""
+        ...
+
+    def interrupt(self, alias: str) -> object:
+        """Stop what a script executes now."""
+        ...
+
+    def call(self, alias: str, function: str, *args: object, **kwargs: object) -> object:
+        """Call a function of a script and return its result."""
+        ...
+
+    def evaluate(self, alias: str, expression: str) -> object:
+        """Evaluate an expression in a script's own language and namespace."""
+        ...
+
+    def functions(self, alias: str) -> list[FunctionInfo]:
+        """List what a script offers to call."""
+        ...
+
+    def complete(self, alias: str, text: str, cursor: int) -> list[str]:
+        """List the names that complete `text` at `cursor`."""
+        ...
+
+    def cancel_timer(self, alias: str, timer_id: int) -> bool:
+        """Cancel a pending timer; false when it was gone already."""
+        ...
+
+    def close_connection(self, alias: str, connection_id: int) -> bool:
+        """Close a connection; false when it was gone already."""
+        ...
+
+    def watch(self) -> object:
+        """Start to reload scripts whose files change."""
+        ...
+
+    def close(self) -> object:
+        """End every script and everything they opened."""
+        ...

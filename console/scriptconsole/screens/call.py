@@ -1,0 +1,176 @@
+"""Call a function of a script: choose it from the list or type its name, type arguments, see the result."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar, cast
+
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.suggester import SuggestFromList
+from textual.widgets import Input, Label, OptionList, Static
+from textual.widgets.option_list import Option
+
+from scriptconsole.arguments import ArgumentError, parse_arguments
+from scriptconsole.jobs import Outcome, explain, run_job
+from scriptconsole.port import SessionPort
+from scriptconsole.screens.details import describe_function
+from scriptconsole.screens.dialog import Dialog
+from scriptconsole.screens.host import console_of
+from scriptconsole.text import clean_lines
+from scriptengines.view import FunctionInfo
+
+RESULT_LIMIT = 20_000
+"""Characters of a result that are shown."""
+
+
+class CallScreen(Dialog):
+    """A function name, its arguments and what came back."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("down", "choose(1)", "Next function", show=False, id="call.next", tooltip="Next function"),
+        Binding(
+            "up", "choose(-1)", "Function before", show=False, id="call.previous", tooltip="Function before"
+        ),
+        Binding("f4", "interrupt", "Interrupt", id="call.interrupt", tooltip="Break into the call"),
+    ]
+
+    def __init__(self, session: SessionPort, alias: str, report: Callable[[str, Outcome], None]) -> None:
+        """Make the prompt.
+
+        Args:
+            session: Whose script is called.
+            alias: The script.
+            report: Told what was called and what came of it, also when the prompt was closed meanwhile.
+        """
+        super().__init__()
+        self._session = session
+        self._alias = alias
+        self._report = report
+        self._functions: list[FunctionInfo] = []
+        self._pending = 0
+
+    def compose(self) -> ComposeResult:
+        """Show the two inputs round the list of functions."""
+        with self.box(
+            f"Call a function of {self._alias}", "enter calls   ↑↓ choose   F4 interrupts   esc closes"
+        ):
+            yield Label("Function")
+            yield Input(id="function", compact=True, placeholder="name")
+            yield OptionList(id="functions", compact=True, markup=False)
+            yield Label("Arguments")
+            yield Input(id="arguments", compact=True, placeholder='1, "text", k=2')
+            with VerticalScroll(id="result-scroll", can_focus=False):
+                yield Static(Content("The result appears here."), id="result", classes="quiet")
+
+    def on_mount(self) -> None:
+        """Ask the script for its functions."""
+        self.query_one("#functions").can_focus = False
+        self.query_one("#function").focus()
+        alias, session = self._alias, self._session
+        run_job(self, "functions", lambda: session.functions(alias), self._list_functions)
+
+    def _list_functions(self, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self._show(explain(outcome.error), "error-text")
+            return
+        self._functions = cast("list[FunctionInfo]", outcome.value)
+        names = [function.name for function in self._functions]
+        self.query_one("#function", Input).suggester = SuggestFromList(names)
+        self._fill()
+
+    # -- choosing --------------------------------------------------------------------------------------
+
+    @on(Input.Changed, "#function")
+    def _fill(self) -> None:
+        typed = self.query_one("#function", Input).value.strip()
+        matching = [f for f in self._functions if typed.lower() in f.name.lower()]
+        # What starts with the typed text comes first, the exact name before all.
+        matching.sort(key=lambda f: (f.name != typed, not f.name.startswith(typed)))
+        options = self.query_one("#functions", OptionList)
+        options.clear_options()
+        options.add_options([Option(describe_function(f), id=f.name) for f in matching])
+        options.highlighted = 0 if matching else None
+
+    def action_choose(self, step: int) -> None:
+        """Move in the list of functions."""
+        options = self.query_one("#functions", OptionList)
+        if options.option_count:
+            options.highlighted = ((options.highlighted or 0) + step) % options.option_count
+
+    @on(OptionList.OptionSelected)
+    def _clicked(self, event: OptionList.OptionSelected) -> None:
+        self._take(event.option.id or "")
+
+    @on(Input.Submitted, "#function")
+    def _chosen(self) -> None:
+        entry = self.query_one("#function", Input)
+        options = self.query_one("#functions", OptionList)
+        name = entry.value.strip()
+        known = {function.name for function in self._functions}
+        # A name typed in full counts unless the arrows went on to another one.
+        if options.highlighted is not None and (name not in known or options.highlighted > 0):
+            name = options.get_option_at_index(options.highlighted).id or name
+        self._take(name)
+
+    def _take(self, name: str) -> None:
+        with self.prevent(Input.Changed):
+            self.query_one("#function", Input).value = name
+        self._fill()
+        self.query_one("#arguments").focus()
+
+    # -- calling ---------------------------------------------------------------------------------------
+
+    @on(Input.Submitted, "#arguments")
+    def _call(self) -> None:
+        name = self.query_one("#function", Input).value.strip()
+        typed = self.query_one("#arguments", Input).value
+        if not name:
+            self.query_one("#function").focus()
+            return
+        try:
+            positional, named = parse_arguments(typed)
+        except ArgumentError as error:
+            self._show(str(error), "error-text")
+            return
+        label = f"{self._alias}.{name}({typed.strip()})"
+        self._show(f"calling {label} …", "quiet")
+        self._pending += 1
+        turn = self._pending
+        alias, session = self._alias, self._session
+
+        def done(outcome: Outcome) -> None:
+            self._report(label, outcome)
+            # Only the newest call may write into the prompt, and only while it is open.
+            if turn == self._pending and self.is_attached:
+                if outcome.error is not None:
+                    self._show(explain(outcome.error), "error-text")
+                else:
+                    self._show(shown_result(outcome.value), "value-text")
+
+        run_job(console_of(self), "call", lambda: session.call(alias, name, *positional, **named), done)
+
+    def action_interrupt(self) -> None:
+        """Break into what the script runs."""
+        alias, session = self._alias, self._session
+        run_job(self, "interrupt", lambda: session.interrupt(alias), lambda _: None)
+
+    def _show(self, text: str, classes: str) -> None:
+        result = self.query_one("#result", Static)
+        result.set_classes(classes)
+        result.update(Content("\n".join(clean_lines(text[:RESULT_LIMIT]))))
+
+
+def shown_result(value: object) -> str:
+    """Write a result as Python would, whatever its repr does.
+
+    Args:
+        value: What a call returned; its repr may belong to a script and fail.
+    """
+    try:
+        return repr(value)
+    except Exception as error:  # noqa: BLE001 - a foreign __repr__ may raise anything
+        return f"<{type(value).__name__}, whose repr failed: {explain(error)}>"

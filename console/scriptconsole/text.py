@@ -1,0 +1,138 @@
+"""Text from scripts made safe and short enough for a terminal cell, and numbers made readable.
+
+Nothing here may parse markup: a script's output is shown as it is, minus what would steer the terminal.
+"""
+
+from __future__ import annotations
+
+import re
+
+from rich.cells import cell_len, set_cell_size
+
+CELL_LIMIT = 512
+"""Characters of one cell that are looked at; no terminal is wider."""
+
+_ESCAPES = re.compile(
+    r"\x1b\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement (ECMA-48 5.4)
+    r"|\x1b[\]PX^_].*?(?:\x07|\x1b\\|\x9c|$)"  # OSC, DCS, SOS, PM, APC up to their terminator
+    r"|\x1b[ -/]*[0-~]"  # two-character escapes
+    r"|\x9b[0-?]*[ -/]*[@-~]",  # CSI as one C1 character
+    re.DOTALL,
+)
+_VISIBLE = {"\n": "↵", "\t": "    ", "\r": "", "\u2028": "↵", "\u2029": "↵"}
+
+
+def clean(text: str) -> str:
+    """Remove escape sequences and make every other unprintable character harmless.
+
+    Args:
+        text: Anything a script may have produced, lone surrogates and bidirectional controls included.
+
+    Returns:
+        One line of printable text.
+    """
+    if text.isprintable():
+        return text
+    text = _ESCAPES.sub("", text)
+    return "".join(c if c.isprintable() else _VISIBLE.get(c, "\ufffd") for c in text)
+
+
+def clean_lines(text: str) -> list[str]:
+    """Split on line feeds and clean each line.
+
+    Args:
+        text: As for `clean`.
+
+    Returns:
+        At least one line.
+    """
+    # Carriage returns of foreign line ends vanish in `clean`, so only line feeds separate.
+    return [clean(line) for line in text.split("\n")]
+
+
+def width_of(text: str) -> int:
+    """Return the terminal cells that clean text takes."""
+    return len(text) if text.isascii() else cell_len(text)
+
+
+def clip(text: str, width: int) -> str:
+    """Cut clean text to a width in terminal cells, marking the cut.
+
+    Args:
+        text: Printable text.
+        width: Cells available.
+
+    Returns:
+        Text of at most `width` cells.
+    """
+    if width <= 0:
+        return ""
+    if width_of(text) <= width:
+        return text
+    return set_cell_size(text, width - 1) + "…"
+
+
+def fit(text: str, width: int, *, right: bool = False) -> str:
+    """Cut or pad clean text to exactly a width in terminal cells.
+
+    Args:
+        text: Printable text.
+        width: Cells to fill.
+        right: Align to the right.
+
+    Returns:
+        Text of exactly `width` cells.
+    """
+    text = clip(text, width)
+    gap = " " * (width - width_of(text))
+    return gap + text if right else text + gap
+
+
+def count(number: int) -> str:
+    """Format a count: 7, 1,204, 48.2k, 3.1M."""
+    if number < 10_000:
+        return f"{number:,}"
+    if number < 1_000_000:
+        return f"{number / 1_000:.1f}k"
+    return f"{number / 1_000_000:.1f}M"
+
+
+def size(octets: int) -> str:
+    """Format a number of bytes: 412 B, 1.5 kB, 20.3 MB."""
+    if octets < 1_000:
+        return f"{octets} B"
+    amount = float(octets)
+    for unit in ("kB", "MB", "GB"):
+        amount /= 1_000
+        if amount < 999.95:
+            return f"{amount:.1f} {unit}"
+    return f"{amount / 1_000:.1f} TB"
+
+
+def span(seconds: float) -> str:
+    """Format a span of time with the precision that can be read: 0.4 s, 12 s, 3m 20s, 2h 05m."""
+    if seconds < 10:
+        return f"{max(seconds, 0.0):.1f} s"
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60}m {whole % 60:02d}s"
+    if whole < 86_400:
+        return f"{whole // 3600}h {whole % 3600 // 60:02d}m"
+    return f"{whole // 86_400}d {whole % 86_400 // 3600:02d}h"
+
+
+def interval(milliseconds: float) -> str:
+    """Format a timer's interval: 250 ms, 1.5 s, 5m 00s; a dash for none."""
+    if milliseconds <= 0:
+        return "—"
+    if milliseconds < 1_000:
+        return f"{milliseconds:g} ms"
+    seconds = milliseconds / 1_000
+    return f"{seconds:g} s" if seconds < 60 else span(seconds)
+
+
+def plural(number: int, noun: str) -> str:
+    """Join a count and its noun: "1 script", "2 scripts"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -1,0 +1,1 @@
+"""Benchmarks that print our figure, a peer's from the same run, and the budget from the design."""

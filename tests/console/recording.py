@@ -1,0 +1,228 @@
+"""A session of fixed facts and a frozen clock, for tests of the screen only.
+
+It records what the app asks of it and answers as it is told; nothing is run.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import replace
+from pathlib import Path
+
+from scriptengines.view import (
+    ConnectionView,
+    ErrorView,
+    Frame,
+    FunctionInfo,
+    Level,
+    LogRecord,
+    ScriptState,
+    ScriptView,
+    TimerView,
+    VariableView,
+)
+
+NOW = 1_790_000_000.25
+
+TRACEBACK = """\
+thermostat.lua:42: attempt to index a nil value (field 'sensor')
+stack traceback:
+        thermostat.lua:42: in function 'read_sensor'
+        thermostat.lua:57: in function 'on_tick'
+        [host]: in timer 3 (interval 1000 ms)"""
+
+ERROR = ErrorView(
+    "LuaError: attempt to index a nil value (field 'sensor')",
+    TRACEBACK,
+    "/home/ada/scripts/thermostat.lua",
+    42,
+    NOW - 3,
+)
+
+
+def script(alias: str, engine: str, state: ScriptState, **changes: object) -> ScriptView:
+    suffix = {"python": "py", "lua": "lua", "native": "so"}[engine]
+    isolation = {"python": "isolated", "lua": "state", "native": "library"}[engine]
+    row = ScriptView(
+        alias, f"/home/ada/scripts/{alias}.{suffix}", engine, isolation, state, 1, 0, 0, None, 0.02
+    )
+    return replace(row, **changes)  # pyright: ignore[reportArgumentType]
+
+
+SCRIPTS = (
+    script("greeter", "python", ScriptState.IDLE, calls=18, generation=2),
+    script("thermostat", "lua", ScriptState.FAILED, calls=1204, errors=3, generation=7, last_error=ERROR),
+    script("bridge", "python", ScriptState.RUNNING, calls=88_412, generation=1),
+    script("crunch", "python", ScriptState.RUNNING, calls=3, generation=4, sample_age=1.24),
+    script("lights", "lua", ScriptState.PAUSED, calls=260, generation=3),
+    script("fft", "native", ScriptState.IDLE, calls=4096),
+)
+
+VARIABLES = (
+    VariableView("greeter", "greeting", "str", "'Hello, {name}'", 13, NOW - 600),
+    VariableView("greeter", "visitors", "int", "18", None, NOW - 0.3),
+    VariableView("thermostat", "sensor", "nil", "nil", None, NOW - 3),
+    VariableView("thermostat", "target", "number", "21.5", None, NOW - 4000),
+    VariableView(
+        "thermostat", "history", "table", "{19.8, 20.1, 20.4, 20.6, 20.9, 21.0, 21.2, …}", 1440, NOW - 3
+    ),
+    VariableView(
+        "bridge",
+        "peers",
+        "dict",
+        "{'10.0.0.7': Peer(name='attic'), '10.0.0.9': Peer(name='cellar')}",
+        2,
+        NOW - 55,
+    ),
+    VariableView("bridge", "relayed", "int", "88412", None, NOW - 0.05),
+    VariableView("bridge", "queue", "deque", "deque([], maxlen=1000)", 0, NOW - 0.8),
+    VariableView("crunch", "progress", "float", "0.731", None, NOW - 1.3),
+    VariableView(
+        "crunch", "samples", "list", "[0.12, 0.48, 0.33, 0.91, 0.05, 0.77, …]", 10_000_000, NOW - 90
+    ),
+    VariableView("lights", "scene", "string", '"evening"', 7, NOW - 1200),
+    VariableView("lights", "dimmers", "table", "{hall = 40, kitchen = 85, porch = 0}", 3, NOW - 1200),
+    VariableView("fft", "window", "str", "'hann'", 4, NOW - 7000),
+)
+
+TIMERS = (
+    TimerView(
+        "bridge", 1, "interval", 250.0, NOW + 0.12, 35_364, "heartbeat", "/home/ada/scripts/bridge.py:31"
+    ),
+    TimerView(
+        "greeter", 4, "timeout", 5000.0, NOW + 3.4, 0, "say_goodbye", "/home/ada/scripts/greeter.py:19"
+    ),
+    TimerView("crunch", 2, "asyncio", 0.0, NOW - 0.9, 0, "sleep", ""),
+    TimerView(
+        "bridge",
+        2,
+        "interval",
+        60_000.0,
+        NOW + 41.0,
+        147,
+        "forget_silent_peers",
+        "/home/ada/scripts/bridge.py:44",
+    ),
+    TimerView(
+        "lights", 9, "timeout", 7_200_000.0, NOW + 5403.0, 0, "all_off", "/home/ada/scripts/lights.lua:12"
+    ),
+)
+
+CONNECTIONS = (
+    ConnectionView("bridge", 1, "tcp", "listener", "0.0.0.0:7000", "", "open", 0, 0, NOW - 8841),
+    ConnectionView(
+        "bridge", 2, "tcp", "server", "10.0.0.2:7000", "10.0.0.7:51514", "open", 1_204_112, 88_120, NOW - 8800
+    ),
+    ConnectionView(
+        "bridge", 3, "tcp", "server", "10.0.0.2:7000", "10.0.0.9:40022", "closing", 512, 20_480, NOW - 55
+    ),
+    ConnectionView(
+        "greeter", 1, "tcp", "client", "10.0.0.2:39122", "93.184.216.34:443", "open", 15_320, 890, NOW - 12
+    ),
+)
+
+LOG = (
+    LogRecord(NOW - 12.0, "", Level.INFO, "loaded greeter, thermostat, bridge, crunch, lights, fft"),
+    LogRecord(NOW - 9.4, "greeter", Level.OUTPUT, "Hello, Grace"),
+    LogRecord(NOW - 8.1, "bridge", Level.DEBUG, "10.0.0.7 sent 212 bytes"),
+    LogRecord(NOW - 6.0, "bridge", Level.INFO, "peer 10.0.0.9 joined as cellar"),
+    LogRecord(NOW - 5.5, "crunch", Level.OUTPUT, "\x1b[31mpass\x1b[0m 3 of [bold]4[/bold]"),
+    LogRecord(NOW - 4.2, "lights", Level.WARNING, "dimmer porch did not answer, trying again"),
+    LogRecord(NOW - 3.0, "thermostat", Level.ERROR, TRACEBACK),
+    LogRecord(NOW - 1.0, "bridge", Level.DEBUG, "10.0.0.7 sent 198 bytes"),
+    LogRecord(NOW - 0.2, "greeter", Level.OUTPUT, "Hello, Alan"),
+)
+
+FUNCTIONS = [
+    FunctionInfo("greet", "(name: str, *, shout: bool = False) -> str", "Greet somebody by name.", 7),
+    FunctionInfo("guests", "() -> list[str]", "Everybody greeted so far.", 15),
+    FunctionInfo("reset", "()", "", 22),
+]
+
+FRAME = Frame(NOW, SCRIPTS, VARIABLES, TIMERS, CONNECTIONS, (), 0)
+
+
+class RecordedSession:
+    """Answers with fixed facts and writes down every call.
+
+    Attributes:
+        calls: Name and arguments of each call, `frame` excepted.
+        threads: Names of the threads the calls came from.
+        now: The frame without its log; replace it to change what the screen shows.
+        problem: Raised by the next calls that may fail, when set.
+        gate: Calls of script functions wait for it.
+    """
+
+    def __init__(self, frame: Frame = FRAME, log: tuple[LogRecord, ...] = LOG) -> None:
+        self.now = frame
+        self.pending: list[LogRecord] = list(log)
+        self.calls: list[tuple[object, ...]] = []
+        self.threads: set[str] = set()
+        self.problem: Exception | None = None
+        self.answer: object = "Hello, Grace"
+        self.gate = threading.Event()
+        self.gate.set()
+        self.gone = False
+
+    def frame(self) -> Frame:
+        log, self.pending = tuple(self.pending), []
+        return replace(self.now, log=log)
+
+    def emit(self, *records: LogRecord) -> None:
+        self.pending.extend(records)
+
+    def _note(self, *call: object) -> None:
+        self.calls.append(call)
+        self.threads.add(threading.current_thread().name)
+        if self.problem is not None and call[0] not in ("watch", "close"):
+            raise self.problem
+
+    def load(self, path: Path, alias: str | None = None) -> object:
+        self._note("load", path, alias)
+        return object()
+
+    def unload(self, alias: str) -> None:
+        self._note("unload", alias)
+
+    def reload(self, alias: str) -> None:
+        self._note("reload", alias)
+
+    def pause(self, alias: str) -> None:
+        self._note("pause", alias)
+
+    def resume(self, alias: str) -> None:
+        self._note("resume", alias)
+
+    def interrupt(self, alias: str) -> None:
+        self._note("interrupt", alias)
+
+    def call(self, alias: str, function: str, *args: object, **kwargs: object) -> object:
+        self._note("call", alias, function, args, kwargs)
+        self.gate.wait(10)
+        return self.answer
+
+    def evaluate(self, alias: str, expression: str) -> object:
+        self._note("evaluate", alias, expression)
+        return self.answer
+
+    def functions(self, alias: str) -> list[FunctionInfo]:
+        self._note("functions", alias)
+        return FUNCTIONS
+
+    def complete(self, alias: str, text: str, cursor: int) -> list[str]:
+        self._note("complete", alias, text, cursor)
+        return ["visitors", "vars"]
+
+    def cancel_timer(self, alias: str, timer_id: int) -> bool:
+        self._note("cancel_timer", alias, timer_id)
+        return not self.gone
+
+    def close_connection(self, alias: str, connection_id: int) -> bool:
+        self._note("close_connection", alias, connection_id)
+        return not self.gone
+
+    def watch(self) -> None:
+        self._note("watch")
+
+    def close(self) -> None:
+        self._note("close")

@@ -1,0 +1,167 @@
+"""Approved screens. Look at each before you approve a change: `pytest tests/console --snapshot-update`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from textual.pilot import Pilot
+
+from scriptengines.view import Level, LogRecord, ScriptState
+
+from .recording import FRAME, LOG, NOW, SCRIPTS, RecordedSession
+from .support import NARROW, WIDE, make_app, until
+
+Compare = Callable[..., bool]
+
+
+def ready(session: RecordedSession, *keys: str, then: str = "") -> Callable[[Pilot[None]], object]:
+    async def prepare(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: ("watch",) in session.calls)
+        for key in keys:
+            await pilot.press(key)
+            await pilot.pause()
+        if then:
+            await until(pilot, lambda: any(call[0] == then for call in session.calls))
+
+    return prepare
+
+
+def test_main(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session))
+
+
+def test_main_light(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    assert snap_compare(make_app(session, theme="light"), terminal_size=WIDE, run_before=ready(session))
+
+
+def test_main_wide_and_short(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    assert snap_compare(make_app(session), terminal_size=(120, 28), run_before=ready(session, "4"))
+
+
+def test_narrow(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    assert snap_compare(make_app(session), terminal_size=NARROW, run_before=ready(session))
+
+
+def test_narrow_and_tall(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    assert snap_compare(make_app(session), terminal_size=(80, 50), run_before=ready(session))
+
+
+def test_empty(snap_compare: Compare) -> None:
+    session = RecordedSession(replace(FRAME, scripts=(), variables=(), timers=(), connections=()), log=())
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session))
+
+
+def test_healthy(snap_compare: Compare) -> None:
+    scripts = tuple(replace(row, state=ScriptState.IDLE, sample_age=0.1) for row in SCRIPTS)
+    session = RecordedSession(replace(FRAME, scripts=scripts, dropped=1204))
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session))
+
+
+def test_filter_active(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    keys = ["2", "slash", *"thermo|bridge", "enter", "5", "slash", *"!dbg"]
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session, *keys))
+
+
+def test_filter_that_is_no_regex(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    assert snap_compare(
+        make_app(session), terminal_size=WIDE, run_before=ready(session, "2", "slash", *"a(b")
+    )
+
+
+def test_sorted_and_maximised(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    keys = ["4", "l", "l", "l", "l", "l", "s", "s", "m"]
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session, *keys))
+
+
+def test_call_prompt(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    keys = ["c", "g", "r", "enter", *'"Grace"', "enter"]
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session, *keys, then="call"))
+
+
+def test_call_prompt_narrow(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    assert snap_compare(
+        make_app(session), terminal_size=NARROW, run_before=ready(session, "c", "g", then="functions")
+    )
+
+
+def test_evaluate(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    keys = ["colon", *"visitors", "enter"]
+    assert snap_compare(
+        make_app(session), terminal_size=WIDE, run_before=ready(session, *keys, then="evaluate")
+    )
+
+
+def test_load_prompt(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    keys = ["o", *"/nowhere/at.all", "enter"]
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session, *keys))
+
+
+@pytest.mark.parametrize("number", ["1", "3", "5"])
+def test_help(snap_compare: Compare, number: str) -> None:
+    session = RecordedSession()
+    assert snap_compare(
+        make_app(session), terminal_size=WIDE, run_before=ready(session, number, "question_mark")
+    )
+
+
+def test_help_narrow(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    assert snap_compare(make_app(session), terminal_size=NARROW, run_before=ready(session, "question_mark"))
+
+
+def test_details_with_error(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    assert snap_compare(
+        make_app(session), terminal_size=WIDE, run_before=ready(session, "j", "enter", then="functions")
+    )
+
+
+def test_details_of_variable(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    assert snap_compare(
+        make_app(session), terminal_size=WIDE, run_before=ready(session, "2", "j", "j", "j", "j", "enter")
+    )
+
+
+def test_palette(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session, "3", "ctrl+p"))
+
+
+def test_log_frozen(snap_compare: Compare) -> None:
+    session = RecordedSession()
+
+    async def prepare(pilot: Pilot[None]) -> None:
+        await ready(session, "5", "space")(pilot)
+        session.emit(*(LogRecord(NOW, "bridge", Level.INFO, f"unseen {i}") for i in range(37)))
+        await until(pilot, lambda: not session.pending)
+        await pilot.pause(0.1)
+
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=prepare)
+
+
+def test_log_held(snap_compare: Compare) -> None:
+    many = tuple(replace(LOG[i % len(LOG)], time=NOW - 400 + i) for i in range(300))
+    session = RecordedSession(log=many)
+
+    async def prepare(pilot: Pilot[None]) -> None:
+        await ready(session, "5", "pageup", "k")(pilot)
+        session.emit(*LOG)
+        await until(pilot, lambda: not session.pending)
+        await pilot.pause(0.1)
+
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=prepare)
