@@ -282,16 +282,28 @@ static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size
     return result;
 }
 
+/* Each way holds what it calls: a reload during the call may bind the handle anew. */
+
 static PyObject *invoke_reference(function_object *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
-    return sc_reference_call(f->here, f->ref, args, nargs, kwnames, 1);
+    sc_ref *ref = f->ref;
+    sc_ref_retain(ref);
+    PyObject *result = sc_reference_call(f->here, ref, args, nargs, kwnames, 1);
+    sc_ref_release(ref);
+    return result;
 }
 
 static PyObject *invoke_native(function_object *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
-    return sc_native_call(f->native, f->here, args, nargs, kwnames);
+    PyObject *owner = Py_NewRef(f->target);
+    PyObject *result = sc_native_call(f->native, f->here, args, nargs, kwnames);
+    Py_DECREF(owner);
+    return result;
 }
 
 static PyObject *invoke_plain(function_object *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
-    return PyObject_Vectorcall(f->target, args, (size_t)nargs, kwnames);
+    PyObject *target = Py_NewRef(f->target);
+    PyObject *result = PyObject_Vectorcall(target, args, (size_t)nargs, kwnames);
+    Py_DECREF(target);
+    return result;
 }
 
 /* A value that lupa passes on unchanged. An int beyond 64 bits takes the slow way, which names it in its error. */
@@ -300,24 +312,37 @@ static int is_plain(PyObject *o) {
            (PyLong_CheckExact(o) && PyUnstable_Long_IsCompact((PyLongObject *)o));
 }
 
-static PyObject *invoke_lua(function_object *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
-    int plain = kwnames == NULL;
-    for (Py_ssize_t i = 0; plain && i < nargs; i++) plain = is_plain(args[i]);
-    if (!plain || sc_runlock_try(f->lock) != SC_LOCK_OK) {
-        return PyObject_Vectorcall(f->slow, args, (size_t)nargs, kwnames);
-    }
-    sc_guard_enter(f->guard);
-    PyObject *result = PyObject_Vectorcall(f->target, args, (size_t)nargs, NULL);
-    sc_guard_leave(f->guard);
-    sc_runlock_release(f->lock);
-    if (result != NULL && (is_plain(result) || PyLong_CheckExact(result))) return result;
-    /* Converting the result, or the error, is the slow callable's business: `finish(result or exception)`. */
-    PyObject *finish = PyObject_GetAttrString(f->slow, "finish");
+/* Converting a result or an error is the slow callable's business; with the run lock held. */
+static PyObject *finish_lua(PyObject *slow, PyObject *result) {
     PyObject *raw = result != NULL ? result : PyErr_GetRaisedException();
+    PyObject *finish = PyObject_GetAttrString(slow, "finish");
     PyObject *converted = finish == NULL ? NULL : PyObject_CallOneArg(finish, raw);
     Py_XDECREF(finish);
     Py_DECREF(raw);
     return converted;
+}
+
+static PyObject *call_lua(function_object *f, PyObject *slow, PyObject *const *args, Py_ssize_t nargs) {
+    sc_runlock *lock = f->lock;
+    sc_guard *guard = f->guard;
+    PyObject *target = Py_NewRef(f->target);
+    sc_guard_enter(guard);
+    PyObject *result = PyObject_Vectorcall(target, args, (size_t)nargs, NULL);
+    sc_guard_leave(guard);
+    if (result == NULL || !(is_plain(result) || PyLong_CheckExact(result))) result = finish_lua(slow, result);
+    Py_DECREF(target);
+    sc_runlock_release(lock);
+    return result;
+}
+
+static PyObject *invoke_lua(function_object *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
+    PyObject *slow = Py_NewRef(f->slow), *result;
+    int plain = kwnames == NULL;
+    for (Py_ssize_t i = 0; plain && i < nargs; i++) plain = is_plain(args[i]);
+    if (plain && sc_runlock_try(f->lock) == SC_LOCK_OK) result = call_lua(f, slow, args, nargs);
+    else result = PyObject_Vectorcall(slow, args, (size_t)nargs, kwnames);
+    Py_DECREF(slow);
+    return result;
 }
 
 static void unbind(function_object *f) {

@@ -305,12 +305,16 @@ static int prepare(walk_t *walk, const sc_value *in, sc_value *out, int depth) {
 }
 
 static int prepare_value(call_t *call, const sc_value *in, sc_value *out) {
-    if (in->tag <= SC_DOUBLE && in->tag != SC_BIGINT) {
-        *out = *in;
-        return 0;
-    }
     walk_t walk = { call, 0 };
     return prepare(&walk, in, out, 0) < 0 ? -1 : 0;
+}
+
+static PyObject *decode(call_t *call, const sc_value *prepared) {
+    PyObject *object = sc_decode(call->here, prepared);
+    if (object != NULL || !PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) return object;
+    PyErr_Clear();
+    record(call, CROSSING, NULL, "%s() gave a str that is not UTF-8; other bytes are made with sc_bytes()", call->name);
+    return NULL;
 }
 
 /* ---- the context of a call: out of the module and back in --------------------------------------------------- */
@@ -319,7 +323,7 @@ static PyObject *decode_arguments(call_t *call, const sc_value *args, size_t n) 
     PyObject *tuple = PyTuple_New((Py_ssize_t)n);
     for (size_t i = 0; tuple != NULL && i < n; i++) {
         sc_value value;
-        PyObject *object = prepare_value(call, &args[i], &value) < 0 ? NULL : sc_decode(call->here, &value);
+        PyObject *object = prepare_value(call, &args[i], &value) < 0 ? NULL : decode(call, &value);
         if (object == NULL) Py_CLEAR(tuple);
         else PyTuple_SET_ITEM(tuple, (Py_ssize_t)i, object);
     }
@@ -493,7 +497,7 @@ static PyObject *finish(call_t *call, const sc_native *fn, sc_value *out) {
         if (check(call, type, &value, &place, 0) < 0) return NULL;
         if (type->letter == 'd') value = sc_double((double)value.as.integer);
     }
-    return sc_decode(call->here, &value);
+    return decode(call, &value);
 }
 
 PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
 MAX_DEPTH = 200
+_PLAIN = frozenset({type(None), bool, float, bytes})  # these lupa passes on as they are
 _INT_MIN, _INT_MAX = -(2**63), 2**63 - 1
 
 
@@ -120,12 +121,12 @@ class Values:
         Raises:
             CrossingError: Names the place, `args[0].users[3]`.
         """
-        return [self.to_lua(value, index) for index, value in enumerate(args)]
+        return [value if type(value) in _PLAIN else self.to_lua(value, index) for index, value in enumerate(args)]
 
     def to_lua(self, value: Any, index: int = -1) -> Any:
         """One value; `index` is the number of the argument, -1 for a result."""
         kind = type(value)
-        if value is None or kind is bool or kind is float or kind is bytes:
+        if kind in _PLAIN:
             return value
         if kind is int and _INT_MIN <= value <= _INT_MAX:
             return value
@@ -136,7 +137,7 @@ class Values:
         raise CrossingError(message)
 
     def _encode(self, value: Any, kind: type, active: dict[int, None], depth: int) -> Any:
-        if value is None or kind is bool or kind is float or kind is bytes:
+        if kind in _PLAIN:
             return value
         if isinstance(value, str):
             try:
@@ -207,6 +208,8 @@ class Values:
             always_dict: Make a dict of a table that looks like a list.
         """
         kind = type(value)
+        if kind is int or value is None or kind is bool or kind is float:
+            return value
         if kind is bytes:
             return _decode(value)
         if kind is self._table_type:

@@ -196,23 +196,27 @@ def _find_compiler(source: Path) -> tuple[str, ...]:
 
 def _fingerprint(source: Path, text: bytes, compiler: tuple[str, ...], options: _Options) -> str:
     program = os.stat(compiler[0])  # an upgraded compiler is another one
+    words = (*compiler, str(program.st_size), str(program.st_mtime_ns), *_FLAGS)
+    words += (*options.cflags, "|", *options.libs, str(source))
     digest = hashlib.sha256()
-    fixed = (*compiler, str(program.st_size), str(program.st_mtime_ns), *_FLAGS)
-    for word in (*fixed, *options.cflags, "|", *options.libs, str(source)):
-        digest.update(word.encode("utf-8", "surrogateescape") + b"\0")
-    digest.update((_INCLUDE / "scriptconsole.h").read_bytes())
-    _add_with_includes(digest, source, text, set())
+    for part in (
+        *(word.encode("utf-8", "surrogateescape") for word in words),
+        (_INCLUDE / "scriptconsole.h").read_bytes(),
+        *_with_includes(source, text, set()),
+    ):
+        digest.update(len(part).to_bytes(8) + part)
     return digest.hexdigest()[:16]
 
 
-def _add_with_includes(digest: hashlib._Hash, file: Path, text: bytes, seen: set[Path]) -> None:
+def _with_includes(file: Path, text: bytes, seen: set[Path]) -> list[bytes]:
     """Headers beside the source count as its text, so that changing one compiles again."""
-    digest.update(len(text).to_bytes(8) + text)
+    parts = [text]
     for name in _LOCAL_INCLUDE.findall(text):
         header = (file.parent / os.fsdecode(name)).resolve()
         if header not in seen and header.is_file():
             seen.add(header)
-            _add_with_includes(digest, header, header.read_bytes(), seen)
+            parts += _with_includes(header, header.read_bytes(), seen)
+    return parts
 
 
 def _compile(source: Path, text: bytes, compiler: tuple[str, ...], options: _Options, library: Path) -> str:

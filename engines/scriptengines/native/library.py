@@ -152,7 +152,9 @@ def definition_lines(text: str, names: list[str]) -> dict[str, int]:
     plain = _COMMENT_OR_STRING.sub(_blank_comment, text)
     lines: dict[str, int] = {}
     for name in names:
-        entry = re.search(rf'"{re.escape(name)}"\s*,\s*(?:\.function\s*=\s*)?&?(\w+)', plain)
+        entry = re.search(
+            rf'\{{\s*(?:\.name\s*=\s*)?"{re.escape(name)}"\s*,\s*(?:\.function\s*=\s*)?&?(\w+)', plain
+        )
         symbol = entry[1] if entry else name
         definition = re.search(rf"\b{re.escape(symbol)}\s*\(\s*(?:struct\s+)?sc_ctx\b[^;{{}}]*\{{", plain)
         if definition:

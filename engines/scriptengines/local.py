@@ -1,0 +1,78 @@
+"""What runtimes share whose code runs in the main interpreter: a loop, a host and a runner on a thread of their own."""
+
+from __future__ import annotations
+
+import asyncio
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any
+
+from .engine import Runtime, Sample
+from .host import Host
+from .loop import ScriptLoop
+from .runner import Runner
+
+if TYPE_CHECKING:
+    from .engine import Context, Source, VariableRow
+
+
+class LocalRuntime(Runtime):
+    """A Runtime of the main interpreter.
+
+    Args:
+        source: What to run.
+        context: The session's side.
+        previous: The generation that runs now.
+        state: What the script kept, as a copy.
+    """
+
+    def __init__(self, source: Source, context: Context, previous: LocalRuntime | None, state: dict[Any, Any]) -> None:
+        self.source = source
+        self.context = context
+        self.previous = previous
+        self.loop = ScriptLoop(context.lock, context.reporter.feed)
+        self.loop.predecessor = None if previous is None else previous.loop
+        self.host = Host(self.loop, context.reporter, context.bridge, state)
+
+    @abstractmethod
+    def execute_top_level(self) -> None:
+        """Run the script's top level; on the generation's thread, holding the run lock."""
+
+    def run(self) -> None:
+        runner = Runner(self.context.lock, self.loop, self.context.reporter, self._loaded, self.context.failed)
+        asyncio.set_event_loop(self.loop)
+        try:
+            runner.run(self.execute_top_level)
+        finally:
+            asyncio.set_event_loop(None)
+
+    def _loaded(self) -> None:
+        self.previous = self.loop.predecessor = None
+        self.context.loaded()
+
+    def retire(self) -> None:
+        self.loop.retire()
+
+    @property
+    def pending(self) -> bool:
+        return self.loop.is_busy()
+
+    @abstractmethod
+    def variable_rows(self, limit: int) -> list[VariableRow] | None:
+        """At most `limit` variables, or None when the script is busy."""
+
+    def sample(self, limit: int) -> Sample | None:
+        variables = self.variable_rows(limit)
+        if variables is None:
+            return None
+        return Sample(variables, self.host.timer_rows(limit), self.loop.connections(limit))
+
+    def cancel_timer(self, timer_id: int) -> bool:
+        with self.context.lock:
+            return self.host.cancel_timer(timer_id)
+
+    def close_connection(self, connection_id: int) -> bool:
+        with self.context.lock:
+            return self.loop.close_connection(connection_id)
+
+    def set_paused(self, paused: bool) -> None:
+        self.loop.set_paused(paused)

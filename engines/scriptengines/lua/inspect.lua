@@ -1,0 +1,111 @@
+-- Looks into a Lua state for a front end; loaded when first asked for. Runs no code of the script, except in get and set.
+local stock, OWN, raw_step = ...
+
+local concat, select, type, tostring, format = table.concat, select, type, tostring, string.format
+local next, rawget, rawlen, getmetatable = next, rawget, rawlen, getmetatable
+local integer_of, number_type, min, sort = math.tointeger, math.type, math.min, table.sort
+local getinfo, getlocal = debug.getinfo, debug.getlocal
+local globals = _G
+
+local MAX_ENTRIES, MAX_TEXT, MAX_COUNT = 20, 200, 1000
+local short
+
+local function short_table(value)
+  local texts, size, length, count, key, item = {}, 0, rawlen(value), 0, nil, nil
+  for _ = 1, MAX_ENTRIES do
+    if size > MAX_TEXT then break end
+    key, item = next(value, key)
+    if key == nil then break end
+    count = count + 1
+    local text = type(item) == "table" and (next(item) == nil and "{}" or "{…}") or short(item, 40)
+    if integer_of(key) ~= count then
+      text = (type(key) == "string" and key:sub(1, 40) or "[" .. short(key, 40) .. "]") .. " = " .. text
+    end
+    texts[count], size = text, size + #text + 2
+  end
+  local more = count
+  while key ~= nil and more < MAX_COUNT do
+    key = next(value, key)
+    if key ~= nil then more = more + 1 end
+  end
+  if length > more then more = length end
+  if more > count then texts[count + 1] = "…" end
+  return "{" .. concat(texts, ", ") .. "}", more
+end
+
+-- Bounded text and size of a value; runs no code of the script.
+function short(value, limit)
+  local kind = type(value)
+  if kind == "string" then
+    local text = format("%q", value:sub(1, limit)):gsub("\\\n", "\\n")
+    return #value > limit and text .. "…" or text, #value
+  elseif kind == "number" or kind == "boolean" or kind == "nil" then
+    return tostring(value), nil
+  elseif kind == "table" and limit == MAX_TEXT then
+    return short_table(value)
+  end
+  return kind, nil
+end
+
+local function variables(limit)
+  local names, rows = {}, {}
+  for name, value in next, globals do
+    if type(name) == "string" and not stock[name] and type(value) ~= "function" then
+      names[#names + 1] = name
+      if #names >= 20 * limit then break end
+    end
+  end
+  sort(names)
+  for i = 1, min(#names, limit) do
+    local value = rawget(globals, names[i])
+    local text, size = short(value, MAX_TEXT)
+    rows[i] = {names[i], number_type(value) or type(value), text, size or -1}
+  end
+  return rows
+end
+
+local function functions()
+  local rows = {}
+  for name, value in next, globals do
+    if type(name) == "string" and type(value) == "function" then
+      local info = getinfo(value, "Su")
+      if info.what == "Lua" and info.source ~= OWN then
+        local parameters = {}
+        for i = 1, info.nparams do parameters[i] = getlocal(value, i) end
+        if info.isvararg then parameters[#parameters + 1] = "..." end
+        rows[#rows + 1] = {name, "(" .. concat(parameters, ", ") .. ")", info.linedefined, info.source}
+      end
+    end
+  end
+  return rows
+end
+
+local function complete(prefix, limit, ...)
+  local value, names = globals, {}
+  for i = 1, select("#", ...) do value = raw_step(value, (select(i, ...))) end
+  local function collect(candidate)
+    if type(candidate) ~= "table" then return end
+    for name in next, candidate do
+      if #names >= limit then return end
+      if type(name) == "string" and name:sub(1, #prefix) == prefix and name:find("^[%a_][%w_]*$") then
+        names[#names + 1] = name
+      end
+    end
+  end
+  collect(value)
+  local meta = getmetatable(value)
+  if type(meta) == "table" then collect(rawget(meta, "__index")) end
+  return names
+end
+
+local function get(...)
+  local value = globals
+  for i = 1, select("#", ...) do value = value[select(i, ...)] end
+  return value
+end
+
+local function set(value, key, ...) -- value, last key, keys of the way there
+  get(...)[key] = value
+end
+
+return {variables = variables, functions = functions, complete = complete, get = get, set = set}

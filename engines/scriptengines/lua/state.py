@@ -1,0 +1,411 @@
+"""One Lua state: a generation of a Lua script, with everything that enters or leaves it.
+
+What a script is, its thread, its loop and its reload belong to the engine. Every method takes the script's run lock;
+everything that runs code of the script is guarded, so that `guard.interrupt(reason)` from another thread stops it.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any
+
+from scriptnative._native import LuaGuard
+from scriptnative.errors import (
+    CallError,
+    CrossingError,
+    ScriptClosed,
+    ScriptConsoleError,
+    UnknownFunction,
+    did_you_mean,
+)
+
+from ..view import FunctionInfo
+from .traces import Sources, host_error, interruption, load_error, lua_error, path_of, text_of
+from .values import Values
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from scriptnative import RunLock
+    from scriptnative.errors import RemoteFrame
+
+_CHAIN = re.compile(r"((?:[A-Za-z_]\w*[.:])*)([A-Za-z_]\w*)?$")
+_OWN = b"=[scriptconsole]"
+_KEYWORDS = (
+    "and break do else elseif end false for function goto if in local nil not or repeat return then true until while"
+).split()
+MAX_COMPLETIONS = 200
+_FAIL = object()
+
+
+@cache
+def _read(name: str) -> bytes:
+    with open(os.path.join(os.path.dirname(__file__), name), "rb") as file:
+        return file.read()
+
+
+def _refuse(obj: object, name: object, value: object = None) -> None:
+    raise AttributeError(f"a Python {type(obj).__name__} is opaque to Lua")
+
+
+class LuaState:
+    """A Lua runtime with `host`, ready to run one script.
+
+    Args:
+        name: Of the script, for messages.
+        lock: Its run lock.
+        write: `write(text, stream)` takes what the script prints; the stream is "stdout" or "stderr".
+    """
+
+    def __init__(self, name: str, lock: RunLock, write: Callable[[str, str], None]) -> None:
+        import lupa.lua54 as lupa
+
+        self.name = name
+        self.lock = lock
+        self.guard = LuaGuard(lock)
+        self.dropped: list[int] = []
+        self._runtime: Any = None
+        self._lua_error: type[Exception] = lupa.LuaError
+        self._problem = b""
+        self._failure: BaseException | None = None
+        self.sources = Sources()
+        self._inspection: dict[str, Any] | None = None
+        self._runtime = runtime = lupa.LuaRuntime(  # pyright: ignore[reportUnknownMemberType]
+            encoding=None, register_eval=False, register_builtins=False, attribute_handlers=(_refuse, _refuse)
+        )
+        with lock:
+            self.guard.install(runtime)
+            functions = runtime.execute(
+                _read("prelude.lua"),
+                _FAIL,
+                lambda: self._problem,
+                *(partial(self._invoke_raw, partial(_write, write, stream)) for stream in ("stdout", "stderr")),
+                *(partial(self._invoke_raw, raw) for raw in (_stop, _connection_get, _connection_send)),
+                partial(self._invoke_raw, _connection_close),
+                name=_OWN,
+            )
+            self._lua: dict[str, Any] = {key.decode(): value for key, value in functions.items()}
+            self._call_lua = self._lua["call"]
+            self._globals = runtime.globals()
+            self._values = Values(runtime, self, self._lua["wrap"], self._lua["retain"], self._invoke)
+
+    # ---- Lua calls Python ----------------------------------------------------------------------
+
+    def _invoke(self, target: Callable[..., Any], *raw: Any) -> Any:
+        """Every call of a Python function from Lua. Nothing is raised through lupa: a failure goes as a marker."""
+        if self._runtime is None:
+            return self._fail(ScriptClosed(f"{self.name} is closed"))
+        try:
+            args = self._values.arguments_to_python(raw)
+        except ScriptConsoleError as error:
+            return self._fail(error)
+        # A lupa object points at the coroutine that called; a traceback must not keep one beyond it.
+        del raw
+        return self._invoke_raw(target, *args)
+
+    def _invoke_raw(self, target: Callable[..., Any], *args: Any) -> Any:
+        """The same for arguments that are to stay as lupa gives them, strings as bytes."""
+        try:
+            result = target(*args)
+            # Finalizers still call while the runtime goes.
+            return None if self._runtime is None else self._values.to_lua(result)
+        except BaseException as error:  # noqa: BLE001 - it becomes a Lua error, and is raised again at the top
+            return self._fail(error)
+
+    def _fail(self, error: BaseException) -> object:
+        if isinstance(error, CrossingError):
+            error.__traceback__ = None
+        text = str(error) if isinstance(error, CallError) else f"{type(error).__name__}: {error}"
+        if self._runtime is not None:
+            self._failure = error
+        self._problem = text.encode("utf-8", "replace")
+        return _FAIL
+
+    # ---- Python calls Lua ----------------------------------------------------------------------
+
+    def call_value(self, fn: Any, args: Sequence[Any] = ()) -> Any:
+        """Call a Lua function in a fresh coroutine.
+
+        Args:
+            fn: What `lookup` gave, or a LuaCallable of this state.
+            args: Python values.
+
+        Returns:
+            None, the result, or a tuple of several; None when it yielded.
+
+        Raises:
+            CallError: It raised; the frames are those of all languages.
+            CrossingError: An argument or the result cannot cross.
+            Interrupted: It was stopped.
+        """
+        with self.lock:
+            self._ready()
+            return self._values.result_to_python(self._enter(self._call_lua, fn, *self._values.arguments_to_lua(args)))
+
+    def call_held(self, number: int, args: tuple[Any, ...]) -> Any:
+        """Call the function that a LuaCallable stands for."""
+        with self.lock:
+            self._ready()
+            values = self._values
+            return values.result_to_python(self._enter(self._lua["call_held"], number, *values.arguments_to_lua(args)))
+
+    def _ready(self) -> None:
+        if self._runtime is None:
+            raise ScriptClosed(f"{self.name} is closed; load it again to call it")
+        if self.dropped:
+            numbers, self.dropped = self.dropped, []
+            for start in range(0, len(numbers), 100):
+                self._lua["release"](*numbers[start : start + 100])
+
+    def _enter(self, function: Any, *args: Any) -> Any:
+        """Call a function of the prelude that runs code of the script; returns what lupa gives."""
+        guard = self.guard
+        error: Exception | None = None
+        outcome: Any = None
+        guard.enter()
+        try:
+            outcome = function(*args)
+        except self._lua_error as caught:
+            error = caught
+        finally:
+            guard.leave()
+        try:
+            if error is not None:
+                raise self.translate(error)
+            if type(outcome) is tuple and outcome[0] is _FAIL:  # pyright: ignore[reportUnknownMemberType]
+                _, value, plain, trace = outcome
+                raise self._error(value, plain, self.sources.frames(list(trace.values())))
+        finally:
+            if guard.depth == 0:
+                self._failure = None
+        return outcome
+
+    def to_python(self, value: Any) -> Any:
+        """Convert what a function gave that was called directly, with the run lock held."""
+        return self._values.result_to_python(value)
+
+    # ---- errors --------------------------------------------------------------------------------
+
+    def translate(self, error: BaseException) -> BaseException:
+        """The error for what lupa raised when a function was called directly; after `guard.leave()`, under the lock.
+
+        Returns:
+            `Interrupted` when the guard was, else a `CallError`.
+        """
+        reason: str | None = self.guard.take_interrupted()
+        if reason is not None:
+            # Until the outermost call is left, nothing can run in Lua.
+            trace = self._lua["interrupted_trace"]() if self.guard.depth == 0 else None
+            return interruption(reason, self.sources.frames(list(trace.values())) if trace is not None else [])
+        if not isinstance(error, self._lua_error):
+            return error
+        # lupa decodes as latin-1 what it takes from a runtime without an encoding.
+        message, _, stack = str(error).encode("latin-1", "replace").partition(b"\nstack traceback:\n")
+        return self._error(message or type(error).__name__.encode(), True, self.sources.frames_of_traceback(text_of(stack)))
+
+    def _error(self, value: Any, plain: bool, frames: list[RemoteFrame]) -> BaseException:
+        """The Python error for a Lua error value and the Lua stack it was raised on."""
+        if isinstance(value, BaseException):
+            return host_error(value, frames)
+        if self._failure is not None and plain and value.endswith(self._problem):
+            return host_error(self._failure, frames)
+        return lua_error(value, plain, frames)
+
+    # ---- the script ----------------------------------------------------------------------------
+
+    def bind(self, host: Mapping[str, Callable[..., Any]]) -> None:
+        """Offer functions as `host.*`; the timer globals come with set_timeout, set_interval and clear_timer.
+
+        `log` also gives host.debug, host.info, host.warning and host.error.
+        """
+        with self.lock:
+            self._ready()
+            for name, function in host.items():
+                self._lua["bind"](name.encode(), partial(self._invoke, function))
+                if name == "log":
+                    for level in ("debug", "info", "warning", "error"):
+                        self._lua["bind"](level.encode(), partial(self._invoke, partial(function, level=level)))
+
+    def run(self, source: bytes, path: str, args: Sequence[str] = ()) -> Any:
+        """Execute the main chunk in a coroutine.
+
+        Args:
+            source: Its text; a first line with `#` is skipped.
+            path: Absolute, for messages, `arg[0]` and as a place where `require` looks.
+            args: `...` and `arg`.
+
+        Raises:
+            LoadError: A syntax error, with file and line.
+            CallError: It raised.
+        """
+        code = source.removeprefix(b"\xef\xbb\xbf")
+        if code.startswith(b"#"):
+            code = b"--" + code
+        with self.lock:
+            self._ready()
+            self.sources.add(path, text_of(source))
+            values = self._values.arguments_to_lua(args)
+            self._lua["prepare"](os.fsencode(path), os.fsencode(os.path.dirname(path) or "."), *values)
+            chunk = self._compile("compile", path, code, b"@" + os.fsencode(path))
+            return self._values.result_to_python(self._enter(self._call_lua, chunk, *values))
+
+    def _compile(self, compiler: str, path: str, *args: bytes) -> Any:
+        chunk = self._lua[compiler](*args)
+        if type(chunk) is tuple:  # nil, message
+            raise load_error(self.sources, path, chunk[1])  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+        return chunk
+
+    def export_state(self) -> dict[Any, Any]:
+        """A copy of `host.state`."""
+        with self.lock:
+            self._ready()
+            table = self._globals[b"host"][b"state"]
+            if type(table) is not type(self._globals):
+                raise CrossingError("host.state must be a table")
+            return self._values.to_python(table, always_dict=True)
+
+    def import_state(self, state: Mapping[Any, Any]) -> None:
+        """Replace `host.state`."""
+        with self.lock:
+            self._ready()
+            self._globals[b"host"][b"state"] = self._values.to_lua(dict(state))
+
+    def lookup(self, name: str) -> Any:
+        """The Lua function of that name, `a.b` too, as a lupa object; None if there is none."""
+        with self.lock:
+            self._ready()
+            return self._lua["lookup"](*(part.encode() for part in name.split(".")))
+
+    def call(self, name: str, args: Sequence[Any] = ()) -> Any:
+        """Call a function by name; see `call_value`.
+
+        Raises:
+            UnknownFunction: There is none.
+        """
+        with self.lock:
+            function = self.lookup(name)
+            if function is None:
+                hint = did_you_mean(name, [known.name for known in self.functions()])
+                raise UnknownFunction(f'{self.name} has no function "{name}".{hint}')
+            return self.call_value(function, args)
+
+    # ---- looking in ----------------------------------------------------------------------------
+
+    def _inspect(self, name: str) -> Any:
+        if self._inspection is None:
+            table = self._lua["extend"](_read("inspect.lua"))
+            self._inspection = {key.decode(): value for key, value in table.items()}
+        return self._inspection[name]
+
+    def functions(self) -> list[FunctionInfo]:
+        """Global functions the script defined, in order of definition."""
+        with self.lock:
+            self._ready()
+            rows = [list(row.values()) for row in self._inspect("functions")().values()]
+        comment = self.sources.comment_above
+        found = [
+            FunctionInfo(text_of(name), text_of(signature), comment(path_of(source), line), line)
+            for name, signature, line, source in rows
+        ]
+        return sorted(found, key=lambda function: (function.line, function.name))
+
+    def variables(self, limit: int = 500) -> list[tuple[str, str, str, int | None]]:
+        """Global variables of the script, by name: (name, type, text, size); the text is short whatever the size."""
+        with self.lock:
+            self._ready()
+            rows = [list(row.values()) for row in self._inspect("variables")(limit).values()]
+        return [
+            (text_of(name), text_of(kind), text.decode("utf-8", "ignore")[:200], None if size < 0 else size)
+            for name, kind, text, size in rows
+        ]
+
+    def get(self, path: Iterable[str | int]) -> Any:
+        """A global variable, or what is inside it."""
+        with self.lock:
+            self._ready()
+            return self._values.to_python(self._enter(self._call_lua, self._inspect("get"), *self._path(path)))
+
+    def set(self, path: Iterable[str | int], value: Any) -> None:
+        """Set a global variable, or something inside it."""
+        with self.lock:
+            self._ready()
+            *way, last = self._path(path)
+            self._enter(self._call_lua, self._inspect("set"), self._values.to_lua(value, 0), last, *way)
+
+    def _path(self, path: Iterable[str | int]) -> list[Any]:
+        return self._values.arguments_to_lua(path)
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of an expression (or of `return`, or of statements: None) in the global scope."""
+        with self.lock:
+            self._ready()
+            chunk = self._compile("compile_line", "(console)", expression.encode("utf-8", "surrogateescape"))
+            return self._values.result_to_python(self._enter(self._call_lua, chunk))
+
+    def execute(self, code: str) -> None:
+        """Run statements in the global scope."""
+        with self.lock:
+            self._ready()
+            chunk = self._compile("compile", "(console)", code.encode("utf-8", "surrogateescape"), b"=(console)")
+            self._enter(self._call_lua, chunk)
+
+    def complete(self, text: str, cursor: int) -> list[str]:
+        """What the name left of the cursor can become, with the names before its dots."""
+        match = _CHAIN.search(text[:cursor])
+        head, prefix = (match[1], match[2] or "") if match else ("", "")
+        way = [part.encode() for part in re.split("[.:]", head)[:-1]]
+        with self.lock:
+            self._ready()
+            names = [text_of(name) for name in self._inspect("complete")(prefix.encode(), MAX_COMPLETIONS, *way).values()]
+        if not head:
+            names += [word for word in _KEYWORDS if prefix and word.startswith(prefix)]
+        return [head + name for name in sorted(names)]
+
+    # ---- references ----------------------------------------------------------------------------
+
+    def fetch(self, number: int) -> Any:
+        """The lupa object a reference stands for; with the run lock held."""
+        self._ready()
+        return self._lua["fetch"](number)
+
+    def describe_held(self, number: int) -> tuple[str, str]:
+        """Name and place of a held value; empty when the script is busy or closed."""
+        if self._runtime is None or not self.lock.acquire(0):
+            return "", ""
+        try:
+            name, place = self._lua["describe_held"](number)
+            return text_of(name), os.path.basename(text_of(place))
+        finally:
+            self.lock.release()
+
+    def close(self) -> None:
+        """Drop the runtime; harmless when closed already. Finalizers of the script run now."""
+        with self.lock:
+            # Breaks every cycle between this object and the runtime, which holds our functions.
+            self._runtime = self._globals = self._call_lua = self._inspection = None
+            self._failure = None
+            self._lua.clear()
+            vars(self).pop("_values", None)  # holds functions of the runtime
+
+
+def _write(write: Callable[[str, str], None], stream: str, text: bytes) -> None:
+    write(text_of(text), stream)
+
+
+def _stop(code: Any) -> None:
+    raise SystemExit(code)
+
+
+def _connection_get(connection: Any, name: bytes) -> Any:
+    attribute = {b"local_address": "local", b"peer": "peer", b"id": "id", b"port": "port"}.get(name)
+    return None if attribute is None else getattr(connection, attribute, None)
+
+
+def _connection_send(connection: Any, payload: bytes) -> None:
+    connection.send(payload)
+
+
+def _connection_close(connection: Any) -> None:
+    connection.close()
