@@ -1,6 +1,6 @@
 """Keeps the screen whole: whatever native code or child processes write to stdout and stderr goes into the log.
 
-Textual draws through `sys.__stderr__`, so that file is moved to a descriptor of its own first.
+Textual draws through `sys.__stderr__`, so that file gets a descriptor of its own on the terminal first.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ def captured(emit: Callable[[str], None]) -> Iterator[None]:
     """Send descriptors 1 and 2 to `emit`, a line at a time, on a thread of its own; undone on leaving."""
     read, write = os.pipe()
     saved_out, saved_err = os.dup(1), os.dup(2)
-    terminal = open(os.dup(2), "w", encoding="utf-8", errors="replace", newline="", closefd=True)  # noqa: SIM115
-    original, sys.__stderr__ = sys.__stderr__, terminal  # type: ignore[misc]
+    terminal = open(os.dup(1), "w", encoding="utf-8", errors="replace", newline="", closefd=True)  # noqa: SIM115
+    # `sys.__stdout__` too: its descriptor is the one that is asked for the size of the terminal.
+    originals = sys.__stdout__, sys.__stderr__
+    sys.__stdout__ = sys.__stderr__ = terminal  # type: ignore[misc]
     os.dup2(write, 1)
     os.dup2(write, 2)
     os.close(write)
@@ -34,7 +36,7 @@ def captured(emit: Callable[[str], None]) -> Iterator[None]:
         os.dup2(saved_err, 2)
         os.close(saved_out)
         os.close(saved_err)
-        sys.__stderr__ = original  # type: ignore[misc]
+        sys.__stdout__, sys.__stderr__ = originals  # type: ignore[misc]
         terminal.close()
         # A child process may hold the pipe open for long: wait for what is there, not for its end.
         reader.join(0.2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from scriptengines.errors import ConfigError
 from scriptengines.session import Session
 
 from .capture import captured
@@ -30,9 +31,15 @@ def run_screen(paths: Sequence[str], *, theme: str | None = None, watch: bool = 
     files = expand(paths)
     from .app import ScriptConsoleApp
 
+    from scriptthemes import THEMES
+
+    names = [known.name for known in THEMES]
+    if theme is not None and theme not in names:
+        raise ConfigError(f'no theme "{theme}"; there are {", ".join(names)}')
     with Session() as session:
-        if watch:
-            session.watch()
+        app = ScriptConsoleApp(session, files, watch=watch)
+        if theme is not None:
+            app.theme = theme
         with captured(lambda line: session.note("output", line)):
-            ScriptConsoleApp(session, files, theme=theme).run()
+            app.run()
         return session.close()

@@ -81,7 +81,7 @@ class ScriptLoop(asyncio.SelectorEventLoop):
         self._is_busy = False
         self._last_id = 0
         self._seen_timers: dict[int, int] = {}
-        self._transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._observed: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._listeners: dict[int, tuple[int, socket.socket, Any, float]] = {}
         super().__init__(_YieldingSelector(self))
         self._own_descriptors = len(self._selector.get_map())
@@ -171,7 +171,7 @@ class ScriptLoop(asyncio.SelectorEventLoop):
                 server.close()
             else:
                 self._stop_serving(sock)
-        for transport in list(self._transports.values()):
+        for transport in list(self._observed.values()):
             transport.abort()
         for task in asyncio.all_tasks(self):
             task.cancel()
@@ -216,7 +216,7 @@ class ScriptLoop(asyncio.SelectorEventLoop):
         transport.observed_id = self.next_id()
         transport.observed_since = time.time()
         transport.observed_role = "server" if arguments.get("server") is not None else "client"
-        self._transports[transport.observed_id] = transport
+        self._observed[transport.observed_id] = transport
         return transport
 
     def _start_serving(self, protocol_factory: Any, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
@@ -282,7 +282,7 @@ class ScriptLoop(asyncio.SelectorEventLoop):
         for number, sock, _, opened in list(self._listeners.values())[:limit]:
             if sock.fileno() >= 0:
                 rows.append((number, _protocol(sock), "listener", _address(sock, "local"), "", "open", 0, 0, opened))
-        for number, transport in sorted(self._transports.items())[:limit]:
+        for number, transport in sorted(self._observed.items())[:limit]:
             sock = transport._sock
             if sock is None or sock.fileno() < 0:
                 continue
@@ -295,7 +295,7 @@ class ScriptLoop(asyncio.SelectorEventLoop):
 
     def close_connection(self, number: int) -> bool:
         """Close a connection or listener by its number; holding the run lock."""
-        transport = self._transports.get(number)
+        transport = self._observed.get(number)
         if transport is not None and not transport.is_closing():
             transport.close()
             return True

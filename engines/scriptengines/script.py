@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from scriptnative import Cell, RunLock
 
 from .engine import Context, Source
-from .errors import CallTimeout, Interrupted, LoadError, ScriptClosed, ScriptConsoleError, format_error
+from .errors import CallTimeout, Interrupted, LoadError, ScriptBusy, ScriptClosed, ScriptConsoleError, format_error
 from .rows import Rows
 from .view import ErrorView, FunctionInfo, ScriptState, ScriptView
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 UNLOAD_LIMIT = 3.0
 """Seconds a generation gets to end before it is interrupted, and again before it is abandoned."""
+
+RUNAWAY_LIMIT = 1.0
+"""Seconds that what a script is doing may go on when a new version of it waits."""
 
 INTERRUPT_LIMIT = 1.0
 """Seconds to wait for an interrupted top level, to be able to tell where it was."""
@@ -151,6 +154,8 @@ class Script:
 
     def _start(self, timeout: float | None) -> None:
         previous = self._attempt
+        if previous is not None:
+            self._make_way()
         self._attempts += 1
         attempt = Attempt(self, self._attempts)
         bridge = self._bridge(attempt)
@@ -174,6 +179,17 @@ class Script:
             raise self._load_error(attempt.error) from attempt.error.__cause__
         if previous is not None:
             self._end(previous)
+
+    def _make_way(self) -> None:
+        """Stop a runaway, so that the version that mends it can come; a busy script first gets time to finish."""
+        if self.lock.acquire(RUNAWAY_LIMIT):
+            self.lock.release()
+            return
+        self.reporter.log("warning", f"{self.alias} is busy for over {RUNAWAY_LIMIT:g} s; interrupted to reload it")
+        threading.Thread(target=self.interrupt, args=("reloaded",), daemon=True).start()
+        if not self.lock.acquire(RUNAWAY_LIMIT):
+            raise ScriptBusy(f"{self.alias} is busy and cannot be stopped; it goes on as it is", file=str(self.path))
+        self.lock.release()
 
     def _read(self) -> Source:
         try:

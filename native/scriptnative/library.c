@@ -458,14 +458,19 @@ static inline void leave(call_t *call) {
     PyEval_RestoreThread(call->state);
 }
 
+/* Field by field: sc_int() is put together in memory here, and copying it from there at once stalls. */
 static inline int encode_argument(call_t *call, PyObject *o, size_t i, sc_value *out) {
     if (PyLong_CheckExact(o) && PyUnstable_Long_IsCompact((PyLongObject *)o)) {
-        *out = sc_int(PyUnstable_Long_CompactValue((PyLongObject *)o));
+        out->tag = SC_INT;
+        out->as.integer = PyUnstable_Long_CompactValue((PyLongObject *)o);
     } else if (PyFloat_CheckExact(o)) {
-        *out = sc_double(PyFloat_AS_DOUBLE(o));
+        out->tag = SC_DOUBLE;
+        out->as.number = PyFloat_AS_DOUBLE(o);
     } else {
         return sc_encode(&call->arena, call->here, o, (Py_ssize_t)i, out);
     }
+    out->flags = 0;
+    out->length = 0;
     return 0;
 }
 

@@ -218,4 +218,5 @@ class LineView(ScrollView, can_focus=True):
 
 def _strip(spans: list[tuple[str, Style]], width: int, fill: Style) -> Strip:
     segments = [Segment(text, style) for text, style in spans]
-    return Strip(segments).adjust_cell_length(width, fill)
+    # Fewer, longer segments are less to write to the terminal.
+    return Strip(segments).simplify().adjust_cell_length(width, fill)

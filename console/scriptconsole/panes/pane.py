@@ -104,7 +104,6 @@ class Pane(Vertical):
             self._note = text
             self.retitle()
 
-    @on(VirtualTable.Arranged)
     @on(LogView.Arranged)
     def retitle(self) -> None:
         """Show number, name, counts, filter and note."""

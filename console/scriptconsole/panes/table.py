@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 
-from textual.message import Message
-
 from scriptconsole.panes.columns import GAP, Column, Slot, lay_out
 from scriptconsole.panes.filter import Filter
 from scriptconsole.panes.lines import Cell, LineView, Tone
@@ -20,9 +18,6 @@ class VirtualTable[Row](LineView):
     """A table over a sequence of rows."""
 
     HEADER = 1
-
-    class Arranged(Message):
-        """Order, filter or number of rows changed."""
 
     def __init__(
         self,
@@ -140,7 +135,6 @@ class VirtualTable[Row](LineView):
         self.prepare()
         if counted or moved:
             self.refresh()
-        self.post_message(self.Arranged())
 
     def _follow_key(self) -> bool:
         """Put the cursor on the row it stood on, or near where that was; return whether its index changed."""

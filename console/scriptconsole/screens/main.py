@@ -111,8 +111,7 @@ class MainScreen(Screen[None]):
         with console_of(self).batch_update():
             for pane in self.panes.values():
                 pane.apply(frame)
-                if pane.neighbours:
-                    pane.retitle()
+                pane.retitle()
             self.status.show(frame, frozen=False, held_back=0)
 
     def add_log(self, record: LogRecord) -> None:

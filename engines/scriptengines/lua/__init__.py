@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from scriptnative import _native
 
 from ..engine import Engine
-from ..errors import LoadError, UnknownFunction, did_you_mean
+from ..errors import UnknownFunction, did_you_mean
 from ..host import FUNCTIONS
 from ..local import LocalRuntime
 from ..reports import LineWriter
@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
     from ..engine import Context, Runtime, Source, VariableRow
     from ..view import FunctionInfo
-
-STATE_LIMIT = 2.0
-"""Seconds to wait for a busy script before a reload that needs its state is given up."""
-
 
 class LuaEntry:
     """The general way into a Lua function, for what the fast one in C does not take.
@@ -66,20 +62,10 @@ class LuaRuntime(LocalRuntime):
             self.state.bind({name: getattr(self.host, name) for name in FUNCTIONS})
             self.state.set(("host", "batch"), reporter.batch)
             if previous is not None:
-                self._take_over(previous)
+                self.state.import_state(previous.state.export_state())
         except BaseException:
             self.loop.finish(0)
             raise
-
-    def _take_over(self, previous: LuaRuntime) -> None:
-        lock = self.context.lock
-        if not lock.acquire(STATE_LIMIT):
-            path = str(self.source.path)
-            raise LoadError(f"{path}: still busy after {STATE_LIMIT:g} s, so its state cannot be kept", file=path)
-        try:
-            self.state.import_state(previous.state.export_state())
-        finally:
-            lock.release()
 
     def _write(self, text: str, stream: str) -> None:
         self._writers[stream].write(text)

@@ -80,6 +80,10 @@ local function functions()
   return rows
 end
 
+local KEYWORDS = {}
+for word in ("and break do else elseif end false for function goto if in local nil not or repeat return then true "
+  .. "until while"):gmatch("%a+") do KEYWORDS[word] = true end
+
 local function complete(prefix, limit, ...)
   local value, names = globals, {}
   for i = 1, select("#", ...) do value = raw_step(value, (select(i, ...))) end
@@ -95,6 +99,7 @@ local function complete(prefix, limit, ...)
   collect(value)
   local meta = getmetatable(value)
   if type(meta) == "table" then collect(rawget(meta, "__index")) end
+  if select("#", ...) == 0 and prefix ~= "" then collect(KEYWORDS) end
   return names
 end
 

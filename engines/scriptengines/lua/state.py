@@ -1,7 +1,7 @@
 """One Lua state: a generation of a Lua script, with everything that enters or leaves it.
 
-What a script is, its thread, its loop and its reload belong to the engine. Every method takes the script's run lock;
-everything that runs code of the script is guarded, so that `guard.interrupt(reason)` from another thread stops it.
+What a script is, its thread, its loop and its reload belong to the engine. Every method takes the run lock;
+what runs code of the script is guarded, so that `guard.interrupt(reason)` from another thread stops it.
 """
 
 from __future__ import annotations
@@ -12,6 +12,8 @@ from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from scriptnative._native import LuaGuard
+
+from scriptengines.view import FunctionInfo
 from scriptnative.errors import (
     CallError,
     CrossingError,
@@ -21,7 +23,6 @@ from scriptnative.errors import (
     did_you_mean,
 )
 
-from ..view import FunctionInfo
 from .traces import Sources, host_error, interruption, load_error, lua_error, path_of, text_of
 from .values import Values
 
@@ -32,10 +33,8 @@ if TYPE_CHECKING:
     from scriptnative.errors import RemoteFrame
 
 _CHAIN = re.compile(r"((?:[A-Za-z_]\w*[.:])*)([A-Za-z_]\w*)?$")
+_LEVELS = ("debug", "info", "warning", "error")
 _OWN = b"=[scriptconsole]"
-_KEYWORDS = (
-    "and break do else elseif end false for function goto if in local nil not or repeat return then true until while"
-).split()
 MAX_COMPLETIONS = 200
 _FAIL = object()
 
@@ -81,20 +80,23 @@ class LuaState:
                 _read("prelude.lua"),
                 _FAIL,
                 lambda: self._problem,
-                *(partial(self._invoke_raw, partial(_write, write, stream)) for stream in ("stdout", "stderr")),
+                *(
+                    partial(self._invoke_raw, partial(_write, write, stream))
+                    for stream in ("stdout", "stderr")
+                ),
                 *(partial(self._invoke_raw, raw) for raw in (_stop, _connection_get, _connection_send)),
                 partial(self._invoke_raw, _connection_close),
                 name=_OWN,
             )
             self._lua: dict[str, Any] = {key.decode(): value for key, value in functions.items()}
-            self._call_lua = self._lua["call"]
+            self._call_lua, self._call_held = self._lua["call"], self._lua["call_held"]
             self._globals = runtime.globals()
             self._values = Values(runtime, self, self._lua["wrap"], self._lua["retain"], self._invoke)
 
     # ---- Lua calls Python ----------------------------------------------------------------------
 
     def _invoke(self, target: Callable[..., Any], *raw: Any) -> Any:
-        """Every call of a Python function from Lua. Nothing is raised through lupa: a failure goes as a marker."""
+        """Every call from Lua to Python. Nothing is raised through lupa: a failure goes as a marker."""
         if self._runtime is None:
             return self._fail(ScriptClosed(f"{self.name} is closed"))
         try:
@@ -142,14 +144,15 @@ class LuaState:
         """
         with self.lock:
             self._ready()
-            return self._values.result_to_python(self._enter(self._call_lua, fn, *self._values.arguments_to_lua(args)))
+            values = self._values
+            return values.result_to_python(self._enter(self._call_lua, fn, *values.arguments_to_lua(args)))
 
     def call_held(self, number: int, args: tuple[Any, ...]) -> Any:
         """Call the function that a LuaCallable stands for."""
         with self.lock:
             self._ready()
-            values = self._values
-            return values.result_to_python(self._enter(self._lua["call_held"], number, *values.arguments_to_lua(args)))
+            values, call = self._values, self._call_held
+            return values.result_to_python(self._enter(call, number, *values.arguments_to_lua(args)))
 
     def _ready(self) -> None:
         if self._runtime is None:
@@ -189,7 +192,7 @@ class LuaState:
     # ---- errors --------------------------------------------------------------------------------
 
     def translate(self, error: BaseException) -> BaseException:
-        """The error for what lupa raised when a function was called directly; after `guard.leave()`, under the lock.
+        """The error for what lupa raised from a direct call; after `guard.leave()`, with the lock held.
 
         Returns:
             `Interrupted` when the guard was, else a `CallError`.
@@ -197,13 +200,16 @@ class LuaState:
         reason: str | None = self.guard.take_interrupted()
         if reason is not None:
             # Until the outermost call is left, nothing can run in Lua.
-            trace = self._lua["interrupted_trace"]() if self.guard.depth == 0 else None
-            return interruption(reason, self.sources.frames(list(trace.values())) if trace is not None else [])
+            trace: list[Any] = []
+            if self.guard.depth == 0:
+                trace = list(self._lua["interrupted_trace"]().values())
+            return interruption(reason, self.sources.frames(trace))
         if not isinstance(error, self._lua_error):
             return error
         # lupa decodes as latin-1 what it takes from a runtime without an encoding.
         message, _, stack = str(error).encode("latin-1", "replace").partition(b"\nstack traceback:\n")
-        return self._error(message or type(error).__name__.encode(), True, self.sources.frames_of_traceback(text_of(stack)))
+        frames = self.sources.frames_of_traceback(text_of(stack))
+        return self._error(message or type(error).__name__.encode(), True, frames)
 
     def _error(self, value: Any, plain: bool, frames: list[RemoteFrame]) -> BaseException:
         """The Python error for a Lua error value and the Lua stack it was raised on."""
@@ -222,11 +228,13 @@ class LuaState:
         """
         with self.lock:
             self._ready()
-            for name, function in host.items():
+            offered = dict(host)
+            if "log" in host:
+                offered |= {
+                    level: partial(host["log"], level=level) for level in _LEVELS if level not in host
+                }
+            for name, function in offered.items():
                 self._lua["bind"](name.encode(), partial(self._invoke, function))
-                if name == "log":
-                    for level in ("debug", "info", "warning", "error"):
-                        self._lua["bind"](level.encode(), partial(self._invoke, partial(function, level=level)))
 
     def run(self, source: bytes, path: str, args: Sequence[str] = ()) -> Any:
         """Execute the main chunk in a coroutine.
@@ -312,7 +320,7 @@ class LuaState:
         return sorted(found, key=lambda function: (function.line, function.name))
 
     def variables(self, limit: int = 500) -> list[tuple[str, str, str, int | None]]:
-        """Global variables of the script, by name: (name, type, text, size); the text is short whatever the size."""
+        """Global variables of the script, by name: (name, type, short text, size)."""
         with self.lock:
             self._ready()
             rows = [list(row.values()) for row in self._inspect("variables")(limit).values()]
@@ -325,7 +333,8 @@ class LuaState:
         """A global variable, or what is inside it."""
         with self.lock:
             self._ready()
-            return self._values.to_python(self._enter(self._call_lua, self._inspect("get"), *self._path(path)))
+            get = self._inspect("get")
+            return self._values.to_python(self._enter(self._call_lua, get, *self._path(path)))
 
     def set(self, path: Iterable[str | int], value: Any) -> None:
         """Set a global variable, or something inside it."""
@@ -348,7 +357,8 @@ class LuaState:
         """Run statements in the global scope."""
         with self.lock:
             self._ready()
-            chunk = self._compile("compile", "(console)", code.encode("utf-8", "surrogateescape"), b"=(console)")
+            source = code.encode("utf-8", "surrogateescape")
+            chunk = self._compile("compile", "(console)", source, b"=(console)")
             self._enter(self._call_lua, chunk)
 
     def complete(self, text: str, cursor: int) -> list[str]:
@@ -358,9 +368,8 @@ class LuaState:
         way = [part.encode() for part in re.split("[.:]", head)[:-1]]
         with self.lock:
             self._ready()
-            names = [text_of(name) for name in self._inspect("complete")(prefix.encode(), MAX_COMPLETIONS, *way).values()]
-        if not head:
-            names += [word for word in _KEYWORDS if prefix and word.startswith(prefix)]
+            found = self._inspect("complete")(prefix.encode(), MAX_COMPLETIONS, *way)
+            names = [text_of(name) for name in found.values()]
         return [head + name for name in sorted(names)]
 
     # ---- references ----------------------------------------------------------------------------
@@ -384,7 +393,8 @@ class LuaState:
         """Drop the runtime; harmless when closed already. Finalizers of the script run now."""
         with self.lock:
             # Breaks every cycle between this object and the runtime, which holds our functions.
-            self._runtime = self._globals = self._call_lua = self._inspection = None
+            self._runtime = self._globals = self._inspection = None
+            self._call_lua = self._call_held = None
             self._failure = None
             self._lua.clear()
             vars(self).pop("_values", None)  # holds functions of the runtime

@@ -8,7 +8,7 @@ The answers where the two differ:
 | str; a lone surrogate or a larger int is refused | string of its UTF-8 | str |
 | bytes, bytearray | string | str if valid UTF-8, else bytes |
 | list, tuple | table 1..n; a None is a hole | list; with holes a dict |
-| dict with str, bytes, int, float or bool keys | table; an entry that is None is absent | dict; the keys 1..n: list |
+| dict; keys str, bytes, int, float or bool | table; an entry that is None is absent | dict; keys 1..n: list |
 | set, frozenset | table, element = true | dict |
 | empty container | empty table | empty list |
 | callable | function | the identical object |
@@ -16,13 +16,13 @@ The answers where the two differ:
 | LuaCallable | function | LuaCallable |
 | LuaReference | userdata, thread | LuaReference |
 
-A coroutine that never ran comes as its function (lupa). Equal keys of Python that differ in Lua (1 and true) are refused.
+A coroutine that never ran comes as its function (lupa). Keys that differ in Lua only (1, true) are refused.
 """
 
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from scriptnative.errors import CrossingError
 
@@ -79,6 +79,7 @@ class LuaCallable(LuaReference):
     __slots__ = ()
 
     def __call__(self, *args: Any) -> Any:
+        """Call it with Python values; see `LuaState.call_value`."""
         return self._home.call_held(self._number, args)
 
 
@@ -109,9 +110,9 @@ class Values:
         self._wrap = wrap
         self._retain = retain
         self._invoke = invoke
-        self._table_type = type(runtime.table())
-        self._function_type = type(wrap)
-        self._lua_object: type = self._function_type.__mro__[1]
+        self._table_type: type[Any] = type(runtime.table())
+        self._function_type: type[Any] = type(wrap)
+        self._lua_object: type[Any] = self._function_type.__mro__[1]
 
     # ---- to Lua --------------------------------------------------------------------------------
 
@@ -121,11 +122,12 @@ class Values:
         Raises:
             CrossingError: Names the place, `args[0].users[3]`.
         """
-        return [value if type(value) in _PLAIN else self.to_lua(value, index) for index, value in enumerate(args)]
+        to_lua = self.to_lua
+        return [value if type(value) in _PLAIN else to_lua(value, index) for index, value in enumerate(args)]
 
     def to_lua(self, value: Any, index: int = -1) -> Any:
         """One value; `index` is the number of the argument, -1 for a result."""
-        kind = type(value)
+        kind: type[Any] = type(value)
         if kind in _PLAIN:
             return value
         if kind is int and _INT_MIN <= value <= _INT_MAX:
@@ -136,7 +138,7 @@ class Values:
             message = _message(refused, index)
         raise CrossingError(message)
 
-    def _encode(self, value: Any, kind: type, active: dict[int, None], depth: int) -> Any:
+    def _encode(self, value: Any, kind: type[Any], active: dict[int, None], depth: int) -> Any:
         if kind in _PLAIN:
             return value
         if isinstance(value, str):
@@ -146,7 +148,7 @@ class Values:
                 raise _RefusedError("a lone surrogate has no UTF-8 form; pass bytes") from None
         if isinstance(value, int):
             if not _INT_MIN <= value <= _INT_MAX:
-                raise _RefusedError("an integer of more than 64 bits does not fit in Lua; pass a float or a str")
+                raise _RefusedError("an int of more than 64 bits does not fit in Lua; pass a float or a str")
             return int(value)
         if isinstance(value, (list, tuple, dict, set, frozenset)):
             return self._encode_container(value, active, depth)  # pyright: ignore[reportUnknownArgumentType]
@@ -163,27 +165,30 @@ class Values:
         return value
 
     def _encode_container(self, value: Any, active: dict[int, None], depth: int) -> Any:
-        if id(value) in active:
+        number = id(value)
+        if number in active:
             raise _RefusedError("it contains itself, and a cycle cannot be copied")
         if depth >= MAX_DEPTH:
             raise _RefusedError(f"it is nested more than {MAX_DEPTH} levels deep")
-        active[id(value)] = None
+        active[number] = None
         key: Any = None
         try:
+            item: Any
             if isinstance(value, (list, tuple)):
                 items: list[Any] = []
-                for key, item in enumerate(value):  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
-                    items.append(self._encode(item, type(item), active, depth + 1))  # noqa: PERF401
+                for key, item in enumerate(cast("list[Any]", value)):  # noqa: B007 - the handler tells it
+                    items.append(self._encode(item, type(item), active, depth + 1))
+                del active[number]
                 return self._table_from(items)
             pairs: dict[Any, Any] = {}
-            for key in value:
-                item = value[key] if isinstance(value, dict) else True
+            known = cast("dict[Any, Any]", value if isinstance(value, dict) else dict.fromkeys(value, True))
+            for key, item in known.items():
                 pairs[_encode_key(key)] = self._encode(item, type(item), active, depth + 1)
         except _RefusedError as refused:
             refused.keys.append(key)
             raise
-        del active[id(value)]
-        if len(pairs) != len(value):
+        del active[number]
+        if len(pairs) != len(known):
             raise _RefusedError("two of its keys are the same in Lua")
         return self._table_from(pairs)
 
@@ -207,7 +212,7 @@ class Values:
             index: Number of the argument, -1 for a result.
             always_dict: Make a dict of a table that looks like a list.
         """
-        kind = type(value)
+        kind: type[Any] = type(value)
         if kind is int or value is None or kind is bool or kind is float:
             return value
         if kind is bytes:
@@ -222,7 +227,7 @@ class Values:
             return self._reference(value, kind)
         return value
 
-    def _reference(self, value: Any, kind: type) -> Any:
+    def _reference(self, value: Any, kind: type[Any]) -> Any:
         number = self._retain(value)
         if type(number) is partial:
             return number.args[0]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
@@ -237,7 +242,7 @@ class Values:
         key: Any = None
         try:
             for key, item in table.items():
-                kind = type(item)
+                kind: type[Any] = type(item)
                 if kind is bytes:
                     item = _decode(item)
                 elif kind is self._table_type:
@@ -252,7 +257,8 @@ class Values:
             raise
         if not always_dict and _is_sequence(keys):
             if keys != list(range(1, len(keys) + 1)):
-                values = [item for _, item in sorted(zip(keys, values, strict=True), key=lambda pair: pair[0])]
+                pairs = dict(zip(keys, values, strict=True))
+                values = [pairs[number] for number in range(1, len(keys) + 1)]
             return values
         return _as_dict(keys, values)
 
