@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from scriptengines.errors import ScriptConsoleError, format_error
 from scriptengines.session import Session
-from scriptengines.view import Level, LogRecord
 
 from .exitcodes import ExitCode
 from .scripts import expand
@@ -89,16 +88,12 @@ class Batch:
 
     def _tell_records(self) -> None:
         for record in self._session.records():
-            if record.level is Level.ERROR and record.script:
-                self._failed = self._failed or "\n" in record.text
-            if record.level is Level.ERROR or not (self._quiet or _is_our_own(record)):
+            is_error = record.level == "error"
+            # A traceback follows the first line of what a script raised; a line it logged as an error is no failure.
+            self._failed = self._failed or (is_error and "\n" in record.text)
+            if is_error or not self._quiet:
                 prefix = f"{record.script}: " if record.script else ""
                 _tell(f"{record.level}: {prefix}{record.text}")
-
-
-def _is_our_own(record: LogRecord) -> bool:
-    """Whether the line only says that a script came or went, which a batch run is silent about."""
-    return record.lifecycle
 
 
 def _tell(text: str) -> None:

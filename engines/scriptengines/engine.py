@@ -1,13 +1,13 @@
 """The interface every engine fulfils: an Engine makes Runtimes; a Runtime is one generation of one script.
 
 Session and Script know nothing of any language; whatever differs between languages is behind these two classes.
+What travels here is a NamedTuple, because a dataclass takes longer to define than a small script to run.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -26,8 +26,7 @@ type ConnectionRow = tuple[int, str, str, str, str, str, int, int, float]
 """(id, protocol, role, local, peer, state, received, sent, since the epoch)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """The text of a script at one moment.
 
     Attributes:
@@ -41,8 +40,7 @@ class Source:
     arguments: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """What a runtime holds at one moment."""
 
     variables: list[VariableRow]
@@ -50,8 +48,7 @@ class Sample:
     connections: list[ConnectionRow]
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """What a runtime is given by the session.
 
     Attributes:

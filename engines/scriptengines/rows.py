@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .engine import Sample
-from .view import ConnectionView, TimerView, VariableView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from .view import VariableView
 
 
 class Rows:
@@ -43,6 +44,8 @@ class Rows:
         """The rows of one kind; made once for each sample."""
         made = self._made.get(kind)
         if made is None:
+            from .view import ConnectionView, TimerView, VariableView
+
             makers: dict[type, Callable[[], tuple[Any, ...]]] = {
                 VariableView: self._variables,
                 TimerView: lambda: tuple(TimerView(self._alias, *row) for row in self.sample.timers),
@@ -52,6 +55,8 @@ class Rows:
         return made
 
     def _variables(self) -> tuple[VariableView, ...]:
+        from .view import VariableView
+
         changed = self._changed
         return tuple(
             VariableView(self._alias, name, kind, text, size, changed[name][1])

@@ -15,7 +15,6 @@ from scriptnative import Cell, RunLock
 from .engine import Context, Source
 from .errors import CallTimeout, Interrupted, LoadError, ScriptBusy, ScriptClosed, ScriptConsoleError, format_error
 from .rows import Rows
-from .view import ErrorView, FunctionInfo, ScriptState, ScriptView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +24,7 @@ if TYPE_CHECKING:
 
     from .engine import Engine, Runtime
     from .reports import Reporter
+    from .view import ErrorView, FunctionInfo, ScriptView
     from .watchdog import Watchdog
 
 UNLOAD_LIMIT = 3.0
@@ -393,6 +393,8 @@ class Script:
 
     def note_error(self, error: BaseException) -> ErrorView:
         """Remember an error as the last one."""
+        from .view import ErrorView
+
         file, line = getattr(error, "file", ""), getattr(error, "line", 0)
         message = str(error) if isinstance(error, ScriptConsoleError) else f"{type(error).__name__}: {error}"
         self.last_error = ErrorView(message, format_error(error), file, line, time.time())
@@ -400,6 +402,8 @@ class Script:
 
     def view(self) -> ScriptView:
         """Itself, for a screen."""
+        from .view import ScriptState, ScriptView
+
         if self.closed:
             state = ScriptState.CLOSED
         elif self._attempt is None:

@@ -26,7 +26,6 @@ from .errors import (
 from .hooks import Hooks
 from .reports import Report, Reporter
 from .script import Attempt, Script
-from .view import ConnectionView, Frame, Level, LogRecord, TimerView, VariableView
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ if TYPE_CHECKING:
 
     from .engine import Engine
     from .observer import Observer
-    from .view import FunctionInfo
+    from .view import Frame, FunctionInfo, LogRecord
     from .watcher import Watcher
 
 BUILTIN_ENGINES = {
@@ -261,6 +260,8 @@ class Session:
                 self._observer = Observer()
                 for script in self.scripts:
                     self._observer.follow(script)
+        from .view import ConnectionView, Frame, TimerView, VariableView
+
         log = tuple(self.records())
         scripts = self.scripts
         return Frame(
@@ -275,8 +276,13 @@ class Session:
 
     def records(self, limit: int = REPORTS_PER_FRAME) -> list[LogRecord]:
         """Take what was reported since the last time, oldest first."""
+        reports = self.feed.take(limit)
+        if not reports:
+            return []
+        from .view import Level, LogRecord
+
         records: list[LogRecord] = []
-        for kind, number, moment, payload in self.feed.take(limit):
+        for kind, number, moment, payload in reports:
             script = self._by_number.get(number)
             alias = "" if script is None else script.alias
             if kind == Report.OUTPUT:
@@ -284,8 +290,7 @@ class Session:
                 level = Level.WARNING if stream == "stderr" else Level.OUTPUT
                 records.extend(LogRecord(moment, alias, level, line) for line in text.split("\n"))
             elif kind == Report.LOG:
-                ours = script is None
-                records.append(LogRecord(moment, payload[2] if ours else alias, Level(payload[0]), payload[1], ours))
+                records.append(LogRecord(moment, payload[2] if script is None else alias, Level(payload[0]), payload[1]))
             else:
                 where, description = payload
                 error = rebuild(description)
@@ -297,10 +302,12 @@ class Session:
 
     def note(self, level: str, text: str) -> None:
         """Write a line of the console's own into the log."""
-        self._say(level, "", text)
+        self.feed.push(Report.LOG, 0, (level, text, ""))
 
     def _say(self, level: str, alias: str, text: str) -> None:
-        self.feed.push(Report.LOG, 0, (level, text, alias))
+        """Tell whoever watches that a script came, changed or went."""
+        if not self.batch:
+            self.feed.push(Report.LOG, 0, (level, text, alias))
 
     def wait(self, timeout: float | None) -> bool:
         """Wait until something was reported or nothing is pending any more.

@@ -153,14 +153,12 @@ class LogRecord:
         script: Alias, "" for the console itself.
         level: Its severity.
         text: One line; of an error the message, then the traceback on further lines.
-        lifecycle: Whether it only says that a script came, changed or went.
     """
 
     time: float
     script: str
     level: Level
     text: str
-    lifecycle: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,6 @@ Calls themselves are library.c. Included by _native.pyx.
 """
 
 import os as _os
-import shutil as _shutil
-import tempfile as _tempfile
 
 cimport cython
 from libc.float cimport FLT_MAX
@@ -239,6 +237,9 @@ cdef void *_open_copy(str path) except NULL:
     """A second instance of a file that is open already, with variables of its own."""
     cdef const char *why = NULL
     cdef void *handle
+    import shutil as _shutil
+    import tempfile as _tempfile
+
     number, copy = _tempfile.mkstemp(prefix=_os.path.basename(path) + ".", suffix=".so")
     _os.close(number)
     try:

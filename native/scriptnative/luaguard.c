@@ -26,14 +26,19 @@ enum { LUA_TSTRING = 4, LUA_TTABLE = 5, LUA_TFUNCTION = 6 };
 enum { LUA_MULTRET = -1, LUA_MASKCOUNT = 1 << 3, LUA_REGISTRYINDEX = -1001000 };
 #define UPVALUE(i) (LUA_REGISTRYINDEX - (i))
 
-typedef struct lua_Debug lua_Debug;
+typedef struct lua_Debug {
+    int event;
+    const char *name, *namewhat, *what, *source;
+    size_t source_length;
+    int current_line, line_defined, last_line_defined;
+    unsigned char upvalues, parameters;
+    char is_vararg, is_tail_call;
+    unsigned short first_transferred, transferred;
+    char short_source[60];
+    void *call_info;
+} lua_Debug;
 typedef int (*lua_CFunction)(lua_State *);
 typedef void (*lua_Hook)(lua_State *, lua_Debug *);
-/* Room for a lua_Debug (128 bytes in 5.4): only lua_getstack fills it here, and nobody reads it. */
-typedef union debug_room {
-    char bytes[512];
-    void *align;
-} debug_room;
 
 #define LUA_API_LIST(X)                                                         \
     X(double, version, (lua_State *))                                           \
@@ -63,7 +68,8 @@ typedef union debug_room {
     X(int, resume, (lua_State *, lua_State *, int, int *))                      \
     X(int, status, (lua_State *))                                               \
     X(int, closethread, (lua_State *, lua_State *))                             \
-    X(int, getstack, (lua_State *, int, void *))                                \
+    X(int, getstack, (lua_State *, int, lua_Debug *))                           \
+    X(int, getinfo, (lua_State *, const char *, lua_Debug *))                   \
     X(void, callk, (lua_State *, int, int, intptr_t, void *))                   \
     X(int, error, (lua_State *))                                                \
     X(void, concat, (lua_State *, int))                                         \
@@ -106,10 +112,13 @@ static sc_guard *guard_of(lua_State *L) {
  * its next instruction raises again. */
 static void raise_interrupted(lua_State *L, lua_Debug *ar) {
     sc_guard *guard = guard_of(L);
-    (void)ar;
     if (guard == NULL || !is_target(guard)) { /* a coroutine made while its parent was armed inherits the hook */
         lua.sethook(L, NULL, 0, 0);
         return;
+    }
+    if (guard->stopped_line < 0 && lua.getinfo(L, "Sl", ar)) {
+        strncpy(guard->stopped_source, ar->source, sizeof guard->stopped_source - 1);
+        guard->stopped_line = ar->current_line < 0 ? 0 : ar->current_line;
     }
     lua.pushstring(L, "not enough memory");
     lua.error(L);
@@ -159,6 +168,7 @@ sc_guard *sc_guard_new(sc_runlock *lock) {
     atomic_init(&guard->refs, 1);
     pthread_mutex_init(&guard->mutex, NULL);
     guard->lock = lock;
+    guard->stopped_line = -1;
     guard->running = &guard->bottom;
     sc_runlock_retain(lock);
     return guard;
@@ -194,6 +204,8 @@ int sc_guard_was_interrupted(sc_guard *guard, char reason[SC_REASON_SIZE]) {
 /* The outermost call was interrupted and is left: the next one starts clean. */
 void sc_guard_finish(sc_guard *guard) {
     guard->was_interrupted = 1;
+    guard->interrupted_line = guard->stopped_line;
+    guard->stopped_line = -1;
     if (guard->armed && guard->bottom.state != NULL) lua.sethook(guard->bottom.state, NULL, 0, 0);
     guard->armed = 0;
 }
@@ -298,10 +310,10 @@ static int coroutine_wrap(lua_State *L) {
 static int coroutine_close(lua_State *L) {
     sc_guard *guard = upvalue_guard(L);
     lua_State *co = check_coroutine(L);
-    debug_room room;
+    lua_Debug frame;
     char key;
     if (co == L) return aux.error(L, "cannot close a running coroutine");
-    if (lua.status(co) == LUA_OK && lua.getstack(co, 0, &room))
+    if (lua.status(co) == LUA_OK && lua.getstack(co, 0, &frame))
         return aux.error(L, "cannot close a normal coroutine");
     anchor(L, guard, co, &key);
     int status = close_coroutine(L, guard, co);

@@ -37,7 +37,10 @@ struct sc_guard {
     sc_running *volatile running;
     sc_running bottom; /* the main state; its `state` is NULL before attaching and after lua_close */
     volatile sig_atomic_t armed;
-    int was_interrupted; /* the call before; read by its thread only */
+    int was_interrupted; /* the call before; this and what follows is for the thread with the run lock */
+    int stopped_line;     /* where the hook struck first in this call, -1: nowhere yet */
+    int interrupted_line; /* the same of the call before */
+    char stopped_source[SC_REASON_SIZE]; /* as lua_Debug.source has it, cut */
     pthread_mutex_t mutex;
     char reason[SC_REASON_SIZE]; /* under mutex */
 };

@@ -8,6 +8,8 @@ cdef extern from "luaguard.h":
     ctypedef struct sc_guard:
         unsigned depth
         int was_interrupted
+        int interrupted_line
+        const char *stopped_source
     sc_guard *sc_guard_new(sc_runlock *lock)
     void sc_guard_drop(sc_guard *guard)
     void sc_guard_enter(sc_guard *guard)
@@ -49,6 +51,12 @@ cdef class LuaGuard:
     @property
     def depth(self):
         return self.guard.depth
+
+    @property
+    def stopped_at(self):
+        if self.guard.interrupted_line < 0:
+            return None
+        return <bytes>self.guard.stopped_source, self.guard.interrupted_line
 
     def enter(self):
         sc_guard_enter(self.guard)

@@ -181,10 +181,25 @@ def test_ring_filter_while_lines_go(pattern: str) -> None:
     fresh = Ring(50)
     fresh._lines[:] = ring._lines
     fresh.set_filter(parse_filter(pattern))
+    assert fresh.unsearched == 0
     assert shown == [fresh[i] for i in range(len(fresh))]
     assert [line.number for line in shown] == sorted(line.number for line in shown)
     for place, line in enumerate(shown):
         assert ring.place_of(line.number) == place
+
+
+def test_ring_searches_older_lines_in_slices() -> None:
+    ring = Ring(100_000)
+    ring.extend(record(f"head {i}\n  tail") for i in range(20_000))
+    ring.set_filter(parse_filter("head 1"))
+    assert ring.unsearched
+    first = len(ring)
+    came = 0
+    while ring.unsearched:
+        came += ring.search_older()
+        assert ring[len(ring) - 1].record.text.startswith("head 19999")
+    assert len(ring) == first + came == 2 * sum(str(i).startswith("1") for i in range(20_000))
+    assert [ring[i].number for i in range(len(ring))] == sorted(ring[i].number for i in range(len(ring)))
 
 
 # -- arguments ------------------------------------------------------------------------------------------

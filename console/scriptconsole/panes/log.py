@@ -28,6 +28,9 @@ TONES: dict[Level, tuple[Tone, Tone]] = {
 }
 """Tone of the mark and of the text, by level."""
 
+SEARCH_PAUSE = 0.01
+"""Seconds between two slices of a search, in which keys are answered."""
+
 
 class LogView(LineView):
     """A virtual view over the ring of log lines."""
@@ -85,12 +88,29 @@ class LogView(LineView):
         """Show only the records a filter keeps."""
         selected = self.selected
         self.ring.set_filter(chosen)
+        self.set_timer(SEARCH_PAUSE, self.search_older)
         self.unseen = 0
         if self.following or selected is None:
             self._to_end()
         else:
             self.fit_rows()
             self.move_to(self.ring.place_of(selected.number))
+        self.refresh()
+        self.post_message(self.Arranged())
+
+    def search_older(self) -> None:
+        """Let a new filter go through the next older lines."""
+        if not self.ring.unsearched:
+            return
+        came = self.ring.search_older()
+        if self.following:
+            self._to_end()
+        else:
+            top = self.top
+            self.cursor += came
+            self.fit_rows()
+            self.scroll_to(y=top + came, animate=False, force=True)
+        self.set_timer(SEARCH_PAUSE, self.search_older)
         self.refresh()
         self.post_message(self.Arranged())
 

@@ -34,6 +34,10 @@ CONSOLE = "console"
 """Shown as the script of the console's own records."""
 
 
+SLICE = 8_000
+"""Lines searched at once when a filter changes."""
+
+
 class LogLine(NamedTuple):
     """One line of a record.
 
@@ -69,6 +73,8 @@ class Ring:
         self._lines: list[LogLine] = []
         self._kept: list[LogLine] = self._lines
         self._next = 0
+        self.unsearched = 0
+        """Lines at the front that the filter has yet to look at."""
         self._characters = 0
 
     def __len__(self) -> int:
@@ -125,6 +131,7 @@ class Ring:
             else bisect_left(kept, self._number_at(excess), key=lambda line: line.number)
         )
         del lines[:excess]
+        self.unsearched = max(self.unsearched - excess, 0)
         if kept is not lines:
             del kept[:gone]
         return gone
@@ -133,19 +140,38 @@ class Ring:
         return self._lines[index].number if index < len(self._lines) else self._next
 
     def set_filter(self, chosen: Filter | None) -> None:
-        """Keep only the records a filter keeps; their lines stay together."""
+        """Keep only the records a filter keeps; their lines stay together.
+
+        Only the newest lines are searched at once; `search_older` goes on while `unsearched` is not 0.
+        """
         self.filter = chosen
-        if chosen is None:
-            self._kept = self._lines
-            return
-        kept: list[LogLine] = []
+        self.unsearched = 0 if chosen is None else len(self._lines)
+        self._kept = self._lines if chosen is None else []
+        self.search_older()
+
+    def search_older(self) -> int:
+        """Search the next older slice of lines; one slice takes a few milliseconds.
+
+        Returns:
+            How many kept lines came in at the front.
+        """
+        chosen, end = self.filter, self.unsearched
+        if chosen is None or not end:
+            return 0
+        start = max(end - SLICE, 0)
+        # A record is kept or not as a whole, so a slice begins where a record does.
+        while start and not self._lines[start].first:
+            start -= 1
+        found: list[LogLine] = []
         verdict = False
-        for line in self._lines:
+        for line in self._lines[start:end]:
             if line.first:
                 verdict = chosen.keeps(searched(line.record))
             if verdict:
-                kept.append(line)
-        self._kept = kept
+                found.append(line)
+        self.unsearched = start
+        self._kept[:0] = found
+        return len(found)
 
     def place_of(self, number: int) -> int:
         """Return where a line is among those the filter keeps, or where it would be."""

@@ -316,5 +316,5 @@ local function extend(source) return load(source, OWN, "t")(stock, OWN, raw_step
 return {
   wrap = wrap, bind = bind, retain = retain, release = release, fetch = fetch, describe_held = describe_held,
   call = call, call_held = call_held, interrupted_trace = interrupted_trace,
-  prepare = prepare, compile = compile, compile_line = compile_line, lookup = lookup, extend = extend,
+  prepare = prepare, compile = compile, compile_line = compile_line, lookup = lookup, extend = extend, host = host,
 }

@@ -9,22 +9,31 @@ from __future__ import annotations
 import os
 import re
 from functools import cache, partial
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from scriptnative._native import LuaGuard
 
 from scriptengines.view import FunctionInfo
 from scriptnative.errors import (
-    CallError,
     CrossingError,
     ScriptClosed,
-    ScriptConsoleError,
     UnknownFunction,
     did_you_mean,
 )
 
+from .hostcalls import (
+    FAIL,
+    HostCalls,
+    connection_close,
+    connection_get,
+    connection_send,
+    refuse,
+    stop,
+    write,
+)
 from .traces import Sources, host_error, interruption, load_error, lua_error, path_of, text_of
-from .values import Values
+from .values import LuaCallable, Values, items_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -36,7 +45,6 @@ _CHAIN = re.compile(r"((?:[A-Za-z_]\w*[.:])*)([A-Za-z_]\w*)?$")
 _LEVELS = ("debug", "info", "warning", "error")
 _OWN = b"=[scriptconsole]"
 MAX_COMPLETIONS = 200
-_FAIL = object()
 
 
 @cache
@@ -45,85 +53,44 @@ def _read(name: str) -> bytes:
         return file.read()
 
 
-def _refuse(obj: object, name: object, value: object = None) -> None:
-    raise AttributeError(f"a Python {type(obj).__name__} is opaque to Lua")
-
-
 class LuaState:
     """A Lua runtime with `host`, ready to run one script.
 
     Args:
         name: Of the script, for messages.
         lock: Its run lock.
-        write: `write(text, stream)` takes what the script prints; the stream is "stdout" or "stderr".
+        sink: `sink(text, stream)` takes what the script prints; the stream is "stdout" or "stderr".
     """
 
-    def __init__(self, name: str, lock: RunLock, write: Callable[[str, str], None]) -> None:
+    def __init__(self, name: str, lock: RunLock, sink: Callable[[str, str], None]) -> None:
         import lupa.lua54 as lupa
 
         self.name = name
         self.lock = lock
         self.guard = LuaGuard(lock)
         self.dropped: list[int] = []
-        self._runtime: Any = None
+        self._open = False
         self._lua_error: type[Exception] = lupa.LuaError
-        self._problem = b""
-        self._failure: BaseException | None = None
+        self._calls = calls = HostCalls(name)
         self.sources = Sources()
         self._inspection: dict[str, Any] | None = None
-        self._runtime = runtime = lupa.LuaRuntime(  # pyright: ignore[reportUnknownMemberType]
-            encoding=None, register_eval=False, register_builtins=False, attribute_handlers=(_refuse, _refuse)
+        runtime: Any = lupa.LuaRuntime(  # pyright: ignore[reportUnknownMemberType]
+            encoding=None, register_eval=False, register_builtins=False, attribute_handlers=(refuse, refuse)
         )
+        python = (*(partial(write, sink, stream) for stream in ("stdout", "stderr")), stop)
         with lock:
             self.guard.install(runtime)
-            functions = runtime.execute(
+            prelude = runtime.execute(
                 _read("prelude.lua"),
-                _FAIL,
-                lambda: self._problem,
-                *(
-                    partial(self._invoke_raw, partial(_write, write, stream))
-                    for stream in ("stdout", "stderr")
-                ),
-                *(partial(self._invoke_raw, raw) for raw in (_stop, _connection_get, _connection_send)),
-                partial(self._invoke_raw, _connection_close),
+                FAIL,
+                calls.last_problem,
+                *map(calls.raw, (*python, connection_get, connection_send, connection_close)),
                 name=_OWN,
             )
-            self._lua: dict[str, Any] = {key.decode(): value for key, value in functions.items()}
+            self._lua: dict[str, Any] = {key.decode(): value for key, value in prelude.items()}
             self._call_lua, self._call_held = self._lua["call"], self._lua["call_held"]
-            self._globals = runtime.globals()
-            self._values = Values(runtime, self, self._lua["wrap"], self._lua["retain"], self._invoke)
-
-    # ---- Lua calls Python ----------------------------------------------------------------------
-
-    def _invoke(self, target: Callable[..., Any], *raw: Any) -> Any:
-        """Every call from Lua to Python. Nothing is raised through lupa: a failure goes as a marker."""
-        if self._runtime is None:
-            return self._fail(ScriptClosed(f"{self.name} is closed"))
-        try:
-            args = self._values.arguments_to_python(raw)
-        except ScriptConsoleError as error:
-            return self._fail(error)
-        # A lupa object points at the coroutine that called; a traceback must not keep one beyond it.
-        del raw
-        return self._invoke_raw(target, *args)
-
-    def _invoke_raw(self, target: Callable[..., Any], *args: Any) -> Any:
-        """The same for arguments that are to stay as lupa gives them, strings as bytes."""
-        try:
-            result = target(*args)
-            # Finalizers still call while the runtime goes.
-            return None if self._runtime is None else self._values.to_lua(result)
-        except BaseException as error:  # noqa: BLE001 - it becomes a Lua error, and is raised again at the top
-            return self._fail(error)
-
-    def _fail(self, error: BaseException) -> object:
-        if isinstance(error, CrossingError):
-            error.__traceback__ = None
-        text = str(error) if isinstance(error, CallError) else f"{type(error).__name__}: {error}"
-        if self._runtime is not None:
-            self._failure = error
-        self._problem = text.encode("utf-8", "replace")
-        return _FAIL
+            self._values = calls.values = Values(runtime, self, self._lua["wrap"], self._lua["retain"], calls)
+        self._open = True
 
     # ---- Python calls Lua ----------------------------------------------------------------------
 
@@ -144,6 +111,8 @@ class LuaState:
         """
         with self.lock:
             self._ready()
+            if isinstance(fn, LuaCallable):
+                fn = fn.fetch()
             values = self._values
             return values.result_to_python(self._enter(self._call_lua, fn, *values.arguments_to_lua(args)))
 
@@ -155,10 +124,11 @@ class LuaState:
             return values.result_to_python(self._enter(call, number, *values.arguments_to_lua(args)))
 
     def _ready(self) -> None:
-        if self._runtime is None:
+        if not self._open:
             raise ScriptClosed(f"{self.name} is closed; load it again to call it")
         if self.dropped:
-            numbers, self.dropped = self.dropped, []
+            numbers = self.dropped[:]
+            del self.dropped[: len(numbers)]  # other threads may append meanwhile
             for start in range(0, len(numbers), 100):
                 self._lua["release"](*numbers[start : start + 100])
 
@@ -174,15 +144,17 @@ class LuaState:
             error = caught
         finally:
             guard.leave()
+        # A table made for a call from within a coroutine points at that; a traceback must not keep it.
+        del args
         try:
             if error is not None:
                 raise self.translate(error)
-            if type(outcome) is tuple and outcome[0] is _FAIL:  # pyright: ignore[reportUnknownMemberType]
+            if type(outcome) is tuple and outcome[0] is FAIL:  # pyright: ignore[reportUnknownMemberType]
                 _, value, plain, trace = outcome
-                raise self._error(value, plain, self.sources.frames(list(trace.values())))
+                raise self._error(value, plain, self.sources.frames(items_of(trace)))
         finally:
             if guard.depth == 0:
-                self._failure = None
+                self._calls.failure = None
         return outcome
 
     def to_python(self, value: Any) -> Any:
@@ -199,11 +171,13 @@ class LuaState:
         """
         reason: str | None = self.guard.take_interrupted()
         if reason is not None:
-            # Until the outermost call is left, nothing can run in Lua.
-            trace: list[Any] = []
-            if self.guard.depth == 0:
-                trace = list(self._lua["interrupted_trace"]().values())
-            return interruption(reason, self.sources.frames(trace))
+            frames: list[RemoteFrame] = []
+            if self.guard.depth == 0:  # before the outermost call is left, nothing can run in Lua
+                frames = self.sources.frames(items_of(self._lua["interrupted_trace"]()))
+                if not frames and self.guard.stopped_at is not None:
+                    source, line = self.guard.stopped_at
+                    frames = [self.sources.frame(path_of(source), line, "<function>")]
+            return interruption(reason, frames)
         if not isinstance(error, self._lua_error):
             return error
         # lupa decodes as latin-1 what it takes from a runtime without an encoding.
@@ -215,8 +189,9 @@ class LuaState:
         """The Python error for a Lua error value and the Lua stack it was raised on."""
         if isinstance(value, BaseException):
             return host_error(value, frames)
-        if self._failure is not None and plain and value.endswith(self._problem):
-            return host_error(self._failure, frames)
+        failure = self._calls.failure
+        if failure is not None and plain and value.endswith(self._calls.problem):
+            return host_error(failure, frames)
         return lua_error(value, plain, frames)
 
     # ---- the script ----------------------------------------------------------------------------
@@ -234,7 +209,7 @@ class LuaState:
                     level: partial(host["log"], level=level) for level in _LEVELS if level not in host
                 }
             for name, function in offered.items():
-                self._lua["bind"](name.encode(), partial(self._invoke, function))
+                self._lua["bind"](name.encode(), partial(self._calls, function))
 
     def run(self, source: bytes, path: str, args: Sequence[str] = ()) -> Any:
         """Execute the main chunk in a coroutine.
@@ -269,8 +244,8 @@ class LuaState:
         """A copy of `host.state`."""
         with self.lock:
             self._ready()
-            table = self._globals[b"host"][b"state"]
-            if type(table) is not type(self._globals):
+            table = self._lua["host"][b"state"]
+            if type(table) is not type(self._lua["host"]):
                 raise CrossingError("host.state must be a table")
             return self._values.to_python(table, always_dict=True)
 
@@ -278,7 +253,7 @@ class LuaState:
         """Replace `host.state`."""
         with self.lock:
             self._ready()
-            self._globals[b"host"][b"state"] = self._values.to_lua(dict(state))
+            self._lua["host"][b"state"] = self._values.to_lua(dict(state))
 
     def lookup(self, name: str) -> Any:
         """The Lua function of that name, `a.b` too, as a lupa object; None if there is none."""
@@ -311,11 +286,11 @@ class LuaState:
         """Global functions the script defined, in order of definition."""
         with self.lock:
             self._ready()
-            rows = [list(row.values()) for row in self._inspect("functions")().values()]
+            flat = items_of(self._inspect("functions")())
         comment = self.sources.comment_above
         found = [
             FunctionInfo(text_of(name), text_of(signature), comment(path_of(source), line), line)
-            for name, signature, line, source in rows
+            for name, signature, line, source in batched(flat, 4, strict=True)
         ]
         return sorted(found, key=lambda function: (function.line, function.name))
 
@@ -323,10 +298,10 @@ class LuaState:
         """Global variables of the script, by name: (name, type, short text, size)."""
         with self.lock:
             self._ready()
-            rows = [list(row.values()) for row in self._inspect("variables")(limit).values()]
+            flat = items_of(self._inspect("variables")(limit))
         return [
             (text_of(name), text_of(kind), text.decode("utf-8", "ignore")[:200], None if size < 0 else size)
-            for name, kind, text, size in rows
+            for name, kind, text, size in batched(flat, 4, strict=True)
         ]
 
     def get(self, path: Iterable[str | int]) -> Any:
@@ -381,7 +356,10 @@ class LuaState:
 
     def describe_held(self, number: int) -> tuple[str, str]:
         """Name and place of a held value; empty when the script is busy or closed."""
-        if self._runtime is None or not self.lock.acquire(0):
+        try:
+            if not self._open or not self.lock.acquire(0):
+                return "", ""
+        except ScriptClosed:
             return "", ""
         try:
             name, place = self._lua["describe_held"](number)
@@ -391,31 +369,13 @@ class LuaState:
 
     def close(self) -> None:
         """Drop the runtime; harmless when closed already. Finalizers of the script run now."""
-        with self.lock:
+        self.lock.acquire(entering=False)
+        try:
             # Breaks every cycle between this object and the runtime, which holds our functions.
-            self._runtime = self._globals = self._inspection = None
-            self._call_lua = self._call_held = None
-            self._failure = None
+            self._open = False
+            self._calls.close()
+            self._call_lua = self._call_held = self._inspection = None
             self._lua.clear()
-            vars(self).pop("_values", None)  # holds functions of the runtime
-
-
-def _write(write: Callable[[str, str], None], stream: str, text: bytes) -> None:
-    write(text_of(text), stream)
-
-
-def _stop(code: Any) -> None:
-    raise SystemExit(code)
-
-
-def _connection_get(connection: Any, name: bytes) -> Any:
-    attribute = {b"local_address": "local", b"peer": "peer", b"id": "id", b"port": "port"}.get(name)
-    return None if attribute is None else getattr(connection, attribute, None)
-
-
-def _connection_send(connection: Any, payload: bytes) -> None:
-    connection.send(payload)
-
-
-def _connection_close(connection: Any) -> None:
-    connection.close()
+            vars(self).pop("_values", None)
+        finally:
+            self.lock.release()

@@ -263,6 +263,12 @@ class Values:
         return _as_dict(keys, values)
 
 
+def items_of(table: Any) -> list[Any]:
+    """Values of a lupa table 1..n, in order: `next` promises none."""
+    pairs: dict[int, Any] = dict(table.items())
+    return [pairs[number] for number in range(1, len(pairs) + 1)]
+
+
 def _decode(text: bytes) -> str | bytes:
     try:
         return text.decode()
