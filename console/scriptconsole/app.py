@@ -113,15 +113,25 @@ class ScriptConsoleApp(App[None]):
         """Add a record of the console's own."""
         self.main.add_log(LogRecord(self._clock(), "", level, text))
 
-    def _act(self, label: str, work: Callable[[], object], done: str = "") -> None:
+    def _act(
+        self,
+        label: str,
+        work: Callable[[], object],
+        done: str,
+        *,
+        gone: str = "it was gone already",
+        logged: bool = False,
+    ) -> None:
+        # `logged`: the session itself writes into the log what it did.
         def then(outcome: Outcome) -> None:
             if outcome.error is not None:
                 self.fail(f"{label}: {explain(outcome.error)}")
             elif outcome.value is False:
-                self.notify(f"{label}: it was gone already.", severity="warning", markup=False)
-            elif done:
-                self.write_log(Level.INFO, done)
+                self.notify(f"{label}: {gone}.", severity="warning", markup=False)
+            else:
                 self.notify(done, markup=False, timeout=2)
+                if not logged:
+                    self.write_log(Level.INFO, done)
 
         run_job(self, label, work, then)
 
@@ -151,9 +161,8 @@ class ScriptConsoleApp(App[None]):
         from scriptconsole.screens.load import LoadScreen
 
         def load(path: Path, alias: str | None) -> None:
-            self._act(
-                f"load {path.name}", partial(self.session.load, path, alias), f"loaded {alias or path.stem}"
-            )
+            work = partial(self.session.load, path, alias)
+            self._act(f"load {path.name}", work, f"loaded {alias or path.stem}", logged=True)
 
         self.push_screen(LoadScreen(load))
 
@@ -166,17 +175,24 @@ class ScriptConsoleApp(App[None]):
     def action_reload(self) -> None:
         """Reload the selected script."""
         if (alias := self._script()) is not None:
-            self._act(f"reload {alias}", partial(self.session.reload, alias), f"reloaded {alias}")
+            self._act(
+                f"reload {alias}", partial(self.session.reload, alias), f"reloaded {alias}", logged=True
+            )
 
     def action_unload(self) -> None:
         """Unload the selected script."""
         if (alias := self._script()) is not None:
-            self._act(f"unload {alias}", partial(self.session.unload, alias), f"unloaded {alias}")
+            self._act(
+                f"unload {alias}", partial(self.session.unload, alias), f"unloaded {alias}", logged=True
+            )
 
     def action_interrupt(self) -> None:
         """Break into the selected script."""
         if (alias := self._script()) is not None:
-            self._act(f"interrupt {alias}", partial(self.session.interrupt, alias), f"interrupted {alias}")
+            work = partial(self.session.interrupt, alias)
+            self._act(
+                f"interrupt {alias}", work, f"interrupted {alias}", gone="nothing runs that could be stopped"
+            )
 
     def action_pause(self) -> None:
         """Pause the selected script, or let it go on."""

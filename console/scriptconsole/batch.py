@@ -5,6 +5,7 @@ What scripts print goes to stdout and nothing else does; whatever the console ha
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -30,13 +31,16 @@ class Batch:
         quiet: Leave the scripts' log lines out; errors are always told.
     """
 
-    def __init__(self, paths: Sequence[Path], arguments: Sequence[str], timeout: float | None, quiet: bool) -> None:
+    def __init__(
+        self, paths: Sequence[Path], arguments: Sequence[str], timeout: float | None, quiet: bool
+    ) -> None:
         self._paths = paths
         self._arguments = arguments
         self._timeout = timeout
         self._deadline = None if timeout is None else time.monotonic() + timeout
         self._quiet = quiet
-        self._failed = False
+        self._load_failed = False
+        self._unread = False
         self._session = Session(direct_output=True, batch=True)
 
     def run(self) -> tuple[ExitCode, bool]:
@@ -50,30 +54,48 @@ class Batch:
         except KeyboardInterrupt:
             _tell("interrupted")
             code = ExitCode.INTERRUPTED
-        clean = self._session.close()
-        self._tell_records()
-        return (ExitCode.FAILED if self._failed and code is ExitCode.OK else code), clean
+        try:
+            clean = self._session.close()
+        except KeyboardInterrupt:  # a second time: do not even wait for the scripts
+            return ExitCode.INTERRUPTED, False
+        while self._tell_records() and clean:
+            pass
+        if self._session.feed.dropped:
+            _tell(f"{self._session.feed.dropped} log lines or errors came too fast and were dropped")
+        if self._unread:
+            code = ExitCode.UNREAD
+        elif code is ExitCode.OK and self._has_failed():
+            code = ExitCode.FAILED
+        return code, clean
 
     def _run(self) -> ExitCode:
         for path in self._paths:
             self._load(path)
+            if self._unread:
+                return ExitCode.UNREAD
             if self._is_late():
-                return ExitCode.TIMED_OUT if self._failed else self._time_out()
+                return self._time_out(path)
         while self._session.pending:
             self._session.wait(self._remaining())
-            self._tell_records()
+            while self._tell_records() and not self._is_late():
+                pass
+            if self._unread:
+                return ExitCode.UNREAD
             if self._is_late() and self._session.pending:
                 return self._time_out()
-        self._tell_records()
-        return ExitCode.FAILED if self._failed else ExitCode.OK
+        return ExitCode.OK
 
     def _load(self, path: Path) -> None:
         try:
             self._session.load(path, arguments=self._arguments, timeout=self._remaining())
         except ScriptConsoleError as error:
-            self._failed = True
+            self._load_failed = True
             self._tell_records()
-            _tell(format_error(error))
+            self._tell_error(format_error(error))
+
+    def _has_failed(self) -> bool:
+        """Whether a script did not load, or raised where nobody caught it; what it logs does not count."""
+        return self._load_failed or any(script.callback_errors for script in self._session.scripts)
 
     def _remaining(self) -> float | None:
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
@@ -81,26 +103,49 @@ class Batch:
     def _is_late(self) -> bool:
         return self._deadline is not None and time.monotonic() >= self._deadline
 
-    def _time_out(self) -> ExitCode:
-        names = ", ".join(script.alias for script in self._session.scripts if script.pending)
-        _tell(f"timed out after {self._timeout:g} s; still pending: {names or 'loading'}")
+    def _time_out(self, loading: Path | None = None) -> ExitCode:
+        names = [script.alias for script in self._session.scripts if script.pending]
+        if loading is not None:
+            names.append(f"the loading of {loading.name}")
+        _tell(f"timed out after {self._timeout:g} s; still pending: {', '.join(names)}")
         return ExitCode.TIMED_OUT
 
-    def _tell_records(self) -> None:
-        for record in self._session.records():
-            is_error = record.level == "error"
-            # A traceback follows the first line of what a script raised; a line it logged as an error is no failure.
-            self._failed = self._failed or (is_error and "\n" in record.text)
-            if is_error or not self._quiet:
-                prefix = f"{record.script}: " if record.script else ""
+    def _tell_error(self, text: str) -> None:
+        self._unread = self._unread or ("BrokenPipeError" in text and _reader_left())
+        if not self._unread:
+            _tell(text)
+
+    def _tell_records(self) -> bool:
+        """Tell what was reported, some thousands at most; whether there was anything."""
+        records = self._session.records()
+        for record in records:
+            prefix = f"{record.script}: " if record.script else ""
+            if record.level == "error":
+                self._tell_error(f"{record.level}: {prefix}{record.text}")
+            elif not self._quiet:
                 _tell(f"{record.level}: {prefix}{record.text}")
+        return bool(records)
+
+
+def _reader_left() -> bool:
+    """Whether stdout is a pipe that nobody reads any more, as after `| head`."""
+    import select
+
+    poll = select.poll()
+    poll.register(1, 0)
+    return any(events & select.POLLERR for _, events in poll.poll(0))
 
 
 def _tell(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except BrokenPipeError:  # nobody listens; what is left in the buffer must not fail again at exit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
 
 
-def run_batch(paths: Sequence[str], arguments: Sequence[str], timeout: float | None, quiet: bool) -> tuple[ExitCode, bool]:
+def run_batch(
+    paths: Sequence[str], arguments: Sequence[str], timeout: float | None, quiet: bool
+) -> tuple[ExitCode, bool]:
     """Expand the paths and run; see Batch.
 
     Raises:

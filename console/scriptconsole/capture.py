@@ -1,4 +1,4 @@
-"""Keeps the screen whole: whatever native code or child processes write to stdout and stderr goes into the log.
+"""Keeps the screen whole: what native code or child processes write to stdout and stderr goes into the log.
 
 Textual draws through `sys.__stderr__`, so that file gets a descriptor of its own on the terminal first.
 """

@@ -14,20 +14,40 @@ from .exitcodes import ExitCode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
+
+
+class _Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line, as every other refusal does."""
+
+    def error(self, message: str) -> NoReturn:
+        raise SystemExit(_refuse(f"{message.removeprefix('argument ')}; see scriptconsole --help"))
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    parser = _Parser(
         prog="scriptconsole",
-        description="Load Python, Lua and native scripts into one process and watch them live.",
-        epilog="Exit status of --batch: 0 ok, 1 a script failed, 2 wrong usage, 124 timed out, 130 interrupted.",
+        usage="%(prog)s [options] PATH… [-- ARGUMENT…]",
+        description="Load Python, Lua and native scripts into one process and watch them live. "
+        "What follows -- are arguments of the scripts.",
+        epilog="Exit status of --batch: 0 ok, 1 a script failed, 2 wrong usage, 124 timed out, "
+        "130 interrupted, 141 nobody reads the output any more.",
+        allow_abbrev=False,
     )
-    parser.add_argument("paths", nargs="*", metavar="PATH", help="a script (.py .lua .c .so), or a folder of scripts")
+    parser.add_argument(
+        "paths", nargs="*", metavar="PATH", help="a script (.py .lua .c .so), or a folder of scripts"
+    )
     parser.add_argument("--batch", action="store_true", help="run without a screen until nothing is pending")
-    parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="with --batch: give up after this long")
-    parser.add_argument("--quiet", action="store_true", help="with --batch: no log lines on stderr, only errors")
+    parser.add_argument(
+        "--timeout", type=_seconds, metavar="SECONDS", help="with --batch: give up after this long"
+    )
+    parser.add_argument(
+        "--quiet", action="store_true", help="with --batch: no log lines on stderr, only errors"
+    )
     parser.add_argument("--theme", metavar="NAME", help="colours: scriptconsole-dark or scriptconsole-light")
-    parser.add_argument("--no-watch", action="store_true", help="do not reload scripts when their files change")
+    parser.add_argument(
+        "--no-watch", action="store_true", help="do not reload scripts when their files change"
+    )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     return parser
 
@@ -38,7 +58,7 @@ def _seconds(text: str) -> float:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
     if not 0 < value < float("inf"):
-        raise argparse.ArgumentTypeError("must be more than 0")
+        raise argparse.ArgumentTypeError(f"{text} is no time to wait; give seconds, more than 0")
     return value
 
 
@@ -55,12 +75,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     cut = given.index("--") if "--" in given else len(given)
     options = _parser().parse_args(given[:cut])
     if options.version:
-        from importlib.metadata import version
-
-        print(f"scriptconsole {version('scriptconsole')}")
+        print(f"scriptconsole {_version()}")
         return ExitCode.OK
     if options.timeout is not None and not options.batch:
-        return _refuse("--timeout goes with --batch")
+        return _refuse("--timeout goes with --batch; add --batch, or leave it out")
+    if given[cut + 1 :] and not options.batch:
+        return _refuse("arguments after -- go with --batch; add --batch, or leave them out")
     try:
         return _batch(options, given[cut + 1 :]) if options.batch else _screen(options)
     except _config_error() as error:
@@ -78,7 +98,9 @@ def _batch(options: argparse.Namespace, arguments: list[str]) -> int:
 
 def _screen(options: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return _refuse("the console needs a terminal; to run scripts without one: scriptconsole --batch PATH…")
+        return _refuse(
+            "the console needs a terminal; to run scripts without one: scriptconsole --batch PATH…"
+        )
     from .screen import run_screen
 
     clean = run_screen(options.paths, theme=options.theme, watch=not options.no_watch)
@@ -88,6 +110,15 @@ def _screen(options: argparse.Namespace) -> int:
 def _refuse(message: str) -> int:
     print(f"scriptconsole: {message}", file=sys.stderr)
     return ExitCode.USAGE
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("scriptconsole")
+    except PackageNotFoundError:  # run from a source tree that was never installed
+        return "(not installed)"
 
 
 def _config_error() -> type[Exception]:

@@ -6,10 +6,11 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """Exit status of `scriptconsole`; 124 and 130 are those of timeout(1) and of a shell after Ctrl-C."""
+    """Exit status of `scriptconsole`; 124 as timeout(1), 130 and 141 as a shell after Ctrl-C and SIGPIPE."""
 
     OK = 0
     FAILED = 1
     USAGE = 2
     TIMED_OUT = 124
     INTERRUPTED = 130
+    UNREAD = 141

@@ -29,9 +29,9 @@ def run_screen(paths: Sequence[str], *, theme: str | None = None, watch: bool = 
         ConfigError: A path is wrong.
     """
     files = expand(paths)
-    from .app import ScriptConsoleApp
-
     from scriptthemes import THEMES
+
+    from .app import ScriptConsoleApp
 
     names = [known.name for known in THEMES]
     if theme is not None and theme not in names:

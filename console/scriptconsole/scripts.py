@@ -22,17 +22,31 @@ def expand(paths: Iterable[str]) -> list[Path]:
     for name in paths:
         path = Path(name)
         if path.is_dir():
-            inside = sorted(child for child in path.iterdir() if child.suffix in BUILTIN_ENGINES and child.is_file())
+            inside = _scripts_in(path)
             if not inside:
-                raise ConfigError(f"{path}: no scripts in this folder; it has no file that ends in {_suffixes()}")
+                raise ConfigError(
+                    f"{path}: no scripts in this folder; it has no file that ends in {_suffixes()}"
+                )
             found.extend(inside)
         elif not path.exists():
-            raise ConfigError(f"{path}: no such file or folder; check the path")
+            raise ConfigError(
+                f"{path}: no such file or folder; check the path (arguments for scripts go after --)"
+            )
         elif path.suffix not in BUILTIN_ENGINES:
-            raise ConfigError(f'{path}: no engine for "{path.suffix}"; scripts end in {_suffixes()}')
+            reason = f'no engine for "{path.suffix}"' if path.suffix else "no suffix to tell the engine by"
+            raise ConfigError(f"{path}: {reason}; scripts end in {_suffixes()}")
         else:
             found.append(path)
     return found
+
+
+def _scripts_in(folder: Path) -> list[Path]:
+    try:
+        return sorted(
+            child for child in folder.iterdir() if child.suffix in BUILTIN_ENGINES and child.is_file()
+        )
+    except OSError as error:
+        raise ConfigError(f"{folder}: {error.strerror}; check who may read the folder") from None
 
 
 def _suffixes() -> str:

@@ -115,6 +115,7 @@ class Script:
         self._text = b""
         self._reloading = threading.Lock()
         self._attempt: Attempt | None = None
+        self._ending: list[threading.Thread] = []
         self._handles: dict[str, Function] = {}
         self._attempts = 0
         self.sampled_at = time.time()
@@ -248,7 +249,19 @@ class Script:
         assert attempt.runtime is not None
         threading.Thread(target=attempt.runtime.interrupt, args=(reason,), daemon=True).start()
         attempt.settled.wait(INTERRUPT_LIMIT)
-        threading.Thread(target=self._end, args=(attempt, reason), daemon=True).start()
+        ending = threading.Thread(target=self._end, args=(attempt, reason), daemon=True)
+        ending.start()
+        self._ending = [thread for thread in self._ending if thread.is_alive()] + [ending]
+
+    def wait_for_cancelled(self) -> None:
+        """Wait until what was cancelled while it loaded has ended or was abandoned; some seconds at most."""
+        for thread in self._ending:
+            thread.join()
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether something that was cancelled while it loaded still runs."""
+        return any(thread.is_alive() for thread in self._ending)
 
     def _end(self, attempt: Attempt, reason: str = "unloaded") -> bool:
         """Wait for a retired generation's thread; interrupt it when it lingers, abandon it when that fails."""

@@ -69,6 +69,7 @@ class Session:
         self._scripts: dict[str, Script] = {}
         self._by_number: dict[int, Script] = {}
         self._numbers = itertools.count(1)
+        self._refused: list[Script] = []
         self._engines: dict[str, Engine] = {}
         self._watchdog = Watchdog()
         self._observer: Observer | None = None
@@ -133,6 +134,7 @@ class Session:
         except BaseException:
             with self._mutex:
                 self._scripts.pop(name, None)
+                self._refused = [other for other in (*self._refused, script) if other.is_ending]
             raise
         self._say("info", name, f"loaded ({engine.name}, generation {script.generation})")
         self._follow(script)
@@ -351,6 +353,9 @@ class Session:
             closer.start()
         for closer in closers:
             closer.join()
+        # A top level that was cancelled still has its interpreter; leaving that behind would crash the exit.
+        for script in (*self.scripts, *self._refused):
+            script.wait_for_cancelled()
         self._watchdog.close()
         for engine in self._engines.values():
             engine.close()

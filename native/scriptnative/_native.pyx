@@ -4,7 +4,9 @@
 An object is shared between interpreters by its address: both sides count the C structure behind it.
 """
 
+import atexit as _atexit
 import sys as _sys
+import weakref as _weakref
 
 from cpython.object cimport PyObject
 from libc.stdint cimport uint32_t, uintptr_t
@@ -48,7 +50,7 @@ cdef extern from "interp.h":
     sc_interp *sc_interp_current() except NULL
     void sc_interp_retain(sc_interp *interp)
     void sc_interp_drop(sc_interp *interp)
-    int sc_interp_set_helpers(object make_error, object describe, object rebuild, object interrupt) except -1
+    int sc_interp_set_helpers(object make_error, object describe, object rebuild, object interrupt, object closed) except -1
     int sc_interp_set_loop(PyObject *set_running_loop, PyObject *loop) except -1
     void sc_interp_set_lock(sc_interp *interp, sc_runlock *lock)
     sc_interp *sc_interp_create() except NULL
@@ -276,13 +278,25 @@ cdef class Cell:
         return sc_function_new(Function, name, resolve, self.cell)
 
 
+_open_interpreters = _weakref.WeakSet()
+
+
+def _end_all():
+    """An interpreter that is left when the process ends makes CPython abort."""
+    for interpreter in list(_open_interpreters):
+        interpreter.end(1.0)
+
+
 cdef class Interpreter:
     """A sub-interpreter with its own GIL."""
 
     cdef sc_interp *interp
 
+    cdef object __weakref__
+
     def __cinit__(self):
         self.interp = sc_interp_create()
+        _open_interpreters.add(self)
 
     def __dealloc__(self):
         if self.interp is not NULL:
@@ -305,6 +319,7 @@ cdef class Interpreter:
         return bool(sc_interp_interrupt(sc_interp_current(), self.interp))
 
     def end(self, double timeout):
+        _open_interpreters.discard(self)
         return sc_interp_end(self.interp, timeout) == 0
 
 
@@ -357,4 +372,6 @@ def bind(function, target):
         sc_function_bind_plain(function, target)
 
 
-sc_interp_set_helpers(_errors.make_error, _errors.describe, _errors.rebuild, _errors.ScriptInterrupt)
+if sc_interp_current().is_main:
+    _atexit.register(_end_all)
+sc_interp_set_helpers(_errors.make_error, _errors.describe, _errors.rebuild, _errors.ScriptInterrupt, _errors.ScriptClosed)

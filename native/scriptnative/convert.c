@@ -149,7 +149,7 @@ static int encode_reference(encoder *e, PyObject *o, sc_value *out) {
 }
 
 static int check_container(encoder *e, PyObject *o, const path_t *path) {
-    if (path->depth > SC_MAX_DEPTH) return refuse(e, path, "is nested deeper than 200 levels; send it in parts");
+    if (path->depth >= SC_MAX_DEPTH) return refuse(e, path, "is nested deeper than 200 levels; send it in parts");
     for (const path_t *up = path; up != NULL; up = up->parent) {
         if (up->container == o) return refuse(e, path, "refers back to a container it is in; a cycle cannot cross");
     }

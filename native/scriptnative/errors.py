@@ -182,7 +182,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def _our_folders() -> tuple[str, ...]:
     files = (getattr(sys.modules.get(name), "__file__", None) for name in _OUR_PACKAGES)
-    return ("<frozen ", *(os.path.dirname(file) + os.sep for file in files if file))
+    return ("<frozen ", "_native.pyx", *(os.path.dirname(file) + os.sep for file in files if file))
 
 
 def own_frames(error: BaseException) -> list[RemoteFrame]:

@@ -48,9 +48,7 @@ void sc_feed_wake(sc_feed *feed) {
     (void)written;
 }
 
-static size_t rounded(size_t size) { return ((size == 0 ? 1 : size) + 15u) & ~(size_t)15u; }
-
-/* Bytes that sc_value_copy allocates for `value`; 0 for a scalar. */
+/* Bytes that sc_value_copy takes from an arena for `value`; 0 for a scalar. */
 static size_t footprint(const sc_value *value) {
     switch ((sc_tag)value->tag) {
     case SC_BIGINT:
@@ -58,13 +56,13 @@ static size_t footprint(const sc_value *value) {
     case SC_BYTES:
     case SC_BYTEARRAY:
     case SC_FUNCTION:
-        return rounded(value->length);
+        return sc_arena_rounded(value->length);
     case SC_LIST:
     case SC_TUPLE:
     case SC_SET:
     case SC_FROZENSET:
     case SC_DICT: {
-        size_t size = rounded(value->length * sizeof(sc_value));
+        size_t size = sc_arena_rounded(value->length * sizeof(sc_value));
         for (size_t i = 0; i < value->length; i++) size += footprint(&value->as.items[i]);
         return size;
     }
@@ -74,7 +72,7 @@ static size_t footprint(const sc_value *value) {
 }
 
 static sc_report *make_report(const sc_value *payload) {
-    size_t head = rounded(sizeof(sc_report)), size = footprint(payload);
+    size_t head = sc_arena_rounded(sizeof(sc_report)), size = footprint(payload);
     sc_report *report = malloc(head + size);
     if (report == NULL) return NULL;
     sc_arena block;

@@ -103,8 +103,14 @@ static PyObject *call_at_home(sc_interp *here, sc_ref *ref, PyObject *const *arg
     return result;
 }
 
+static inline int is_stale(sc_fresh *fresh) {
+    if (fresh == NULL || atomic_load_explicit(fresh->current, memory_order_acquire) == fresh->expected) return 0;
+    fresh->stale = 1;
+    return 1;
+}
+
 PyObject *sc_reference_call(sc_interp *here, sc_ref *ref, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
-                            int locked) {
+                            int locked, sc_fresh *fresh) {
     sc_interp *there = ref->home;
     if (there == here) return call_at_home(here, ref, args, nargs, kwnames);
     call_t call;
@@ -113,7 +119,9 @@ PyObject *sc_reference_call(sc_interp *here, sc_ref *ref, PyObject *const *args,
     sc_arena_init(&call.arena);
     if (encode_arguments(&call, here, args, nargs, kwnames) == 0) {
         sc_lock_status status = sc_visit_begin(&visit, there, locked);
-        if (status == SC_LOCK_OK) {
+        if (status == SC_LOCK_OK && is_stale(fresh)) {
+            sc_visit_end(&visit);
+        } else if (status == SC_LOCK_OK) {
             run_inside(&call, there, ref->object);
             sc_visit_end(&visit);
             if (!call.failed) result = sc_decode(here, &call.result);
@@ -141,7 +149,7 @@ typedef struct reference_object {
 
 static PyObject *reference_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
     reference_object *reference = (reference_object *)self;
-    return sc_reference_call(reference->here, reference->ref, args, PyVectorcall_NARGS(nargsf), kwnames, 1);
+    return sc_reference_call(reference->here, reference->ref, args, PyVectorcall_NARGS(nargsf), kwnames, 1, NULL);
 }
 
 static void reference_dealloc(PyObject *self) {
@@ -213,7 +221,7 @@ PyObject *sc_reference_call_unlocked(PyObject *object, PyObject *args) {
     sc_ref *ref = sc_reference_unwrap(object);
     if (ref == NULL) return PyObject_CallObject(object, args);
     sc_interp *here = ((reference_object *)object)->here;
-    return sc_reference_call(here, ref, &PyTuple_GET_ITEM(args, 0), PyTuple_GET_SIZE(args), NULL, 0);
+    return sc_reference_call(here, ref, &PyTuple_GET_ITEM(args, 0), PyTuple_GET_SIZE(args), NULL, 0, NULL);
 }
 
 PyObject *sc_reference_wrap(sc_interp *here, sc_ref *ref) {
@@ -242,7 +250,7 @@ void sc_cell_drop(sc_cell *cell) {
 }
 
 typedef struct function_object function_object;
-typedef PyObject *(*invoker)(function_object *, PyObject *const *, Py_ssize_t, PyObject *);
+typedef PyObject *(*invoker)(function_object *, PyObject *const *, Py_ssize_t, PyObject *, sc_fresh *);
 
 struct function_object {
     PyObject_HEAD
@@ -262,44 +270,70 @@ struct function_object {
     PyObject *weakrefs;
 };
 
+/* Bind to the running generation, if that is not the one it is bound to. */
+static int make_current(function_object *function) {
+    unsigned serial = atomic_load_explicit(&function->cell->serial, memory_order_acquire);
+    if (function->serial == serial) return 0;
+    PyObject *bound = PyObject_CallOneArg(function->resolve, (PyObject *)function);
+    if (bound == NULL) return -1;
+    Py_DECREF(bound);
+    if (function->invoke == NULL) {
+        PyErr_SetString(PyExc_SystemError, "the function was not bound");
+        return -1;
+    }
+    function->serial = serial;
+    return 0;
+}
+
+/* Whether a call failed because a reload closed what it went to. */
+static int was_replaced(function_object *function, unsigned serial) {
+    PyObject *closed = function->here->closed_error;
+    return closed != NULL && PyErr_ExceptionMatches(closed) && atomic_load(&function->cell->serial) != serial;
+}
+
 static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
     function_object *function = (function_object *)self;
     sc_cell *cell = function->cell;
-    if (function->serial != atomic_load_explicit(&cell->serial, memory_order_acquire)) {
-        unsigned serial = atomic_load(&cell->serial);
-        PyObject *bound = PyObject_CallOneArg(function->resolve, self);
-        if (bound == NULL) return NULL;
-        Py_DECREF(bound);
-        if (function->invoke == NULL) {
-            PyErr_SetString(PyExc_SystemError, "the function was not bound");
-            return NULL;
+    sc_fresh fresh = { &cell->serial, 0, 0 };
+    PyObject *result;
+    for (;;) {
+        if (make_current(function) < 0) return NULL;
+        fresh.expected = function->serial;
+        fresh.stale = 0;
+        result = function->invoke(function, args, PyVectorcall_NARGS(nargsf), kwnames, &fresh);
+        if (result != NULL) break;
+        if (!fresh.stale) {
+            if (!was_replaced(function, fresh.expected)) break;
+            PyErr_Clear();
         }
-        function->serial = serial;
     }
-    PyObject *result = function->invoke(function, args, PyVectorcall_NARGS(nargsf), kwnames);
-    atomic_fetch_add_explicit(&cell->calls, 1, memory_order_relaxed);
-    if (result == NULL) atomic_fetch_add_explicit(&cell->errors, 1, memory_order_relaxed);
+    sc_cell_count(cell, result == NULL);
     return result;
 }
 
 /* Each way holds what it calls: a reload during the call may bind the handle anew. */
 
-static PyObject *invoke_reference(function_object *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
+static PyObject *invoke_reference(function_object *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                                sc_fresh *fresh) {
     sc_ref *ref = f->ref;
     sc_ref_retain(ref);
-    PyObject *result = sc_reference_call(f->here, ref, args, nargs, kwnames, 1);
+    PyObject *result = sc_reference_call(f->here, ref, args, nargs, kwnames, 1, fresh);
     sc_ref_release(ref);
     return result;
 }
 
-static PyObject *invoke_native(function_object *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
+static PyObject *invoke_native(function_object *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                                sc_fresh *fresh) {
+    (void)fresh; /* its library is closed with its generation */
     PyObject *owner = Py_NewRef(f->target);
     PyObject *result = sc_native_call(f->native, f->here, args, nargs, kwnames);
     Py_DECREF(owner);
     return result;
 }
 
-static PyObject *invoke_plain(function_object *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
+static PyObject *invoke_plain(function_object *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                                sc_fresh *fresh) {
+    (void)fresh;
     PyObject *target = Py_NewRef(f->target);
     PyObject *result = PyObject_Vectorcall(target, args, (size_t)nargs, kwnames);
     Py_DECREF(target);
@@ -323,7 +357,6 @@ static PyObject *finish_lua(PyObject *slow, PyObject *result) {
 }
 
 static PyObject *call_lua(function_object *f, PyObject *slow, PyObject *const *args, Py_ssize_t nargs) {
-    sc_runlock *lock = f->lock;
     sc_guard *guard = f->guard;
     PyObject *target = Py_NewRef(f->target);
     sc_guard_enter(guard);
@@ -331,16 +364,35 @@ static PyObject *call_lua(function_object *f, PyObject *slow, PyObject *const *a
     sc_guard_leave(guard);
     if (result == NULL || !(is_plain(result) || PyLong_CheckExact(result))) result = finish_lua(slow, result);
     Py_DECREF(target);
-    sc_runlock_release(lock);
     return result;
 }
 
-static PyObject *invoke_lua(function_object *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
-    PyObject *slow = Py_NewRef(f->slow), *result;
+/* The run lock, waited for without the GIL; -1 with an exception set. */
+static int take_lock(function_object *f, sc_runlock *lock) {
+    sc_lock_status status = sc_runlock_try(lock);
+    if (status == SC_LOCK_BUSY) {
+        PyThreadState *state = PyEval_SaveThread();
+        status = sc_runlock_acquire(lock, -1, 1);
+        PyEval_RestoreThread(state);
+    }
+    if (status == SC_LOCK_OK) return 0;
+    sc_raise_refused_by(f->here, status, sc_runlock_name(lock));
+    return -1;
+}
+
+static PyObject *invoke_lua(function_object *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                            sc_fresh *fresh) {
+    PyObject *slow = Py_NewRef(f->slow), *result = NULL;
+    sc_runlock *lock = f->lock;
     int plain = kwnames == NULL;
     for (Py_ssize_t i = 0; plain && i < nargs; i++) plain = is_plain(args[i]);
-    if (plain && sc_runlock_try(f->lock) == SC_LOCK_OK) result = call_lua(f, slow, args, nargs);
-    else result = PyObject_Vectorcall(slow, args, (size_t)nargs, kwnames);
+    if (take_lock(f, lock) == 0) {
+        /* While this thread waited, another may have bound the handle anew; only `slow` is sure to be ours. */
+        if (is_stale(fresh) || f->slow != slow) fresh->stale = 1;
+        else if (plain) result = call_lua(f, slow, args, nargs);
+        else result = PyObject_Vectorcall(slow, args, (size_t)nargs, kwnames);
+        sc_runlock_release(lock);
+    }
     Py_DECREF(slow);
     return result;
 }

@@ -111,13 +111,15 @@ void sc_interp_drop(sc_interp *interp) {
     free(interp);
 }
 
-int sc_interp_set_helpers(PyObject *make_error, PyObject *describe, PyObject *rebuild, PyObject *interrupt) {
+int sc_interp_set_helpers(PyObject *make_error, PyObject *describe, PyObject *rebuild, PyObject *interrupt,
+                          PyObject *closed_error) {
     sc_interp *here = sc_interp_current();
     if (here == NULL) return -1;
     Py_XSETREF(here->make_error, Py_NewRef(make_error));
     Py_XSETREF(here->describe, Py_NewRef(describe));
     Py_XSETREF(here->rebuild, Py_NewRef(rebuild));
     Py_XSETREF(here->interrupt, Py_NewRef(interrupt));
+    Py_XSETREF(here->closed_error, Py_NewRef(closed_error));
     return 0;
 }
 
@@ -156,9 +158,7 @@ void sc_raise(sc_interp *here, int code, const char *format, ...) {
     Py_DECREF(text);
 }
 
-void sc_raise_refused(sc_interp *here, sc_lock_status status, sc_interp *to) {
-    sc_runlock *lock = atomic_load(&to->lock);
-    const char *name = lock == NULL ? "the script" : sc_runlock_name(lock);
+void sc_raise_refused_by(sc_interp *here, sc_lock_status status, const char *name) {
     if (status == SC_LOCK_CYCLE) {
         sc_raise(here, SC_E_CYCLE, "calling %s would wait for ever: it waits for a script that waits for this one", name);
     } else if (status == SC_LOCK_CLOSED) {
@@ -166,6 +166,11 @@ void sc_raise_refused(sc_interp *here, sc_lock_status status, sc_interp *to) {
     } else {
         sc_raise(here, SC_E_BUSY, "%s is busy", name);
     }
+}
+
+void sc_raise_refused(sc_interp *here, sc_lock_status status, sc_interp *to) {
+    sc_runlock *lock = atomic_load(&to->lock);
+    sc_raise_refused_by(here, status, lock == NULL ? "the script" : sc_runlock_name(lock));
 }
 
 int sc_describe_exception(sc_arena *arena, sc_interp *here, sc_value *out) {
@@ -327,7 +332,8 @@ sc_lock_status sc_visit_begin(sc_visit *visit, sc_interp *to, int locked) {
         sweep_orphans(to);
     }
     sc_drain_pending(to);
-    if (seat->loop_serial != to->loop_serial) show_loop(to, seat);
+    /* Only a thread that comes from outside: one that is here already has, or runs, a loop of its own. */
+    if (seat->inside == 1 && seat->loop_serial != to->loop_serial) show_loop(to, seat);
     return SC_LOCK_OK;
 }
 
@@ -464,6 +470,7 @@ static void clear_record(sc_interp *interp) {
     Py_CLEAR(interp->describe);
     Py_CLEAR(interp->rebuild);
     Py_CLEAR(interp->interrupt);
+    Py_CLEAR(interp->closed_error);
     Py_CLEAR(interp->set_running_loop);
     Py_CLEAR(interp->loop);
 }

@@ -26,6 +26,7 @@ struct sc_interp {
     PyObject *make_error; /* (code: int, text: str) -> exception */
     PyObject *describe;   /* (exception) -> value that crosses */
     PyObject *rebuild;    /* (value) -> exception */
+    PyObject *closed_error; /* class of the error for a script that is closed */
     PyObject *interrupt;  /* class of the exception that stops a runaway */
     PyObject *set_running_loop;
     PyObject *loop;
@@ -48,7 +49,8 @@ void sc_interp_retain(sc_interp *interp);
 void sc_interp_drop(sc_interp *interp);
 
 /* Set the error helpers of the current interpreter; every argument is borrowed. */
-int sc_interp_set_helpers(PyObject *make_error, PyObject *describe, PyObject *rebuild, PyObject *interrupt);
+int sc_interp_set_helpers(PyObject *make_error, PyObject *describe, PyObject *rebuild, PyObject *interrupt,
+                          PyObject *closed_error);
 /* Set or clear (NULL) the loop that inline callers see as their running loop. */
 int sc_interp_set_loop(PyObject *set_running_loop, PyObject *loop);
 void sc_interp_set_lock(sc_interp *interp, sc_runlock *lock);
@@ -88,6 +90,7 @@ PyObject *sc_interp_import(sc_interp *here, sc_interp *there, const char *module
 
 /* Set the typed exception for a refused visit. */
 void sc_raise_refused(sc_interp *here, sc_lock_status status, sc_interp *to);
+void sc_raise_refused_by(sc_interp *here, sc_lock_status status, const char *name);
 void sc_raise(sc_interp *here, int code, const char *format, ...);
 
 /* The pending exception of the current interpreter, described into `out`; clears it. 0, or -1 (out of memory). */

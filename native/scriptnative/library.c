@@ -250,7 +250,7 @@ static int prepare(walk_t *walk, const sc_value *in, sc_value *out, int depth);
 static int prepare_items(walk_t *walk, const sc_value *in, sc_value *out, int depth) {
     call_t *call = walk->call;
     sc_value *copy = NULL;
-    if (depth > SC_MAX_DEPTH)
+    if (depth >= SC_MAX_DEPTH)
         return record(call, CROSSING, NULL, "%s() gave a value nested deeper than %d levels", call->name, SC_MAX_DEPTH);
     for (size_t i = 0; i < in->length; i++) {
         sc_value item;

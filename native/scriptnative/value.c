@@ -11,8 +11,6 @@ struct sc_chunk {
 #define SC_CHUNK_MIN 8192
 
 void *sc_arena_grow(sc_arena *arena, size_t size) {
-    if (size == 0) size = 16;
-    if (size > SIZE_MAX - sizeof(sc_chunk) - 15u) return NULL;
     size_t capacity = size > SC_CHUNK_MIN ? size : SC_CHUNK_MIN;
     sc_chunk *chunk = malloc(sizeof(sc_chunk) + capacity);
     if (chunk == NULL) return NULL;

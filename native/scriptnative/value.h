@@ -38,10 +38,14 @@ static inline void sc_arena_init(sc_arena *arena) {
 
 void *sc_arena_grow(sc_arena *arena, size_t size);
 
+/* What an allocation of `size` bytes takes. */
+static inline size_t sc_arena_rounded(size_t size) { return size == 0 ? 16u : (size + 15u) & ~(size_t)15u; }
+
 /* Memory for `size` bytes, aligned to 16; NULL when there is none. */
 static inline void *sc_arena_alloc(sc_arena *arena, size_t size) {
-    size = (size + 15u) & ~(size_t)15u;
-    if (size != 0 && size <= (size_t)(arena->end - arena->next)) {
+    if (size > SIZE_MAX / 2) return NULL;
+    size = sc_arena_rounded(size);
+    if (size <= (size_t)(arena->end - arena->next)) {
         void *memory = arena->next;
         arena->next += size;
         return memory;

@@ -444,7 +444,7 @@ async def test_load(session: RecordedSession, tmp_path: Path) -> None:
         path.value, alias.value = str(file), "fresh"
         await pilot.press("enter")
         await until(pilot, lambda: ("load", file, "fresh") in session.calls)
-        await until(pilot, lambda: "loaded fresh" in log_texts(app))
+        await until(pilot, lambda: "loaded fresh" in notices(app))
 
 
 async def test_palette_runs_actions(session: RecordedSession) -> None:

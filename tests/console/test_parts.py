@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -19,11 +20,12 @@ from scriptconsole.panes.columns import Column, lay_out
 from scriptconsole.panes.filter import FilterError, parse_filter
 from scriptconsole.panes.lines import Cell
 from scriptconsole.panes.ring import LINE_LIMIT, Ring
+from scriptconsole.panes.status import health_of
 from scriptconsole.screens.load import complete_path
 from scriptconsole.screens.main import panes_that_fit
-from scriptengines.view import Level, LogRecord
+from scriptengines.view import Frame, Level, LogRecord, ScriptState, ScriptView
 
-from .recording import TRACEBACK
+from .recording import NOW, SCRIPTS, TRACEBACK
 
 # -- text -----------------------------------------------------------------------------------------------
 
@@ -120,6 +122,26 @@ def test_panes_that_fit() -> None:
     assert PaneName.CONNECTIONS not in panes_that_fit(140, 24, order)
     assert panes_that_fit(80, 24, order) == {PaneName.SCRIPTS, PaneName.VARIABLES, PaneName.LOG}
     assert PaneName.CONNECTIONS in panes_that_fit(80, 24, [PaneName.LOG, PaneName.CONNECTIONS, *order[:3]])
+
+
+def test_health_names_who_is_in_trouble() -> None:
+    fine = tuple(replace(row, state=ScriptState.IDLE, errors=0, last_error=None) for row in SCRIPTS)
+    broken, raising = SCRIPTS[1], replace(SCRIPTS[1], state=ScriptState.RUNNING)
+    also = replace(raising, alias="lamp")
+
+    def says(*rows: ScriptView, later: float = 0) -> str:
+        health = health_of(Frame(NOW + later, rows))
+        return f"{health.headline} {health.reason}".strip()
+
+    assert says() == "no scripts loaded"
+    assert says(*fine) == "6 scripts, none failed, no errors"
+    assert says(broken).startswith("✗ thermostat failed LuaError: attempt")
+    assert says(raising, fine[0]).startswith("! thermostat: 3 errors LuaError: attempt")
+    assert says(replace(raising, errors=0)).startswith("! thermostat: reload refused LuaError")
+    assert says(raising, later=3600) == "1 script, none failed, 3 earlier errors"
+    assert says(raising, also) == "! errors in 2 scripts: thermostat, lamp"
+    many = [replace(broken, alias=f"s{i}") for i in range(5)]
+    assert says(*many) == "✗ 5 scripts failed: s0, s1, s2 and 2 more"
 
 
 # -- filter ---------------------------------------------------------------------------------------------

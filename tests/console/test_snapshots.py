@@ -58,8 +58,14 @@ def test_empty(snap_compare: Compare) -> None:
     assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session))
 
 
+def test_troubled(snap_compare: Compare) -> None:
+    scripts = tuple(replace(row, state=ScriptState.RUNNING, sample_age=0.1) for row in SCRIPTS)
+    session = RecordedSession(replace(FRAME, scripts=scripts))
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session))
+
+
 def test_healthy(snap_compare: Compare) -> None:
-    scripts = tuple(replace(row, state=ScriptState.IDLE, sample_age=0.1) for row in SCRIPTS)
+    scripts = tuple(replace(row, state=ScriptState.IDLE, sample_age=0.1, last_error=None) for row in SCRIPTS)
     session = RecordedSession(replace(FRAME, scripts=scripts, dropped=1204))
     assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session))
 

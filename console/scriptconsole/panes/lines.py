@@ -84,6 +84,11 @@ class LineView(ScrollView, can_focus=True):
         """Format the header as spans of text and component class."""
         raise NotImplementedError
 
+    @property
+    def empty_text(self) -> str:
+        """What a view without a header says when it has no rows."""
+        return ""
+
     def prepare(self) -> None:
         """Bring what is in sight up to date; called when rows, size or scroll position changed."""
 
@@ -130,7 +135,8 @@ class LineView(ScrollView, can_focus=True):
             return _strip(spans, width, style)
         index = self.top + y - self.HEADER
         if index >= self.row_count:
-            return Strip.blank(width, base)
+            empty = self.empty_text if y == 0 else ""
+            return _strip([(f" {empty}", base + self._component("line--empty"))], width, base)
         if index == self.cursor:
             base += self._component("line--cursor" if self.has_focus else "line--blurred")
         styled = [

@@ -57,6 +57,11 @@ class LogView(LineView):
         """The line under the cursor, if any."""
         return self.ring[self.cursor] if self.cursor < len(self.ring) else None
 
+    @property
+    def empty_text(self) -> str:
+        """Why there are no lines."""
+        return "nothing matches the filter" if self.ring.total else "nothing logged yet"
+
     def extend(self, records: Iterable[LogRecord]) -> None:
         """Add records, and scroll to them when following."""
         before = len(self.ring)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from scriptnative.errors import CallError, CrossingError, ScriptClosed, ScriptConsoleError
+from scriptnative.errors import CallError, ScriptClosed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,8 +19,8 @@ FAIL = object()
 class HostCalls:
     """Every call from one Lua state into Python goes through here.
 
-    Nothing is raised through lupa: it keeps one exception per runtime, and Lua code that catches it would see a
-    Python object instead of a text.
+    Nothing is raised through lupa: it keeps one exception per runtime, and Lua code that catches it would see
+    a Python object instead of a text.
 
     Attributes:
         name: Of the script.
@@ -42,9 +42,9 @@ class HostCalls:
             return self._fail(ScriptClosed(f"{self.name} is closed"))
         try:
             args = values.arguments_to_python(raw)
-        except ScriptConsoleError as error:
-            return self._fail(error)
-        # A lupa object points at the coroutine that called; a traceback must not keep one beyond it.
+        except Exception as error:  # noqa: BLE001 - also lupa's, when an interrupt strikes meanwhile
+            return self._fail(error.with_traceback(None))
+        # A lupa object uses the coroutine that called, also when it goes: no traceback may keep one.
         del raw
         return self._finish(target, args)
 
@@ -58,14 +58,16 @@ class HostCalls:
     def _finish(self, target: Callable[..., Any], args: list[Any] | tuple[Any, ...]) -> Any:
         try:
             result = target(*args)
-            # Finalizers of the script still call while the runtime goes.
-            return None if self.values is None else self.values.to_lua(result)
         except BaseException as error:  # noqa: BLE001 - it becomes a Lua error, and is raised again at the top
             return self._fail(error)
+        if self.values is None:  # a finalizer of the script, while the runtime goes
+            return None
+        try:
+            return self.values.to_lua(result)
+        except Exception as error:  # noqa: BLE001 - as above
+            return self._fail(error.with_traceback(None))
 
     def _fail(self, error: BaseException) -> object:
-        if isinstance(error, CrossingError):
-            error.__traceback__ = None  # its frames are ours, and hold lupa objects
         text = str(error) if isinstance(error, CallError) else f"{type(error).__name__}: {error}"
         if self.values is not None:
             self.failure = error
@@ -91,8 +93,9 @@ def stop(code: Any) -> None:
     raise SystemExit(code)
 
 
-def refuse(obj: object, name: object, value: object = None) -> None:
+def refuse(obj: object, *operands: object) -> None:
     """What lupa calls when Lua code reads or writes an attribute of a Python object."""
+    del operands  # lupa keeps the exception, and with it this frame
     raise AttributeError(f"a Python {type(obj).__name__} is opaque to Lua")
 
 

@@ -6,6 +6,8 @@ what runs code of the script is guarded, so that `guard.interrupt(reason)` from 
 
 from __future__ import annotations
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# lupa has no types for what a runtime without an encoding gives.
 import os
 import re
 from functools import cache, partial
@@ -74,7 +76,7 @@ class LuaState:
         self._calls = calls = HostCalls(name)
         self.sources = Sources()
         self._inspection: dict[str, Any] | None = None
-        runtime: Any = lupa.LuaRuntime(  # pyright: ignore[reportUnknownMemberType]
+        runtime: Any = lupa.LuaRuntime(
             encoding=None, register_eval=False, register_builtins=False, attribute_handlers=(refuse, refuse)
         )
         python = (*(partial(write, sink, stream) for stream in ("stdout", "stderr")), stop)
@@ -113,43 +115,47 @@ class LuaState:
             self._ready()
             if isinstance(fn, LuaCallable):
                 fn = fn.fetch()
-            values = self._values
-            return values.result_to_python(self._enter(self._call_lua, fn, *values.arguments_to_lua(args)))
+            return self._enter(self._call_lua, fn, args)
 
     def call_held(self, number: int, args: tuple[Any, ...]) -> Any:
         """Call the function that a LuaCallable stands for."""
         with self.lock:
             self._ready()
-            values, call = self._values, self._call_held
-            return values.result_to_python(self._enter(call, number, *values.arguments_to_lua(args)))
+            return self._enter(self._call_held, number, args)
 
     def _ready(self) -> None:
         if not self._open:
             raise ScriptClosed(f"{self.name} is closed; load it again to call it")
-        if self.dropped:
+        if self.dropped and self.guard.depth == 0:  # deeper, an interrupt could strike in between
             numbers = self.dropped[:]
             del self.dropped[: len(numbers)]  # other threads may append meanwhile
             for start in range(0, len(numbers), 100):
                 self._lua["release"](*numbers[start : start + 100])
 
-    def _enter(self, function: Any, *args: Any) -> Any:
-        """Call a function of the prelude that runs code of the script; returns what lupa gives."""
-        guard = self.guard
+    def _enter(self, call: Any, target: Any, args: Iterable[Any]) -> Any:
+        """Run code of the script: `call` is the prelude's for `target`. Converts both ways.
+
+        Conversions are inside the guard: they call functions of the prelude, where an interrupt can strike.
+        """
+        guard, values = self.guard, self._values
         error: Exception | None = None
         outcome: Any = None
+        failed = False
         guard.enter()
         try:
-            outcome = function(*args)
+            outcome = call(target, *values.arguments_to_lua(args))
+            failed = type(outcome) is tuple and outcome[0] is FAIL
+            if not failed:
+                outcome = values.result_to_python(outcome)
         except self._lua_error as caught:
-            error = caught
+            # A frame may hold a table made within a coroutine, which must not outlive that.
+            error = caught.with_traceback(None)
         finally:
             guard.leave()
-        # A table made for a call from within a coroutine points at that; a traceback must not keep it.
-        del args
         try:
             if error is not None:
                 raise self.translate(error)
-            if type(outcome) is tuple and outcome[0] is FAIL:  # pyright: ignore[reportUnknownMemberType]
+            if failed:
                 _, value, plain, trace = outcome
                 raise self._error(value, plain, self.sources.frames(items_of(trace)))
         finally:
@@ -229,15 +235,15 @@ class LuaState:
         with self.lock:
             self._ready()
             self.sources.add(path, text_of(source))
-            values = self._values.arguments_to_lua(args)
-            self._lua["prepare"](os.fsencode(path), os.fsencode(os.path.dirname(path) or "."), *values)
+            words = self._values.arguments_to_lua(args)
+            self._lua["prepare"](os.fsencode(path), os.fsencode(os.path.dirname(path) or "."), *words)
             chunk = self._compile("compile", path, code, b"@" + os.fsencode(path))
-            return self._values.result_to_python(self._enter(self._call_lua, chunk, *values))
+            return self._enter(self._call_lua, chunk, args)
 
     def _compile(self, compiler: str, path: str, *args: bytes) -> Any:
         chunk = self._lua[compiler](*args)
         if type(chunk) is tuple:  # nil, message
-            raise load_error(self.sources, path, chunk[1])  # pyright: ignore[reportUnknownMemberType, reportUnknownArgumentType]
+            raise load_error(self.sources, path, chunk[1])
         return chunk
 
     def export_state(self) -> dict[Any, Any]:
@@ -308,25 +314,21 @@ class LuaState:
         """A global variable, or what is inside it."""
         with self.lock:
             self._ready()
-            get = self._inspect("get")
-            return self._values.to_python(self._enter(self._call_lua, get, *self._path(path)))
+            return self._enter(self._call_lua, self._inspect("get"), path)
 
     def set(self, path: Iterable[str | int], value: Any) -> None:
         """Set a global variable, or something inside it."""
         with self.lock:
             self._ready()
-            *way, last = self._path(path)
-            self._enter(self._call_lua, self._inspect("set"), self._values.to_lua(value, 0), last, *way)
-
-    def _path(self, path: Iterable[str | int]) -> list[Any]:
-        return self._values.arguments_to_lua(path)
+            *way, last = path
+            self._enter(self._call_lua, self._inspect("set"), (value, last, *way))
 
     def evaluate(self, expression: str) -> Any:
         """The value of an expression (or of `return`, or of statements: None) in the global scope."""
         with self.lock:
             self._ready()
             chunk = self._compile("compile_line", "(console)", expression.encode("utf-8", "surrogateescape"))
-            return self._values.result_to_python(self._enter(self._call_lua, chunk))
+            return self._enter(self._call_lua, chunk, ())
 
     def execute(self, code: str) -> None:
         """Run statements in the global scope."""
@@ -334,7 +336,7 @@ class LuaState:
             self._ready()
             source = code.encode("utf-8", "surrogateescape")
             chunk = self._compile("compile", "(console)", source, b"=(console)")
-            self._enter(self._call_lua, chunk)
+            self._enter(self._call_lua, chunk, ())
 
     def complete(self, text: str, cursor: int) -> list[str]:
         """What the name left of the cursor can become, with the names before its dots."""

@@ -21,6 +21,8 @@ A coroutine that never ran comes as its function (lupa). Keys that differ in Lua
 
 from __future__ import annotations
 
+# pyright: reportUnknownMemberType=false, reportUnknownVariableType=false, reportUnknownArgumentType=false
+# lupa has no types for what a runtime without an encoding gives.
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
@@ -151,7 +153,7 @@ class Values:
                 raise _RefusedError("an int of more than 64 bits does not fit in Lua; pass a float or a str")
             return int(value)
         if isinstance(value, (list, tuple, dict, set, frozenset)):
-            return self._encode_container(value, active, depth)  # pyright: ignore[reportUnknownArgumentType]
+            return self._encode_container(value, active, depth)
         if isinstance(value, (bytes, bytearray)):
             return bytes(value)
         if isinstance(value, float):
@@ -201,7 +203,7 @@ class Values:
     def result_to_python(self, value: Any) -> Any:
         """What a Lua function returned: None, one value, or a tuple of several."""
         if type(value) is tuple:
-            return tuple([self.to_python(item) for item in value])  # pyright: ignore[reportUnknownVariableType]
+            return tuple([self.to_python(item) for item in value])
         return self.to_python(value)
 
     def to_python(self, value: Any, index: int = -1, *, always_dict: bool = False) -> Any:
@@ -230,7 +232,7 @@ class Values:
     def _reference(self, value: Any, kind: type[Any]) -> Any:
         number = self._retain(value)
         if type(number) is partial:
-            return number.args[0]  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
+            return number.args[0]
         is_function = issubclass(kind, self._function_type)
         return LuaCallable(self._home, number) if is_function else LuaReference(self._home, number)
 

@@ -222,7 +222,6 @@ class Guest:
 
     def discard(self) -> None:
         self.interior.generations.pop(id(self), None)
-        self.module.__dict__.clear()
 
 
 def boot(feed: int, script: int, direct: bool, batch: bool, lock: int) -> dict[str, Any]:

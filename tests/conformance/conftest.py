@@ -1,0 +1,112 @@
+"""Runs each behaviour on each engine and prints, at the end, which engine has which behaviour."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from scriptengines.script import Script
+from scriptengines.session import Session
+
+from .languages import EXCEPTIONS, LANGUAGES, Language
+
+ENGINES = tuple(language.engine for language in LANGUAGES)
+type Load = Callable[..., Script]
+
+_seen: dict[tuple[str, str], str] = {}
+
+
+@pytest.fixture(params=LANGUAGES, ids=lambda language: language.engine)
+def language(request: pytest.FixtureRequest) -> Language:
+    return request.param
+
+
+@pytest.fixture(params=LANGUAGES, ids=lambda language: f"to-{language.engine}")
+def other(request: pytest.FixtureRequest) -> Language:
+    """A second script's language, for what two scripts do together."""
+    return request.param
+
+
+@pytest.fixture
+def save(tmp_path: Path, language: Language) -> Callable[..., Path]:
+    """`save(text name, version=1, alias="it", language=…)` writes a script of the suite."""
+
+    def save(name: str, version: int = 1, alias: str = "it", language: Language = language) -> Path:
+        path = tmp_path / f"{alias}{language.suffix}"
+        path.write_text(language.text(name, version))
+        return path
+
+    return save
+
+
+@pytest.fixture
+def load(session: Session, save: Callable[..., Path]) -> Load:
+    """`load(text name, …)` writes a script of the suite and loads it; by default as "it"."""
+
+    def load(name: str, timeout: float | None = None, **where: object) -> Script:
+        return session.load(save(name, **where), timeout=timeout)
+
+    return load
+
+
+# ---- the table -------------------------------------------------------------------------------------------
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "behaviour(name): what every engine does, unless EXCEPTIONS says why not")
+
+
+def _engines(item: pytest.Item) -> list[str]:
+    parameters = getattr(getattr(item, "callspec", None), "params", {})
+    return [value.engine for value in parameters.values() if isinstance(value, Language)]
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    marker = item.get_closest_marker("behaviour")
+    if marker is None:
+        return
+    behaviour = marker.args[0]
+    for engine in _engines(item):
+        item.user_properties.append(("behaviour", (behaviour, engine)))
+        reason = EXCEPTIONS.get((engine, behaviour))
+        if reason is not None:
+            item.add_marker(pytest.mark.skip(reason=f"{engine}: {reason}"))
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    known = {m.args[0] for item in session.items if (m := item.get_closest_marker("behaviour")) is not None}
+    whole = any(str(argument).rstrip("/").endswith("conformance") for argument in session.config.args)
+    unknown = {behaviour for _, behaviour in EXCEPTIONS} - known
+    if whole and unknown and not session.config.option.keyword:
+        raise pytest.UsageError(f"EXCEPTIONS names behaviours that no test has: {', '.join(sorted(unknown))}")
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    for name, value in report.user_properties:
+        if name != "behaviour":
+            continue
+        if report.failed:
+            _seen[value] = "FAILED"
+        elif report.skipped:
+            _seen.setdefault(value, "no")
+        elif report.when == "call":
+            _seen.setdefault(value, "yes")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if _seen:
+        terminalreporter.section("conformance: behaviour x engine")
+        terminalreporter.write("\n".join(_table()) + "\n")
+
+
+def _table() -> Iterator[str]:
+    behaviours = list(dict.fromkeys(behaviour for behaviour, _ in _seen))
+    width = max(map(len, behaviours))
+    yield f"{'':{width}}  {'  '.join(f'{engine:7}' for engine in ENGINES)}"
+    for behaviour in behaviours:
+        yield f"{behaviour:{width}}  {'  '.join(f'{_seen.get((behaviour, e), ""):7}' for e in ENGINES)}".rstrip()
+    for (engine, behaviour), reason in EXCEPTIONS.items():
+        if _seen.get((behaviour, engine)) == "no":
+            yield f"no: {engine}, {behaviour}: {reason}"

@@ -1,0 +1,43 @@
+"""The engines under test, each with its scripts, and the one table of what an engine does not do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import ModuleType
+
+from . import sources_lua, sources_native, sources_python
+
+EXCEPTIONS = {
+    ("lua", "keyword arguments"): "Lua functions have no named parameters; pass a table",
+    ("native", "keyword arguments"): "C functions have no named parameters; pass a dict",
+    ("native", "evaluate"): "C cannot be compiled in a running module; evaluate reads variables by name",
+    ("native", "execute"): "C cannot be compiled in a running module; execute takes assignments to variables",
+    ("native", "log levels"): "the C interface passes no keyword arguments; sc_log writes at level info",
+    ("native", "interrupt"): "running C code cannot be stopped without killing the process; interrupt returns False",
+    ("native", "call timeout"): "running C code cannot be stopped; the call lasts until the function returns",
+    ("native", "timeout at load"): "running C code cannot be stopped; load lasts until the callback returns",
+}
+"""(engine, behaviour) -> why it is not there."""
+
+
+@dataclass(frozen=True)
+class Language:
+    """One engine and its scripts."""
+
+    engine: str
+    suffix: str
+    texts: dict[str, str]
+
+    def text(self, name: str, version: int = 1) -> str:
+        return self.texts[name].replace("$VERSION", str(version))
+
+
+def _language(engine: str, sources: ModuleType) -> Language:
+    return Language(engine, sources.SUFFIX, sources.TEXTS)
+
+
+LANGUAGES = (
+    _language("python", sources_python),
+    _language("lua", sources_lua),
+    _language("native", sources_native),
+)
