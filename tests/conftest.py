@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -94,3 +95,15 @@ def line_of(path: Path, mark: str) -> int:
     """Number of the first line of a file that contains `mark`."""
     lines = path.read_text().splitlines()
     return next(number for number, line in enumerate(lines, start=1) if mark in line)
+
+
+@pytest.fixture
+def free_port() -> Callable[[], int]:
+    """Gives ports on which nobody listens."""
+
+    def find() -> int:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    return find

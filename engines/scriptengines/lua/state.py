@@ -76,7 +76,8 @@ class LuaState:
         self._calls = calls = HostCalls(name)
         self.sources = Sources()
         self._inspection: dict[str, Any] | None = None
-        runtime: Any = lupa.LuaRuntime(
+        make: Any = lupa.LuaRuntime  # its stub lacks most parameters
+        runtime = make(
             encoding=None, register_eval=False, register_builtins=False, attribute_handlers=(refuse, refuse)
         )
         python = (*(partial(write, sink, stream) for stream in ("stdout", "stderr")), stop)

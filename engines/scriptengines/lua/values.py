@@ -124,8 +124,12 @@ class Values:
         Raises:
             CrossingError: Names the place, `args[0].users[3]`.
         """
-        to_lua = self.to_lua
-        return [value if type(value) in _PLAIN else to_lua(value, index) for index, value in enumerate(args)]
+        return [
+            value
+            if (kind := type(value)) in _PLAIN or (kind is int and _INT_MIN <= value <= _INT_MAX)
+            else self.to_lua(value, index)
+            for index, value in enumerate(args)
+        ]
 
     def to_lua(self, value: Any, index: int = -1) -> Any:
         """One value; `index` is the number of the argument, -1 for a result."""

@@ -1,0 +1,225 @@
+"""Types of the compiled layer; what each thing is for stands in _native.pyx and the C headers."""
+
+from collections.abc import Callable
+from typing import Any, final
+
+@final
+class RunLock:
+    """Whoever executes a script holds its run lock: re-entrant, first come first served, refuses cycles.
+
+    Args:
+        name: Of the script, for messages.
+        address: Of a lock of another interpreter, to share it.
+    """
+
+    def __init__(self, name: str, *, address: int = 0) -> None: ...
+    @property
+    def address(self) -> int:
+        """For `RunLock(address=…)` in another interpreter, while this object lives."""
+    @property
+    def name(self) -> str:
+        """Of the script."""
+    @property
+    def held(self) -> bool:
+        """Whether the calling thread holds it."""
+    @property
+    def contended(self) -> bool:
+        """Whether somebody waits for it."""
+    def acquire(self, timeout: float = -1.0, *, entering: bool = True) -> bool:
+        """Take it.
+
+        Args:
+            timeout: Seconds to wait; negative means for ever.
+            entering: Refused once the lock is closed; the script's own thread passes False.
+
+        Returns:
+            False when it was not free in time.
+
+        Raises:
+            CallCycleError: Waiting would never end.
+            ScriptClosed: The lock is closed.
+        """
+    def release(self) -> None:
+        """Undo one `acquire`."""
+    def give_up(self) -> int:
+        """Release it whole, however often it was taken; the depth is for `restore`."""
+    def restore(self, depth: int) -> None:
+        """Wait for it again, after `give_up`."""
+    def close(self) -> None:
+        """Refuse callers from now on, those that wait too."""
+    def holder(self) -> int | None:
+        """Identifier of the thread that holds it."""
+    def __enter__(self) -> RunLock: ...
+    def __exit__(self, *exc_info: object) -> None: ...
+
+@final
+class Feed:
+    """Reports from scripts to the session, and the count of scripts that have something pending.
+
+    Args:
+        capacity: Reports it holds; more are dropped and counted.
+        wake: Non-blocking descriptor that is written to when something happens; closed with the feed.
+        address: Of a feed of another interpreter, to share it.
+    """
+
+    def __init__(self, capacity: int = 0, wake: int = -1, *, address: int = 0) -> None: ...
+    @property
+    def address(self) -> int:
+        """For `Feed(address=…)` in another interpreter, while this object lives."""
+    @property
+    def dropped(self) -> int:
+        """Reports lost because the feed was full."""
+    @property
+    def busy_count(self) -> int:
+        """Scripts that have something pending."""
+    def push(self, kind: int, script: int, payload: object) -> bool:
+        """Report; False when it was dropped. Never waits."""
+    def take(self, limit: int) -> list[tuple[int, int, float, Any]]:
+        """At most `limit` reports, oldest first: (kind, script, seconds since the epoch, payload)."""
+    def busy(self, change: int) -> None:
+        """Add to the count of busy scripts; the reader is woken at 0."""
+    def wake(self) -> None:
+        """Wake the reader."""
+
+@final
+class Cell:
+    """Counters of one script, shared by all its function handles."""
+
+    @property
+    def calls(self) -> int:
+        """Calls so far."""
+    @property
+    def errors(self) -> int:
+        """Calls that raised."""
+    def count(self, failed: bool) -> None:
+        """Count a call made by other means."""
+    def advance(self) -> int:
+        """Make all handles look their function up again."""
+    def function(self, name: str, resolve: Callable[[Function], None]) -> Function:
+        """A handle; `resolve` binds it before its first call in each generation."""
+
+@final
+class Interpreter:
+    """A sub-interpreter with its own GIL."""
+
+    @property
+    def id(self) -> int:
+        """Its number in this process."""
+    def set_lock(self, lock: RunLock | None) -> None:
+        """The lock that calls through references into it take."""
+    def run(self, code: str) -> None:
+        """Run statements in a fresh namespace."""
+    def load(self, module: str, attribute: str) -> Any:
+        """An attribute of a module, imported if need be: its value, or a Reference."""
+    def interrupt(self) -> bool:
+        """Raise ScriptInterrupt in the thread that holds its run lock; waits for its GIL."""
+    def end(self, timeout: float) -> bool:
+        """End it; False when threads are still inside after `timeout` seconds."""
+
+@final
+class Reference:
+    """Handle to an object of another runtime; released there when the last handle goes."""
+
+    @property
+    def callable(self) -> bool:
+        """Whether the object behind it can be called."""
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+@final
+class Function:
+    """Cached handle to a function of a script, by name; finds the new one after a reload."""
+
+    @property
+    def name(self) -> str:
+        """By which it is looked up."""
+    def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+@final
+class LuaGuard:
+    """Stops what runs in one Lua state; see luaguard.h."""
+
+    def __init__(self, lock: RunLock) -> None: ...
+    def install(self, runtime: object) -> None:
+        """Attach to a lupa LuaRuntime; once."""
+    @property
+    def depth(self) -> int:
+        """Calls under way on the thread that holds the run lock."""
+    def enter(self) -> None:
+        """Before a call into the state."""
+    def leave(self) -> None:
+        """After it."""
+    def interrupt(self, reason: str = "stopped") -> bool:
+        """Stop the call that runs now; whether there was one."""
+    def take_interrupted(self) -> str | None:
+        """Why the last call was stopped, once."""
+
+@final
+class NativeLibrary:
+    """An open shared library with a native module.
+
+    Args:
+        path: Of the library.
+        lock: Run lock of the script.
+        host: Called as host(name, args) for what the module asks.
+        resolve: Gives the callable for one of its functions, by name.
+    """
+
+    path: str
+    name: str
+    version: str
+
+    def __init__(
+        self,
+        path: str,
+        lock: RunLock,
+        host: Callable[[str, tuple[object, ...]], object],
+        resolve: Callable[[str], object],
+    ) -> None: ...
+    @property
+    def closed(self) -> bool:
+        """Whether it is unmapped."""
+    def locate(self, source: str, lines: dict[str, int]) -> None:
+        """File and lines to name in frames."""
+    def functions(self) -> list[tuple[str, str | None, str]]:
+        """(name, signature letters, documentation) in the order of the table."""
+    def function(self, name: str) -> NativeFunction:
+        """The exported function; UnknownFunction when there is none."""
+    def variables(self) -> list[tuple[str, str, object, int]]:
+        """(name, type, first elements, count); takes no lock."""
+    def get(self, name: str) -> Any:
+        """Value of a variable."""
+    def set(self, name: str, value: object, timeout: float = 1.0) -> None:
+        """Set a variable; CrossingError when it does not fit."""
+    def load(self) -> None:
+        """Run the module's load()."""
+    def unload(self, timeout: float = 2.0) -> None:
+        """Run its unload()."""
+    def close(self, timeout: float = 2.0) -> bool:
+        """Unmap it; False when calls still run."""
+
+@final
+class NativeFunction:
+    """One function of a native module."""
+
+    name: str
+    signature: str | None
+
+    def __call__(self, *args: Any) -> Any: ...
+
+def call_unlocked(reference: object, *args: Any) -> Any:
+    """Call through a Reference without the run lock of the script: to look, or to start what takes it itself."""
+
+def bind(function: Function, target: object) -> None:
+    """Bind a Function to a Reference or to any other callable."""
+
+def bind_lua(function: Function, fast: object, slow: object, lock: RunLock, guard: LuaGuard) -> None:
+    """Bind a Function to a Lua function; `slow` takes whatever is not a plain scalar, `slow.finish` its results."""
+
+def bind_native(function: Function, target: NativeFunction) -> None:
+    """Bind a Function to a NativeFunction."""
+
+def set_loop(set_running_loop: Callable[[Any], None], loop: object) -> None:
+    """Show `loop` as the running loop to threads that call into the current interpreter; None shows none."""
+
+def interpreter_id() -> int:
+    """Number of the current interpreter; 0 is the main one."""
