@@ -15,6 +15,8 @@ from scriptengines.view import LogRecord
 
 DEADLINE = 20.0
 """Seconds after which what has not happened never will; only a failing test takes that long."""
+LIFECYCLE = ("loaded (", "reloaded, ", "reload refused: ", "unloaded")
+"""How the session's own lines begin."""
 
 
 @pytest.fixture(autouse=True, scope="session")
@@ -62,7 +64,8 @@ class Log:
     def records(self, script: str | None = None) -> list[LogRecord]:
         """All so far, without the lines on loading and unloading."""
         self._records += self._session.records()
-        return [r for r in self._records if not r.lifecycle and script in (None, r.script)]
+        own = [record for record in self._records if not record.text.startswith(LIFECYCLE)]
+        return [record for record in own if script in (None, record.script)]
 
     def lines(self, script: str | None = None) -> list[str]:
         """First lines of all records so far."""

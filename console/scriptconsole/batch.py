@@ -54,10 +54,7 @@ class Batch:
         except KeyboardInterrupt:
             _tell("interrupted")
             code = ExitCode.INTERRUPTED
-        try:
-            clean = self._session.close()
-        except KeyboardInterrupt:  # a second time: do not even wait for the scripts
-            return ExitCode.INTERRUPTED, False
+        clean = self._session.close()
         while self._tell_records() and clean:
             pass
         if self._session.feed.dropped:

@@ -12,11 +12,11 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
 
 @contextlib.contextmanager
-def captured(emit: Callable[[str], None]) -> Iterator[None]:
+def captured(emit: Callable[[str], None]) -> Generator[None]:
     """Send descriptors 1 and 2 to `emit`, a line at a time, on a thread of its own; undone on leaving."""
     read, write = os.pipe()
     saved_out, saved_err = os.dup(1), os.dup(2)

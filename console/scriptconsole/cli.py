@@ -92,7 +92,10 @@ def _batch(options: argparse.Namespace, arguments: list[str]) -> int:
         return _refuse("--batch needs at least one script: scriptconsole --batch PATH…")
     from .batch import run_batch
 
-    code, clean = run_batch(options.paths, arguments, options.timeout, options.quiet)
+    try:
+        code, clean = run_batch(options.paths, arguments, options.timeout, options.quiet)
+    except KeyboardInterrupt:  # a second one, while the scripts were given time to end
+        code, clean = ExitCode.INTERRUPTED, False
     return code if clean else _leave_at_once(code)
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from scriptengines.view import Frame, FunctionInfo
 
@@ -46,7 +46,7 @@ class SessionPort(Protocol):
         """Stop what a script executes now."""
         ...
 
-    def call(self, alias: str, function: str, *args: object, **kwargs: object) -> object:
+    def call(self, alias: str, function: str, *args: object, **kwargs: Any) -> object:
         """Call a function of a script and return its result."""
         ...
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 from typing import TYPE_CHECKING
 
 from scriptengines.errors import ConfigError
@@ -11,7 +14,10 @@ from .capture import captured
 from .scripts import expand
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Generator, Sequence
+    from types import FrameType
+
+    from .app import ScriptConsoleApp
 
 
 def run_screen(paths: Sequence[str], *, theme: str | None = None, watch: bool = True) -> bool:
@@ -36,10 +42,30 @@ def run_screen(paths: Sequence[str], *, theme: str | None = None, watch: bool = 
     names = [known.name for known in THEMES]
     if theme is not None and theme not in names:
         raise ConfigError(f'no theme "{theme}"; there are {", ".join(names)}')
-    with Session() as session:
+    with Session(keep_failed=True) as session:
         app = ScriptConsoleApp(session, files, watch=watch)
         if theme is not None:
             app.theme = theme
-        with captured(lambda line: session.note("output", line)):
+        with _ended_by_signals(app), captured(lambda line: session.note("output", line)):
             app.run()
         return session.close()
+
+
+@contextlib.contextmanager
+def _ended_by_signals(app: ScriptConsoleApp) -> Generator[None]:
+    """Leave in good order on SIGTERM and SIGINT, so that the terminal is restored; then die of the signal."""
+    received: list[int] = []
+
+    def leave(number: int, _frame: FrameType | None) -> None:
+        received.append(number)
+        app.call_later(app.action_quit)
+
+    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if received:
+        signal.signal(received[0], signal.SIG_DFL)
+        os.kill(os.getpid(), received[0])

@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
-import sys
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from .loop import describe_callable
 
@@ -30,7 +29,9 @@ class Timer:
 
     __slots__ = ("args", "callback", "count", "due", "handle", "host", "id", "interval", "kind", "source")
 
-    def __init__(self, host: Host, kind: str, callback: Any, milliseconds: float, args: tuple[Any, ...]) -> None:
+    def __init__(
+        self, host: Host, kind: str, callback: Any, milliseconds: float, args: tuple[Any, ...]
+    ) -> None:
         self.host = host
         self.id = host.loop.next_id()
         self.kind = kind
@@ -44,10 +45,12 @@ class Timer:
         self.schedule()
 
     def schedule(self) -> None:
+        """Ask the loop for the next `fire`."""
         loop = self.host.loop
         self.handle = loop.call_soon(self.fire) if self.interval <= 0 else loop.call_at(self.due, self.fire)
 
     def fire(self) -> None:
+        """Call the script's function; an interval is set again, a timeout is over."""
         self.count += 1
         if self.kind == "interval":
             # Without drift; but what a pause or a long callback swallowed is not made up for.
@@ -78,6 +81,7 @@ class Connection(asyncio.Protocol):
         self.local = ""
 
     def connection_made(self, transport: Any) -> None:
+        """For asyncio: the connection is there; tell the script."""
         self._transport = transport
         self.id = transport.observed_id
         self.peer = _format_address(transport.get_extra_info("peername"))
@@ -85,10 +89,12 @@ class Connection(asyncio.Protocol):
         self._notify("connected", self)
 
     def data_received(self, data: bytes) -> None:
+        """For asyncio: hand what arrived to the script."""
         self._notify("data", self, data)
 
-    def connection_lost(self, error: Exception | None) -> None:
-        self._notify("closed", self, None if error is None else str(error))
+    def connection_lost(self, exc: Exception | None) -> None:
+        """For asyncio: tell the script that the connection has ended, and why."""
+        self._notify("closed", self, None if exc is None else str(exc))
 
     def _notify(self, event: str, *args: Any) -> None:
         handler = self._handlers.get(event)
@@ -140,7 +146,11 @@ class Host:
     """
 
     def __init__(
-        self, loop: ScriptLoop, reporter: Reporter, bridge: Mapping[str, Callable[..., Any]], state: dict[Any, Any]
+        self,
+        loop: ScriptLoop,
+        reporter: Reporter,
+        bridge: Mapping[str, Callable[..., Any]],
+        state: dict[Any, Any],
     ) -> None:
         self.loop = loop
         self.reporter = reporter
@@ -188,7 +198,7 @@ class Host:
         """
         return self._set("interval", callback, ms, args)
 
-    def _set(self, kind: str, callback: Any, ms: float, args: tuple[Any, ...]) -> int:
+    def _set(self, kind: str, callback: Any, ms: Any, args: tuple[Any, ...]) -> int:
         if isinstance(ms, bool) or not isinstance(ms, (int, float)):
             raise TypeError(f"ms must be a number of milliseconds, got {type(ms).__name__}")
         if not callable(callback):
@@ -241,7 +251,9 @@ class Host:
 
     # ---- network ------------------------------------------------------------------------------
 
-    def tcp_connect(self, host: str, port: int, handlers: Mapping[str, Any] | None = None, **named: Any) -> Connection:
+    def tcp_connect(
+        self, host: str, port: int, handlers: Mapping[str, Any] | None = None, **named: Any
+    ) -> Connection:
         """Open a TCP connection.
 
         Args:
@@ -264,7 +276,9 @@ class Host:
         self.loop.create_task(open_it(), name=f"tcp_connect {host}:{port}")
         return connection
 
-    def tcp_serve(self, host: str, port: int, handlers: Mapping[str, Any] | None = None, **named: Any) -> Listener:
+    def tcp_serve(
+        self, host: str, port: int, handlers: Mapping[str, Any] | None = None, **named: Any
+    ) -> Listener:
         """Listen for TCP connections, at once.
 
         Args:
@@ -279,7 +293,8 @@ class Host:
             OSError: The port is in use or may not be bound.
         """
         wanted = {**(handlers or {}), **named}
-        coroutine = self.loop.create_server(lambda: Connection(self, wanted), host, int(port), reuse_address=True)
+        bound = self.loop.bound_socket(host, int(port))
+        coroutine = self.loop.create_server(lambda: Connection(self, wanted), sock=bound)
         return Listener(_finish_now(coroutine))
 
     # ---- callbacks ----------------------------------------------------------------------------
@@ -315,7 +330,18 @@ class Host:
         return self.clear_timer(timer_id) or self.loop.cancel_asyncio_timer(timer_id)
 
 
-FUNCTIONS = ("log", "set_timeout", "set_interval", "clear_timer", "call", "on", "off", "emit", "tcp_connect", "tcp_serve")
+FUNCTIONS = (
+    "log",
+    "set_timeout",
+    "set_interval",
+    "clear_timer",
+    "call",
+    "on",
+    "off",
+    "emit",
+    "tcp_connect",
+    "tcp_serve",
+)
 """Names of the host functions that every engine offers."""
 
 
@@ -329,13 +355,13 @@ def _describe(timer: Timer) -> tuple[str, str]:
 
 
 def _finish_now(coroutine: Any) -> Any:
-    """Run a coroutine that has nothing to wait for, as create_server with an address has, to its end."""
+    """Run a coroutine to its end that waits for nothing but the next turn of the loop, as create_server does."""
     try:
-        waiting = coroutine.send(None)
+        while coroutine.send(None) is None:
+            pass
     except StopIteration as stop:
         return stop.value
-    coroutine.close()
-    raise ValueError(f"the address must be numeric, e.g. 127.0.0.1; looking a name up would have to wait ({waiting!r})")
+    raise AssertionError(f"{coroutine!r} waits")
 
 
 def _text(value: Any) -> str:
@@ -344,13 +370,14 @@ def _text(value: Any) -> str:
 
 def _format_address(name: Any) -> str:
     if isinstance(name, tuple):
-        return f"[{name[0]}]:{name[1]}" if ":" in str(name[0]) else f"{name[0]}:{name[1]}"
+        host, port = cast("tuple[Any, ...]", name)[:2]
+        return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
     return str(name or "")
 
 
 def _caller() -> str:
-    """"file:line" of the script line that asked the host; "" when a script of another language did."""
-    frame = sys._getframe(1)
+    """ "file:line" of the script line that asked the host; "" when a script of another language did."""
+    frame = inspect.currentframe()
     while frame is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
     if frame is None or frame.f_code.co_filename.startswith("<"):

@@ -25,7 +25,9 @@ class LocalRuntime(Runtime):
         state: What the script kept, as a copy.
     """
 
-    def __init__(self, source: Source, context: Context, previous: LocalRuntime | None, state: dict[Any, Any]) -> None:
+    def __init__(
+        self, source: Source, context: Context, previous: LocalRuntime | None, state: dict[Any, Any]
+    ) -> None:
         self.source = source
         self.context = context
         self.previous = previous
@@ -38,7 +40,9 @@ class LocalRuntime(Runtime):
         """Run the script's top level; on the generation's thread, holding the run lock."""
 
     def run(self) -> None:
-        runner = Runner(self.context.lock, self.loop, self.context.reporter, self._loaded, self.context.failed)
+        runner = Runner(
+            self.context.lock, self.loop, self.context.reporter, self._loaded, self.context.failed
+        )
         asyncio.set_event_loop(self.loop)
         try:
             runner.run(self.execute_top_level)

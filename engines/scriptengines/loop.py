@@ -14,13 +14,19 @@ import threading
 import time
 import weakref
 from asyncio import selector_events
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scriptnative import Feed, RunLock
 
+    from .selectorloop import SelectorLoop
+else:
+    SelectorLoop = asyncio.SelectorEventLoop
+
+# By name, because typeshed hides it; it is the one transport that can be paused.
+_SocketTransport = vars(selector_events)["_SelectorSocketTransport"]
 _TCP_INFO = getattr(socket, "TCP_INFO", None)
 
 
@@ -59,7 +65,7 @@ class _YieldingSelector(selectors.BaseSelector):
             lock.restore(depth)
 
 
-class ScriptLoop(asyncio.SelectorEventLoop):
+class ScriptLoop(SelectorLoop):
     """Event loop of one generation of a script.
 
     Args:
@@ -107,6 +113,7 @@ class ScriptLoop(asyncio.SelectorEventLoop):
         self._default_executor = None
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
+        """As asyncio's; from another thread, too, which wakes the loop."""
         handle = super().call_soon(callback, *args, context=context)
         if self.thread_id and threading.get_ident() != self.thread_id:
             self.set_busy(True)
@@ -114,6 +121,7 @@ class ScriptLoop(asyncio.SelectorEventLoop):
         return handle
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
+        """As asyncio's; from another thread, too, which wakes the loop."""
         handle = super().call_at(when, callback, *args, context=context)
         if self.thread_id and threading.get_ident() != self.thread_id:
             self.set_busy(True)
@@ -124,6 +132,7 @@ class ScriptLoop(asyncio.SelectorEventLoop):
         """asyncio's debug check: other threads are welcome here while they hold the run lock."""
 
     def run_in_executor(self, executor: Any, func: Any, *args: Any) -> Any:
+        """As asyncio's; the job counts as pending until it has ended."""
         future = super().run_in_executor(executor, func, *args)
         self.outside_work += 1
         future.add_done_callback(self._outside_work_done)
@@ -239,11 +248,20 @@ class ScriptLoop(asyncio.SelectorEventLoop):
             return await super().create_server(protocol_factory, sock=inherited, **kept)
         return await super().create_server(protocol_factory, host, port, **kwargs)
 
+    def bound_socket(self, host: str, port: int) -> socket.socket:
+        """A socket to listen on, at once: the one of the generation before, if it has that port.
+
+        Raises:
+            ValueError: The address is a name, and looking it up would have to wait.
+            OSError: The port is in use or may not be bound.
+        """
+        return self._inherit(host, port) or _bind(host, port)
+
     def _inherit(self, host: Any, port: int | None) -> socket.socket | None:
         if self.predecessor is None or not port:
             return None
-        for _, sock, _, _ in self.predecessor._listeners.values():  # noqa: SLF001 - the same class
-            name = sock.getsockname()
+        for _, sock, _, _ in self.predecessor._listeners.values():
+            name = cast("tuple[Any, ...] | str", sock.getsockname())
             if isinstance(name, tuple) and name[1] == port and _same_host(host, name[0]):
                 return sock.dup()
         return None
@@ -254,7 +272,8 @@ class ScriptLoop(asyncio.SelectorEventLoop):
         handles = [handle for handle in list(self._scheduled) if not handle.cancelled()]
         handles = [handle for handle in handles if getattr(handle._callback, "host_timer", None) is None]
         handles.sort(key=lambda handle: handle.when())
-        seen, rows = {}, []
+        seen: dict[int, int] = {}
+        rows: list[tuple[int, str, float, float, int, str, str]] = []
         for handle in handles[:limit]:
             number = self._seen_timers.get(id(handle)) or self.next_id()
             seen[id(handle)] = number
@@ -278,10 +297,12 @@ class ScriptLoop(asyncio.SelectorEventLoop):
 
     def connections(self, limit: int) -> list[tuple[int, str, str, str, str, str, int, int, float]]:
         """Sockets, oldest first: (id, protocol, role, local, peer, state, received, sent, since the epoch)."""
-        rows = []
+        rows: list[tuple[int, str, str, str, str, str, int, int, float]] = []
         for number, sock, _, opened in list(self._listeners.values())[:limit]:
             if sock.fileno() >= 0:
-                rows.append((number, _protocol(sock), "listener", _address(sock, "local"), "", "open", 0, 0, opened))
+                rows.append(
+                    (number, _protocol(sock), "listener", _address(sock, "local"), "", "open", 0, 0, opened)
+                )
         for number, transport in sorted(self._observed.items())[:limit]:
             sock = transport._sock
             if sock is None or sock.fileno() < 0:
@@ -319,8 +340,27 @@ class ScriptLoop(asyncio.SelectorEventLoop):
         self._write_to_self()
 
 
+def _bind(host: str, port: int) -> socket.socket:
+    flags = socket.AI_PASSIVE | socket.AI_NUMERICHOST
+    try:
+        found = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=flags)
+    except socket.gaierror:
+        raise ValueError(f"the address must be numeric, such as 127.0.0.1, got {host!r}") from None
+    family, kind, protocol, _, address = found[0]
+    sock = socket.socket(family, kind, protocol)
+    try:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        sock.bind(address)
+    except OSError as error:
+        sock.close()
+        raise OSError(error.errno, f"{host}:{port} cannot be bound: {error.strerror}") from None
+    return sock
+
+
 def _is_paused(transport: Any) -> bool:
-    return isinstance(transport, selector_events._SelectorSocketTransport) and not transport.is_reading()
+    return isinstance(transport, _SocketTransport) and not transport.is_reading()
 
 
 def _same_host(wanted: Any, bound: str) -> bool:
@@ -337,9 +377,10 @@ def _protocol(sock: socket.socket) -> str:
 
 def _address(sock: socket.socket, end: str) -> str:
     try:
-        name = sock.getsockname() if end == "local" else sock.getpeername()
+        found = sock.getsockname() if end == "local" else sock.getpeername()
     except OSError:  # not connected yet, or no longer
         return ""
+    name = cast("tuple[Any, ...] | bytes | str", found)
     if isinstance(name, tuple):
         return f"[{name[0]}]:{name[1]}" if ":" in str(name[0]) else f"{name[0]}:{name[1]}"
     return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
@@ -358,13 +399,13 @@ def _byte_counts(sock: socket.socket) -> tuple[int, int]:
     return received, sent
 
 
-def _task_of(handle: Any) -> Any:
+def _task_of(handle: Any) -> asyncio.Task[Any] | None:
     """The task that sleeps on a timer, or None."""
     future = next((arg for arg in handle._args or () if asyncio.isfuture(arg)), None)
     for callback, _ in getattr(future, "_callbacks", None) or ():
         owner = getattr(callback, "__self__", None)
         if isinstance(owner, asyncio.Task):
-            return owner
+            return cast("asyncio.Task[Any]", owner)
     return None
 
 

@@ -1,7 +1,8 @@
-"""Reads what scripts hold, for display: one thread for each script, never the UI's, never waiting for a run lock."""
+"""Reads what scripts hold, for display: one thread per script, never the UI's, waiting for no run lock."""
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,9 @@ class Observer:
     def follow(self, script: Script) -> None:
         """Begin to look at a script."""
         stop = self._stops[script] = threading.Event()
-        thread = threading.Thread(target=self._look, args=(script, stop), name=f"observer {script.alias}", daemon=True)
+        thread = threading.Thread(
+            target=self._look, args=(script, stop), name=f"observer {script.alias}", daemon=True
+        )
         self._threads[script] = thread
         thread.start()
 
@@ -44,8 +47,6 @@ class Observer:
 
     def _look(self, script: Script, stop: threading.Event) -> None:
         while not stop.is_set() and not script.closed:
-            try:
+            with contextlib.suppress(ScriptConsoleError):  # it is being closed, or between two generations
                 script.refresh()
-            except ScriptConsoleError:  # it is being closed, or between two generations
-                pass
             stop.wait(PERIOD)

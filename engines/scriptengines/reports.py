@@ -60,9 +60,7 @@ class Reporter:
             where: What failed, e.g. "timer callback".
             error: What it raised.
         """
-        self.feed.push(Report.ERROR, self.script, (where, describe(error)))
-
-
+        self.feed.push(Report.ERROR, self.script, (where, describe(error)), urgent=True)
 
 
 def _write_all(descriptor: int, payload: bytes) -> None:
@@ -86,9 +84,11 @@ class LineWriter(io.TextIOBase):
     errors = "surrogateescape"
 
     def writable(self) -> bool:
+        """Always; nothing can be read from it."""
         return True
 
     def write(self, text: str, /) -> int:
+        """Report the lines that are complete and keep the rest."""
         lines, newline, rest = text.rpartition("\n")
         if newline:
             self._emit(self._partial + lines)

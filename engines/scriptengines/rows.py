@@ -49,7 +49,9 @@ class Rows:
             makers: dict[type, Callable[[], tuple[Any, ...]]] = {
                 VariableView: self._variables,
                 TimerView: lambda: tuple(TimerView(self._alias, *row) for row in self.sample.timers),
-                ConnectionView: lambda: tuple(ConnectionView(self._alias, *row) for row in self.sample.connections),
+                ConnectionView: lambda: tuple(
+                    ConnectionView(self._alias, *row) for row in self.sample.connections
+                ),
             }
             made = self._made[kind] = makers[kind]()
         return made

@@ -6,6 +6,7 @@ The same code in every interpreter. What "loaded" and "failed" mean for the sess
 from __future__ import annotations
 
 import threading
+from functools import partial
 from typing import TYPE_CHECKING
 
 from scriptnative.errors import ScriptInterrupt
@@ -53,8 +54,8 @@ class Runner:
     def announce(self) -> None:
         """Count as loaded from now on; harmless when done before."""
         if not self._is_loaded:
-            self._is_loaded = True
             self._loaded()
+            self._is_loaded = True
 
     def run(self, top_level: Callable[[], None]) -> None:
         """Execute and serve; returns when the generation has ended."""
@@ -62,9 +63,10 @@ class Runner:
         self._loop.thread_id = threading.get_ident()
         try:
             if self._execute(top_level):
-                self._serve()
+                _whole(self.announce)
+                _whole(self._serve)
         finally:
-            self._loop.finish(FINISH_LIMIT)
+            _whole(lambda: self._loop.finish(FINISH_LIMIT))
             self._lock.release()
 
     def _execute(self, top_level: Callable[[], None]) -> bool:
@@ -75,7 +77,6 @@ class Runner:
                 return self._give_up(leaving)
         except BaseException as error:  # noqa: BLE001 - whatever a script's top level raises is its outcome
             return self._give_up(error)
-        self.announce()
         return True
 
     def _give_up(self, error: BaseException) -> bool:
@@ -95,7 +96,7 @@ class Runner:
             except SystemExit:
                 self._loop.retire()
             except (KeyboardInterrupt, ScriptInterrupt) as error:
-                self._reporter.error("callback", error)
+                _whole(partial(self._reporter.error, "callback", error))
 
     def _report(self, _loop: object, context: dict[str, object]) -> None:
         error = context.get("exception")
@@ -103,3 +104,12 @@ class Runner:
             self._reporter.error(str(context.get("message", "callback")), error)
         else:
             self._reporter.log("warning", str(context.get("message", "unknown trouble in the loop")))
+
+
+def _whole(step: Callable[[], None]) -> None:
+    """Take a step of ours that must not be left half done: an interrupt that hits it was meant for the script."""
+    while True:
+        try:
+            return step()
+        except ScriptInterrupt:
+            continue

@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING, Any
 from scriptnative import Cell, RunLock
 
 from .engine import Context, Source
-from .errors import CallTimeout, Interrupted, LoadError, ScriptBusy, ScriptClosed, ScriptConsoleError, format_error
+from .errors import (
+    CallTimeout,
+    Interrupted,
+    LoadError,
+    ScriptBusy,
+    ScriptClosed,
+    ScriptConsoleError,
+    format_error,
+)
 from .rows import Rows
 
 if TYPE_CHECKING:
@@ -51,7 +59,7 @@ class Attempt:
 
     def loaded(self) -> None:
         """The top level has ended, or has begun to run its loop; holding the run lock."""
-        if self.runtime is not None and not self.cancelled:
+        if self.runtime is not None and not self.cancelled and not self.settled.is_set():
             self.script.adopt(self)
         self.settled.set()
 
@@ -72,7 +80,9 @@ class Attempt:
                 self.script.reporter.error("script thread", error)
         finally:
             if not self.settled.is_set():
-                self.failed(LoadError(f"{self.script.path}: ended before it was loaded", file=str(self.script.path)))
+                self.failed(
+                    LoadError(f"{self.script.path}: ended before it was loaded", file=str(self.script.path))
+                )
             self.ended.set()
 
 
@@ -152,6 +162,7 @@ class Script:
             except ScriptConsoleError as error:
                 self.note_error(error)
                 raise
+            self.last_error = None
 
     def _start(self, timeout: float | None) -> None:
         previous = self._attempt
@@ -162,8 +173,12 @@ class Script:
         bridge = self._bridge(attempt)
         context = Context(self.alias, self.lock, self.reporter, bridge, attempt.loaded, attempt.failed)
         source = self._read()
-        attempt.runtime = self.engine.create(source, context, previous.runtime if previous is not None else None)
-        thread = threading.Thread(target=attempt.work, name=f"script {self.alias} {attempt.number}", daemon=True)
+        attempt.runtime = self.engine.create(
+            source, context, previous.runtime if previous is not None else None
+        )
+        thread = threading.Thread(
+            target=attempt.work, name=f"script {self.alias} {attempt.number}", daemon=True
+        )
         thread.start()
         try:
             settled = attempt.settled.wait(timeout)
@@ -186,10 +201,14 @@ class Script:
         if self.lock.acquire(RUNAWAY_LIMIT):
             self.lock.release()
             return
-        self.reporter.log("warning", f"{self.alias} is busy for over {RUNAWAY_LIMIT:g} s; interrupted to reload it")
+        self.reporter.log(
+            "warning", f"{self.alias} is busy for over {RUNAWAY_LIMIT:g} s; interrupted to reload it"
+        )
         threading.Thread(target=self.interrupt, args=("reloaded",), daemon=True).start()
         if not self.lock.acquire(RUNAWAY_LIMIT):
-            raise ScriptBusy(f"{self.alias} is busy and cannot be stopped; it goes on as it is", file=str(self.path))
+            raise ScriptBusy(
+                f"{self.alias} is busy and cannot be stopped; it goes on as it is", file=str(self.path)
+            )
         self.lock.release()
 
     def _read(self) -> Source:
@@ -334,7 +353,10 @@ class Script:
             CallTimeout: It took longer than `timeout`.
             UnknownFunction: There is no such function.
         """
-        handle = self._handles.get(name) or self.function(name)
+        try:
+            handle = self._handles[name]
+        except KeyError:
+            handle = self.function(name)
         if timeout is None:
             return handle(*args, **kwargs)
         deadline = self._watchdog.arm(timeout, lambda: self.runtime.interrupt("timed out"))
@@ -342,7 +364,9 @@ class Script:
             return handle(*args, **kwargs)
         except Interrupted as error:
             if deadline.fired:
-                raise CallTimeout(f"{self.alias}.{name} took longer than {timeout:g} s", frames=error.frames) from None
+                raise CallTimeout(
+                    f"{self.alias}.{name} took longer than {timeout:g} s", frames=error.frames
+                ) from None
             raise
         finally:
             deadline.cancel()
@@ -425,7 +449,7 @@ class Script:
             state = ScriptState.PAUSED
         else:
             sample = self._rows.sample
-            busy = sample.timers or sample.connections
+            busy = sample.timers or sample.connections or self.lock.holder() is not None
             state = ScriptState.RUNNING if busy else ScriptState.IDLE
         runtime = None if self._attempt is None else self._attempt.runtime
         return ScriptView(
@@ -438,5 +462,5 @@ class Script:
             calls=self.cell.calls,
             errors=self.cell.errors + self.callback_errors,
             last_error=self.last_error,
-            sample_age=max(0.0, time.time() - self.sampled_at),
+            sample_age=0.0 if runtime is None else max(0.0, time.time() - self.sampled_at),
         )

@@ -53,13 +53,17 @@ class Session:
     Args:
         direct_output: Let scripts write to the process's stdout and stderr at once, instead of into the log.
         batch: Tell scripts (`host.batch`) that nobody watches and that they should come to an end.
+        keep_failed: Keep a script whose load failed, as failed, so that its mended file can be loaded by a reload.
 
     May be used from any thread.
     """
 
-    def __init__(self, *, direct_output: bool = False, batch: bool = False) -> None:
+    def __init__(
+        self, *, direct_output: bool = False, batch: bool = False, keep_failed: bool = False
+    ) -> None:
         self.direct_output = direct_output
         self.batch = batch
+        self.keep_failed = keep_failed
         self._wake_read, wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(wake_write, False)
@@ -131,10 +135,13 @@ class Session:
             self._scripts[name] = self._by_number[number] = script
         try:
             script.start(timeout)
-        except BaseException:
-            with self._mutex:
-                self._scripts.pop(name, None)
-                self._refused = [other for other in (*self._refused, script) if other.is_ending]
+        except BaseException as error:
+            if self.keep_failed and isinstance(error, ScriptConsoleError):
+                self._follow(script)
+            else:
+                with self._mutex:
+                    self._scripts.pop(name, None)
+                    self._refused = [other for other in (*self._refused, script) if other.is_ending]
             raise
         self._say("info", name, f"loaded ({engine.name}, generation {script.generation})")
         self._follow(script)
@@ -270,7 +277,9 @@ class Session:
             time=time.time(),
             scripts=tuple(script.view() for script in scripts),
             variables=tuple(row for script in scripts for row in script.rows(VariableView)),
-            timers=tuple(sorted((row for s in scripts for row in s.rows(TimerView)), key=lambda timer: timer.due)),
+            timers=tuple(
+                sorted((row for s in scripts for row in s.rows(TimerView)), key=lambda timer: timer.due)
+            ),
             connections=tuple(row for script in scripts for row in script.rows(ConnectionView)),
             log=log,
             dropped=self.feed.dropped,
@@ -292,14 +301,20 @@ class Session:
                 level = Level.WARNING if stream == "stderr" else Level.OUTPUT
                 records.extend(LogRecord(moment, alias, level, line) for line in text.split("\n"))
             elif kind == Report.LOG:
-                records.append(LogRecord(moment, payload[2] if script is None else alias, Level(payload[0]), payload[1]))
+                records.append(
+                    LogRecord(moment, payload[2] if script is None else alias, Level(payload[0]), payload[1])
+                )
             else:
                 where, description = payload
                 error = rebuild(description)
                 if script is not None:
                     script.callback_errors += 1
                     script.note_error(error)
-                records.append(LogRecord(moment, alias, Level.ERROR, f"{where}: {_one_line(error)}\n{format_error(error)}"))
+                records.append(
+                    LogRecord(
+                        moment, alias, Level.ERROR, f"{where}: {_one_line(error)}\n{format_error(error)}"
+                    )
+                )
         return records
 
     def note(self, level: str, text: str) -> None:
@@ -400,6 +415,12 @@ def _registered(suffix: str) -> str | None:
 
 
 def _one_line(error: BaseException) -> str:
-    place = f" ({getattr(error, 'file', '')}:{getattr(error, 'line', 0)})" if getattr(error, "file", "") else ""
-    text = str(error) if isinstance(error, (ScriptConsoleError, CallError)) else f"{type(error).__name__}: {error}"
+    place = (
+        f" ({getattr(error, 'file', '')}:{getattr(error, 'line', 0)})" if getattr(error, "file", "") else ""
+    )
+    text = (
+        str(error)
+        if isinstance(error, (ScriptConsoleError, CallError))
+        else f"{type(error).__name__}: {error}"
+    )
     return text.partition("\n")[0] + place

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sized
 
 LIMIT = 200
 ITEMS = 12
@@ -25,11 +28,11 @@ def summarize(value: Any, limit: int = LIMIT, depth: int = 2) -> str:
 def size_of(value: Any) -> int | None:
     """Number of items of a built-in container or string; None for anything else."""
     kinds = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
-    return len(value) if isinstance(value, kinds) else None
+    return len(cast("Sized", value)) if isinstance(value, kinds) else None
 
 
 def _summary(value: Any, limit: int, depth: int) -> str:
-    kind = type(value)
+    kind = cast("type[Any]", type(value))
     if kind is int and value.bit_length() > 4 * limit:
         return f"<int of {value.bit_length()} bits>"
     if kind in _SCALARS:
@@ -55,7 +58,8 @@ def _container(value: Any, kind: type, limit: int, depth: int) -> str:
     used = 0
     # A copy of a few items: the script may change the container while its thread has the GIL.
     try:
-        head = list(islice(value.items() if kind is dict else value, ITEMS))
+        items: Iterable[Any] = value.items() if kind is dict else value
+        head = list(islice(items, ITEMS))
     except RuntimeError:  # changed its size just then
         return f"{opening}…{closing}"
     for item in head:
@@ -75,8 +79,10 @@ def _container(value: Any, kind: type, limit: int, depth: int) -> str:
 
 
 def _object(value: Any, kind: type, limit: int, depth: int) -> str:
-    fields = getattr(value, "__dict__", None) if kind.__dictoffset__ else None
-    if not isinstance(fields, dict) or not fields or depth <= 0:
+    found = getattr(value, "__dict__", None) if kind.__dictoffset__ else None
+    if not isinstance(found, dict) or not found or depth <= 0:
         return f"<{kind.__qualname__}>"
-    shown = [f"{name}={_summary(item, limit, depth - 1)}" for name, item in list(islice(fields.items(), ITEMS))]
+    fields = cast("dict[Any, Any]", found)
+    head = list(islice(fields.items(), ITEMS))
+    shown = [f"{name}={_summary(item, limit, depth - 1)}" for name, item in head]
     return f"{kind.__qualname__}({', '.join(shown)}{', …' if len(fields) > ITEMS else ''})"

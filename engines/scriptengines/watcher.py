@@ -42,6 +42,7 @@ class Watcher(FileSystemEventHandler):
             self._observer.schedule(self, str(path.parent), recursive=False)
 
     def on_any_event(self, event: FileSystemEvent) -> None:
+        """For watchdog, on its thread: note which watched files an event is about."""
         if event.is_directory or event.event_type not in _KINDS:
             return
         for name in (event.src_path, event.dest_path):

@@ -5,7 +5,40 @@ Everything that needs C lives here; what a script is and may do is the business 
 
 from __future__ import annotations
 
-from ._native import Cell, Feed, Function, Interpreter, Reference, RunLock
+from ._native import (
+    Cell,
+    Feed,
+    Function,
+    Interpreter,
+    LuaGuard,
+    NativeFunction,
+    NativeLibrary,
+    Reference,
+    RunLock,
+    bind,
+    bind_lua,
+    bind_native,
+    call_unlocked,
+    interpreter_id,
+    set_loop,
+)
 from .errors import RemoteFrame
 
-__all__ = ["Cell", "Feed", "Function", "Interpreter", "Reference", "RemoteFrame", "RunLock"]
+__all__ = [
+    "Cell",
+    "Feed",
+    "Function",
+    "Interpreter",
+    "LuaGuard",
+    "NativeFunction",
+    "NativeLibrary",
+    "Reference",
+    "RemoteFrame",
+    "RunLock",
+    "bind",
+    "bind_lua",
+    "bind_native",
+    "call_unlocked",
+    "interpreter_id",
+    "set_loop",
+]

@@ -72,7 +72,7 @@ class Feed:
     @property
     def busy_count(self) -> int:
         """Scripts that have something pending."""
-    def push(self, kind: int, script: int, payload: object) -> bool:
+    def push(self, kind: int, script: int, payload: object, *, urgent: bool = False) -> bool:
         """Report; False when it was dropped. Never waits."""
     def take(self, limit: int) -> list[tuple[int, int, float, Any]]:
         """At most `limit` reports, oldest first: (kind, script, seconds since the epoch, payload)."""
@@ -139,11 +139,16 @@ class LuaGuard:
     """Stops what runs in one Lua state; see luaguard.h."""
 
     def __init__(self, lock: RunLock) -> None: ...
-    def install(self, runtime: object) -> None:
-        """Attach to a lupa LuaRuntime; once."""
+    def install(self, runtime: object) -> bool:
+        """Attach to a lupa LuaRuntime; once. False when its Lua cannot load libraries: then it must poll."""
+    def is_target(self) -> bool:
+        """Whether the call running now is to stop; for polling."""
     @property
     def depth(self) -> int:
         """Calls under way on the thread that holds the run lock."""
+    @property
+    def stopped_at(self) -> tuple[bytes, int] | None:
+        """Chunk name and line where the last call was stopped, if that is known."""
     def enter(self) -> None:
         """Before a call into the state."""
     def leave(self) -> None:
@@ -207,13 +212,21 @@ class NativeFunction:
     def __call__(self, *args: Any) -> Any: ...
 
 def call_unlocked(reference: object, *args: Any) -> Any:
-    """Call through a Reference without the run lock of the script: to look, or to start what takes it itself."""
+    """Call through a Reference without the script's run lock: to look, or to start what takes it itself."""
 
 def bind(function: Function, target: object) -> None:
     """Bind a Function to a Reference or to any other callable."""
 
 def bind_lua(function: Function, fast: object, slow: object, lock: RunLock, guard: LuaGuard) -> None:
-    """Bind a Function to a Lua function; `slow` takes whatever is not a plain scalar, `slow.finish` its results."""
+    """Bind a Function to a Lua function.
+
+    Args:
+        function: The handle.
+        fast: The function, as lupa gives it.
+        slow: Takes whatever is not a plain scalar, its `finish` the results that are none.
+        lock: Run lock of the script.
+        guard: Of the Lua state.
+    """
 
 def bind_native(function: Function, target: NativeFunction) -> None:
     """Bind a Function to a NativeFunction."""

@@ -55,6 +55,7 @@ cdef extern from "interp.h":
     void sc_interp_set_lock(sc_interp *interp, sc_runlock *lock)
     sc_interp *sc_interp_create() except NULL
     int sc_interp_end(sc_interp *interp, double seconds)
+    void sc_interp_too_late()
     int sc_interp_interrupt(sc_interp *here, sc_interp *there)
     int sc_interp_run(sc_interp *here, sc_interp *there, const char *code) except -1
     object sc_interp_import(sc_interp *here, sc_interp *there, const char *module, const char *attribute)
@@ -76,7 +77,7 @@ cdef extern from "feed.h":
     sc_feed *sc_feed_new(size_t capacity, int wake)
     void sc_feed_retain(sc_feed *feed)
     void sc_feed_drop(sc_feed *feed)
-    int sc_feed_push(sc_feed *feed, uint32_t kind, uint32_t script, const sc_value *payload)
+    int sc_feed_push(sc_feed *feed, uint32_t kind, uint32_t script, const sc_value *payload, int urgent)
     sc_report *sc_feed_take(sc_feed *feed, size_t limit)
     unsigned long sc_feed_dropped(sc_feed *feed)
     void sc_feed_busy(sc_feed *feed, int change)
@@ -159,6 +160,7 @@ cdef class RunLock:
     def give_up(self):
         if not sc_runlock_held(self.lock):
             raise RuntimeError(f"the run lock of {self.name} is not held by this thread")
+        sc_interp_too_late()
         return sc_runlock_give_up(self.lock)
 
     def restore(self, unsigned depth):
@@ -210,14 +212,14 @@ cdef class Feed:
     def busy_count(self):
         return sc_feed_busy_count(self.feed)
 
-    def push(self, uint32_t kind, uint32_t script, payload):
+    def push(self, uint32_t kind, uint32_t script, payload, *, bint urgent=False):
         cdef sc_arena arena
         cdef sc_value value
         cdef int stored
         sc_arena_init(&arena)
         try:
             sc_encode(&arena, sc_interp_current(), payload, 0, &value)
-            stored = sc_feed_push(self.feed, kind, script, &value)
+            stored = sc_feed_push(self.feed, kind, script, &value, urgent)
         finally:
             sc_kept_release(&arena)
             sc_arena_free(&arena)

@@ -1,14 +1,14 @@
 """Every error of scriptconsole, and how an exception travels from one runtime to another.
 
-`describe` turns an exception into plain values on the side where it was raised; `rebuild` makes the error that the
-caller sees, with the frames of both sides in call order.
+`describe` turns an exception into plain values on the side where it was raised; `rebuild` makes the error
+that the caller sees, with the frames of both sides in call order.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -146,10 +146,15 @@ class UnknownFunction(ScriptConsoleError, AttributeError):
 
 
 class ScriptInterrupt(BaseException):
-    """Raised inside a Python script to stop it; a BaseException, so that `except Exception` lets it through."""
+    """Raised in a Python script to stop it; a BaseException, so that `except Exception` lets it through."""
 
 
-_CODES: dict[int, type[ScriptConsoleError]] = {1: CrossingError, 2: ScriptClosed, 3: CallCycleError, 4: ScriptBusy}
+_CODES: dict[int, type[ScriptConsoleError]] = {
+    1: CrossingError,
+    2: ScriptClosed,
+    3: CallCycleError,
+    4: ScriptBusy,
+}
 _BY_NAME: dict[str, type[ScriptConsoleError]] = {
     cls.__name__: cls
     for cls in (
@@ -239,28 +244,39 @@ def _text_of(error: BaseException) -> str:
         return f"<no message: __str__ raised {type(second).__name__}>"
 
 
-def rebuild(description: tuple[object, ...]) -> BaseException:
+def rebuild(description: tuple[Any, ...]) -> BaseException:
     """The error to raise for what `describe` told.
 
     Returns:
-        An error of this project under its own type; `Interrupted` for a stopped script; for all others a `CallError`.
+        An error of this project under its own type; `Interrupted` for a stopped script; for all others a
+        `CallError`.
     """
     name, text = str(description[0]), str(description[1])
     if len(description) == 2:
         return CallError(text, remote_type=name)
     _, _, notes, frames, cause, detail = description
-    stack = [RemoteFrame(*frame) for frame in frames]  # type: ignore[attr-defined]
+    stack = [_with_source(RemoteFrame(*frame)) for frame in frames]
     if name in ("ScriptInterrupt", "KeyboardInterrupt"):
         error: ScriptConsoleError = Interrupted(text or "the script was interrupted", frames=stack)
     elif name in _BY_NAME:
         error = _BY_NAME[name](text, frames=stack, detail=str(detail))
     else:
-        error = CallError(text, remote_type=name, frames=stack, notes=list(notes), detail=str(detail))  # type: ignore[call-overload]
+        error = CallError(text, remote_type=name, frames=stack, notes=list(notes), detail=str(detail))
     if stack and not error.file:
         error.file, error.line = stack[-1].file, stack[-1].line
     if isinstance(cause, tuple):
-        error.__cause__ = rebuild(cause)
+        error.__cause__ = rebuild(cast("tuple[Any, ...]", cause))
     return error
+
+
+def _with_source(frame: RemoteFrame) -> RemoteFrame:
+    """Native frames know file and line only."""
+    if frame.source or frame.language != "native" or not frame.line:
+        return frame
+    import linecache
+
+    linecache.checkcache(frame.file)
+    return frame._replace(source=linecache.getline(frame.file, frame.line).strip())
 
 
 def format_frames(frames: Iterable[RemoteFrame]) -> str:
@@ -284,7 +300,9 @@ def format_error(error: BaseException) -> str:
     if frames:
         parts.append("Traceback (most recent call last):")
         parts.append(format_frames(frames))
-    parts.append(str(error) if isinstance(error, ScriptConsoleError) else f"{type(error).__name__}: {_text_of(error)}")
+    parts.append(
+        str(error) if isinstance(error, ScriptConsoleError) else f"{type(error).__name__}: {_text_of(error)}"
+    )
     notes = error.notes if isinstance(error, CallError) else getattr(error, "__notes__", ())
     parts.extend(str(note) for note in notes)
     if isinstance(error, ScriptConsoleError) and error.detail:

@@ -88,9 +88,9 @@ static sc_report *make_report(const sc_value *payload) {
     return report;
 }
 
-int sc_feed_push(sc_feed *feed, uint32_t kind, uint32_t script, const sc_value *payload) {
+int sc_feed_push(sc_feed *feed, uint32_t kind, uint32_t script, const sc_value *payload, int urgent) {
     struct timespec now;
-    if (feed->count >= feed->capacity) { /* read without the mutex: off by a few is good enough */
+    if (feed->count >= (urgent ? 2 * feed->capacity : feed->capacity)) { /* read without the mutex: off by a few is good enough */
         atomic_fetch_add(&feed->dropped, 1);
         return 0;
     }

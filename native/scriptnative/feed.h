@@ -24,8 +24,9 @@ sc_feed *sc_feed_new(size_t capacity, int wake);
 void sc_feed_retain(sc_feed *feed);
 void sc_feed_drop(sc_feed *feed);
 
-/* 1 stored, 0 dropped because full, -1 without memory. The payload must hold no references. */
-int sc_feed_push(sc_feed *feed, uint32_t kind, uint32_t script, const sc_value *payload);
+/* 1 stored, 0 dropped because full, -1 without memory. An urgent report finds room for twice as long.
+ * The payload must hold no references. */
+int sc_feed_push(sc_feed *feed, uint32_t kind, uint32_t script, const sc_value *payload, int urgent);
 
 /* Take at most `limit` reports, oldest first; free each with free(). */
 sc_report *sc_feed_take(sc_feed *feed, size_t limit);

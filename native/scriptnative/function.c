@@ -121,6 +121,9 @@ PyObject *sc_reference_call(sc_interp *here, sc_ref *ref, PyObject *const *args,
         sc_lock_status status = sc_visit_begin(&visit, there, locked);
         if (status == SC_LOCK_OK && is_stale(fresh)) {
             sc_visit_end(&visit);
+        } else if (status == SC_LOCK_OK && ref->tenant != NULL && ref->tenant != atomic_load(&there->lock)) {
+            sc_visit_end(&visit);
+            sc_raise_refused_by(here, SC_LOCK_CLOSED, sc_runlock_name(ref->tenant));
         } else if (status == SC_LOCK_OK) {
             run_inside(&call, there, ref->object);
             sc_visit_end(&visit);

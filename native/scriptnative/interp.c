@@ -365,6 +365,15 @@ static int interrupt_holder(sc_interp *there, unsigned long holder) {
     return sent;
 }
 
+void sc_interp_too_late(void) {
+    PyThreadState *state = PyThreadState_Get();
+    for (sc_thread *seat = seats; seat != NULL; seat = seat->next_of_thread) {
+        if (seat->state != state || !seat->interrupted) continue;
+        seat->interrupted = 0;
+        PyThreadState_SetAsyncExc((unsigned long)seat->thread, NULL);
+    }
+}
+
 int sc_interp_interrupt(sc_interp *here, sc_interp *there) {
     sc_visit visit;
     unsigned long holder = 0;
@@ -395,6 +404,8 @@ sc_ref *sc_ref_new(sc_interp *here, PyObject *object) {
     ref->home = here;
     ref->object = Py_NewRef(object);
     ref->callable = PyCallable_Check(object);
+    ref->tenant = atomic_load(&here->lock);
+    if (ref->tenant != NULL) sc_runlock_retain(ref->tenant);
     return ref;
 }
 
@@ -409,6 +420,7 @@ void sc_ref_release(sc_ref *ref) {
         held->next = atomic_load(&home->pending);
         while (!atomic_compare_exchange_weak(&home->pending, &held->next, held)) {}
     }
+    if (ref->tenant != NULL) sc_runlock_drop(ref->tenant);
     free(ref);
     sc_interp_drop(home);
 }

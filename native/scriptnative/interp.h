@@ -40,6 +40,7 @@ struct sc_ref {
     atomic_long count;
     sc_interp *home;
     PyObject *object;
+    sc_runlock *tenant; /* run lock of the script it is from: the interpreter may have another one later; NULL: of none */
     int callable;
 };
 
@@ -79,6 +80,9 @@ typedef struct sc_visit {
 /* Attach to `to`, taking its run lock if `locked`. SC_LOCK_OK, or why not (then nothing has changed). */
 sc_lock_status sc_visit_begin(sc_visit *visit, sc_interp *to, int locked);
 void sc_visit_end(sc_visit *visit);
+
+/* The thread stops executing the script for now: an interrupt that has not arrived yet must not hit what it does next. */
+void sc_interp_too_late(void);
 
 /* Raise the interrupt in the thread that runs the script: 1; 0 when nothing runs. Waits for the GIL of `there`. */
 int sc_interp_interrupt(sc_interp *here, sc_interp *there);

@@ -187,10 +187,17 @@ int sc_guard_interrupt(sc_guard *guard, const char *reason) {
     uint64_t serial = atomic_load_explicit(&guard->serial, memory_order_acquire);
     if (serial == 0) return 0;
     pthread_mutex_lock(&guard->mutex);
-    strncpy(guard->reason, reason, sizeof guard->reason - 1);
+    /* One signal a call: they queue, and a thread that is sent them as fast as it handles them gets nowhere. */
+    int sent = atomic_load_explicit(&guard->target, memory_order_relaxed) == serial;
+    if (!sent) {
+        strncpy(guard->reason, reason, sizeof guard->reason - 1);
+        atomic_store_explicit(&guard->target, serial, memory_order_release);
+        /* A state that could not be attached to polls is_target instead. */
+        sent = guard->bottom.state == NULL || sc_runlock_signal_holder(guard->lock, SIGRTMIN + 4, NULL);
+        if (!sent) atomic_store_explicit(&guard->target, 0, memory_order_relaxed);
+    }
     pthread_mutex_unlock(&guard->mutex);
-    atomic_store_explicit(&guard->target, serial, memory_order_release);
-    return sc_runlock_signal_holder(guard->lock, SIGRTMIN + 4, NULL);
+    return sent;
 }
 
 int sc_guard_was_interrupted(sc_guard *guard, char reason[SC_REASON_SIZE]) {

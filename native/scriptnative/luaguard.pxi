@@ -38,15 +38,20 @@ cdef class LuaGuard:
         cdef const char *problem = NULL
         library = _os_fsencode(_sys.modules[type(runtime).__module__].__file__)
         if sc_lua_resolve(library, &problem) != 0:
-            raise ImportError(f"cannot use the Lua of {library.decode(errors='replace')}: {problem.decode()}")
+            return False
         attach = runtime.eval(b"package.loadlib(...)", _os_fsencode(__file__), b"sc_luaguard_open")
         if not callable(attach):
-            raise ImportError(f"Lua cannot load {__file__}: {attach[1].decode(errors='replace')}")
+            return False
         sc_guard_offer(self.guard)
         try:
             attach()
         finally:
             sc_guard_offer(NULL)
+        return True
+
+    def is_target(self):
+        cdef char reason[SC_REASON_SIZE]
+        return bool(self.guard.depth != 0 and sc_guard_was_interrupted(self.guard, reason))
 
     @property
     def depth(self):

@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 LIMIT = 60.0
@@ -39,6 +41,11 @@ class Run:
         return self.out.splitlines()
 
 
+def open_bug(reason: str) -> pytest.MarkDecorator:
+    """Mark what shall be so, and is not yet."""
+    return pytest.mark.xfail(reason=reason, strict=False)
+
+
 def command(*arguments: str | Path) -> list[str]:
     return [sys.executable, "-m", "scriptconsole", *map(str, arguments)]
 
@@ -64,8 +71,13 @@ def batch(*arguments: str | Path, cwd: Path | None = None) -> Run:
     return run("--batch", *arguments, cwd=cwd)
 
 
-def interrupted(*arguments: str | Path) -> Run:
-    """Run `scriptconsole --batch`, press Ctrl-C once it has printed a line, and wait for its end."""
+def interrupted(*arguments: str | Path, again: bool = False) -> Run:
+    """Run `scriptconsole --batch`, press Ctrl-C once it has printed a line, and wait for its end.
+
+    Args:
+        arguments: Of the command line.
+        again: Press it a second time as soon as the first was heard.
+    """
     child = subprocess.Popen(
         command("--batch", *arguments),
         stdout=subprocess.PIPE,
@@ -79,8 +91,13 @@ def interrupted(*arguments: str | Path) -> Run:
         first = child.stdout.readline()
         started = time.monotonic()
         child.send_signal(signal.SIGINT)
+        heard = b""
+        if again:
+            assert child.stderr is not None
+            heard = child.stderr.readline()
+            child.send_signal(signal.SIGINT)
         out, err = child.communicate()
-        return Run(child.returncode, _text(first + out), _text(err), time.monotonic() - started)
+        return Run(child.returncode, _text(first + out), _text(heard + err), time.monotonic() - started)
     finally:
         killer.cancel()
 

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scriptengines import Session
-
 from tests.bench.harness import Result, Unavailable, alternate, bench, compare_calls, resident_bytes
 
 if TYPE_CHECKING:
@@ -145,7 +144,10 @@ def _parallel(first: tuple[str, str], second: tuple[str, str]) -> Result:
         sizes = [_size_for(handle, 0.15) for handle in handles]
 
         def both() -> float:
-            threads = [threading.Thread(target=handle, args=(size,)) for handle, size in zip(handles, sizes, strict=True)]
+            threads = [
+                threading.Thread(target=handle, args=(size,))
+                for handle, size in zip(handles, sizes, strict=True)
+            ]
             start = time.perf_counter()
             for thread in threads:
                 thread.start()

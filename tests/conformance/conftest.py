@@ -55,7 +55,9 @@ def load(session: Session, save: Callable[..., Path]) -> Load:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "behaviour(name): what every engine does, unless EXCEPTIONS says why not")
+    config.addinivalue_line(
+        "markers", "behaviour(name): what every engine does, unless EXCEPTIONS says why not"
+    )
 
 
 def _engines(item: pytest.Item) -> list[str]:

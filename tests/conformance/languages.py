@@ -10,12 +10,22 @@ from . import sources_lua, sources_native, sources_python
 EXCEPTIONS = {
     ("lua", "keyword arguments"): "Lua functions have no named parameters; pass a table",
     ("native", "keyword arguments"): "C functions have no named parameters; pass a dict",
-    ("native", "result cycles are named"): "C structs have no identity: a cycle is a value of too many levels",
+    (
+        "native",
+        "result cycles are named",
+    ): "C structs have no identity: a cycle is a value of too many levels",
     ("native", "evaluate"): "C cannot be compiled in a running module; evaluate reads variables by name",
     ("native", "execute"): "C cannot be compiled in a running module; execute takes assignments to variables",
     ("native", "log levels"): "the C interface passes no keyword arguments; sc_log writes at level info",
-    ("native", "interrupt"): "running C code cannot be stopped without killing the process; interrupt returns False",
+    (
+        "native",
+        "interrupt",
+    ): "running C code cannot be stopped without killing the process; interrupt returns False",
     ("native", "call timeout"): "running C code cannot be stopped; the call lasts until the function returns",
+    (
+        "native",
+        "reload interrupts a runaway",
+    ): "running C code cannot be stopped; the reload is refused as busy",
     ("native", "timeout at load"): "running C code cannot be stopped; load lasts until the callback returns",
 }
 """(engine, behaviour) -> why it is not there."""

@@ -14,7 +14,9 @@ _OPENING = r"static int \1(sc_ctx *ctx, const sc_value *args, size_t n, sc_value
 
 def module(body: str) -> str:
     """A whole C file for the shorthand above; keeps the number of each line."""
-    exports = "".join(f'{{"{name}", {name}, {s or 0}, {doc or 0}}}, ' for name, s, doc in _EXPORT.findall(body))
+    exports = "".join(
+        f'{{"{name}", {name}, {s or 0}, {doc or 0}}}, ' for name, s, doc in _EXPORT.findall(body)
+    )
     variables = "".join(f"{{{row}}}, " for row in _VARIABLE.findall(body))
     table = f"static const sc_variable variables[] = {{{variables}{{0}}}};\n" if variables else ""
     load = "load" if "static int load(" in body else "0"

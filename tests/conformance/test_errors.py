@@ -57,7 +57,9 @@ def test_a_script_calls_another(session: Session, load: Load, other: Language) -
 
 
 @behaviour("cross-script error")
-def test_an_error_shows_both_scripts_in_call_order(session: Session, load: Load, language: Language, other: Language):
+def test_an_error_shows_both_scripts_in_call_order(
+    session: Session, load: Load, language: Language, other: Language
+):
     caller = load("forward", alias="caller").path
     called = load("forward", alias="called", language=other).path
     with pytest.raises(CallError) as caught:

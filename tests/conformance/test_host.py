@@ -74,7 +74,9 @@ def test_a_cleared_timer_does_not_fire(load: Load, log: Log) -> None:
 
 
 @behaviour("timers are shown")
-def test_timers_appear_in_the_frame_and_can_be_cancelled_there(session: Session, load: Load, log: Log) -> None:
+def test_timers_appear_in_the_frame_and_can_be_cancelled_there(
+    session: Session, load: Load, log: Log
+) -> None:
     load("timers").call("start", 60_000)
     log.until(lambda: session.frame().timers)
     [timer] = session.frame().timers
@@ -113,7 +115,9 @@ def test_what_a_script_prints_is_output(load: Load, log: Log) -> None:
 
 
 @behaviour("hooks")
-def test_a_hook_reaches_all_subscribers_by_priority_then_age(session: Session, load: Load, log: Log, language: Language):
+def test_a_hook_reaches_all_subscribers_by_priority_then_age(
+    session: Session, load: Load, log: Log, language: Language
+):
     for alias, priority in (("low", 0), ("high", 10), ("low-too", 0), ("middle", 5)):
         load("hooks", alias=alias).call("subscribe", priority)
     assert session.emit("paint", "red") == 4
@@ -122,7 +126,9 @@ def test_a_hook_reaches_all_subscribers_by_priority_then_age(session: Session, l
 
 
 @behaviour("hooks")
-def test_a_script_emits_to_a_script_of_any_language(session: Session, load: Load, log: Log, other: Language) -> None:
+def test_a_script_emits_to_a_script_of_any_language(
+    session: Session, load: Load, log: Log, other: Language
+) -> None:
     load("hooks", alias="painter")
     load("hooks", alias="viewer", language=other).call("subscribe", 0)
     assert session.call("painter", "emit", "blue") == 1
@@ -222,7 +228,9 @@ def test_a_script_connects_sends_receives_and_closes(load: Load, log: Log, echo_
 
 
 @behaviour("tcp client")
-def test_a_refused_connection_is_told_to_the_script(load: Load, log: Log, free_port: Callable[[], int]) -> None:
+def test_a_refused_connection_is_told_to_the_script(
+    load: Load, log: Log, free_port: Callable[[], int]
+) -> None:
     load("client").call("connect", free_port())
     log.drain()
     [line] = log.lines("it")

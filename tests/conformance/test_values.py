@@ -127,7 +127,9 @@ def test_what_a_script_makes_arrives_as_documented(session, write, language: Lan
     from .sources_native import module
 
     text = "".join(_maker(language, name) for name in MADE)
-    script = session.load(write(f"it{language.suffix}", module(C_DATA + text) if language.engine == "native" else text))
+    script = session.load(
+        write(f"it{language.suffix}", module(C_DATA + text) if language.engine == "native" else text)
+    )
     for name, (*_, expected) in MADE.items():
         assert same(script.call(name), expected), name
 

@@ -7,9 +7,9 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scriptnative._native import RunLock
 
 from scriptengines.lua.state import LuaState
+from scriptnative import RunLock
 from scriptnative.errors import CallError, LoadError, ScriptClosed, UnknownFunction
 
 if TYPE_CHECKING:

@@ -4,10 +4,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from scriptnative._native import RunLock
 
 from scriptengines.lua.state import LuaState
 from scriptengines.lua.values import LuaCallable, LuaReference
+from scriptnative import RunLock
 from scriptnative.errors import CrossingError
 
 if TYPE_CHECKING:

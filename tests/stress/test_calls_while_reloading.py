@@ -8,9 +8,9 @@ import time
 from pathlib import Path
 
 import pytest
+
 from scriptengines import Session
 from scriptengines.errors import CallCycleError, CallError, ScriptBusy, UnknownFunction
-
 from tests.bench.harness import resident_bytes
 
 SECONDS = float(os.environ.get("STRESS_SECONDS", "20"))
@@ -53,7 +53,9 @@ SC_MODULE(module)
 VALUES = [None, True, 7, 2.5, "é\0", [1, [2, {"k": "v"}]], "x" * 5000]
 
 
-def _caller(session: Session, aliases: list[str], stop: threading.Event, counts: dict[str, int], wrong: list[object]) -> None:
+def _caller(
+    session: Session, aliases: list[str], stop: threading.Event, counts: dict[str, int], wrong: list[object]
+) -> None:
     number = 0
     handles = {alias: session.script(alias).function("double") for alias in aliases}
     while not stop.is_set():
@@ -81,7 +83,16 @@ def _caller(session: Session, aliases: list[str], stop: threading.Event, counts:
 @pytest.mark.stress
 @pytest.mark.timeout(SECONDS + 60)
 def test_no_deadlock_no_wrong_answer_bounded_memory(tmp_path: Path) -> None:
-    sources = [(".py", PYTHON), (".lua", LUA), (".c", C), (".py", PYTHON), (".lua", LUA), (".py", PYTHON), (".lua", LUA), (".c", C)]
+    sources = [
+        (".py", PYTHON),
+        (".lua", LUA),
+        (".c", C),
+        (".py", PYTHON),
+        (".lua", LUA),
+        (".py", PYTHON),
+        (".lua", LUA),
+        (".c", C),
+    ]
     with Session(batch=True) as session:
         for number, (suffix, text) in enumerate(sources):
             path = tmp_path / f"s{number}{suffix}"
@@ -90,7 +101,9 @@ def test_no_deadlock_no_wrong_answer_bounded_memory(tmp_path: Path) -> None:
         aliases = [script.alias for script in session.scripts]
         stop, wrong = threading.Event(), list[object]()
         counts = {"calls": 0, "cycles": 0}
-        callers = [threading.Thread(target=_caller, args=(session, aliases, stop, counts, wrong)) for _ in range(8)]
+        callers = [
+            threading.Thread(target=_caller, args=(session, aliases, stop, counts, wrong)) for _ in range(8)
+        ]
         for caller in callers:
             caller.start()
         deadline, before, reloads = time.monotonic() + SECONDS, 0, 0
@@ -106,5 +119,7 @@ def test_no_deadlock_no_wrong_answer_bounded_memory(tmp_path: Path) -> None:
         assert not wrong[:5]
         assert not any(caller.is_alive() for caller in callers)
         grown = (resident_bytes() - before) / 1e6 if before else 0.0
-        print(f"{counts['calls']} rounds, {counts['cycles']} cycles refused, {reloads} reloads, {grown:.1f} MB grown")
+        print(
+            f"{counts['calls']} rounds, {counts['cycles']} cycles refused, {reloads} reloads, {grown:.1f} MB grown"
+        )
         assert grown < 60

@@ -5,20 +5,20 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from scriptnative import _native
+from scriptengines.engine import Engine
+from scriptengines.errors import UnknownFunction, did_you_mean
+from scriptengines.host import FUNCTIONS
+from scriptengines.local import LocalRuntime
+from scriptengines.reports import LineWriter
+from scriptnative import bind_lua
 
-from ..engine import Engine
-from ..errors import UnknownFunction, did_you_mean
-from ..host import FUNCTIONS
-from ..local import LocalRuntime
-from ..reports import LineWriter
 from .state import LuaState
 
 if TYPE_CHECKING:
+    from scriptengines.engine import Context, Runtime, Source, VariableRow
+    from scriptengines.view import FunctionInfo
     from scriptnative import Function
 
-    from ..engine import Context, Runtime, Source, VariableRow
-    from ..view import FunctionInfo
 
 class LuaEntry:
     """The general way into a Lua function, for what the fast one in C does not take.
@@ -84,7 +84,7 @@ class LuaRuntime(LocalRuntime):
             hint = did_you_mean(function.name, [known.name for known in self.functions()])
             path = str(self.source.path)
             raise UnknownFunction(f'no function "{function.name}" in {path}.{hint}', file=path)
-        _native.bind_lua(function, found, LuaEntry(self.state, found), self.context.lock, self.state.guard)
+        bind_lua(function, found, LuaEntry(self.state, found), self.context.lock, self.state.guard)
 
     def functions(self) -> list[FunctionInfo]:
         return self.state.functions()

@@ -14,9 +14,8 @@ from functools import cache, partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from scriptnative._native import LuaGuard
-
 from scriptengines.view import FunctionInfo
+from scriptnative import LuaGuard
 from scriptnative.errors import (
     CrossingError,
     ScriptClosed,
@@ -82,7 +81,8 @@ class LuaState:
         )
         python = (*(partial(write, sink, stream) for stream in ("stdout", "stderr")), stop)
         with lock:
-            self.guard.install(runtime)
+            if not self.guard.install(runtime):
+                runtime.execute(_read("poll.lua"), self.guard.is_target, name=_OWN)
             prelude = runtime.execute(
                 _read("prelude.lua"),
                 FAIL,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from typing import Any
 
@@ -53,11 +54,20 @@ class Sources:
     def frames_of_traceback(self, text: str) -> list[RemoteFrame]:
         """Frames of a text that debug.traceback made, outermost first."""
         found = [
-            self.frame(file, int(line), "<module>" if main else name or "<function>")
+            self.frame(self._whole(file), int(line), "<module>" if main else name or "<function>")
             for file, line, main, name in _TRACEBACK_LINE.findall(text)
             if file != _OWN
         ]
         return found[::-1]
+
+    def _whole(self, file: str) -> str:
+        """The path that Lua cut to 60 characters, if it is one of the script or of a module beside it."""
+        if not file.startswith("..."):
+            return file
+        name = file.rpartition("/")[2]
+        beside = (os.path.join(os.path.dirname(known), name) for known in list(self._lines))
+        paths = (path for path in (*self._lines, *beside) if path.endswith(file[3:]) and os.path.isfile(path))
+        return next(paths, file)
 
     def comment_above(self, path: str, line: int) -> str:
         """Text of the comment lines directly above a line."""

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from scriptnative import _native
+from scriptengines.engine import Engine
+from scriptengines.errors import ScriptConsoleError
+from scriptengines.host import FUNCTIONS
+from scriptengines.local import LocalRuntime
+from scriptengines.locations import compiled_modules
+from scriptnative import bind_native
 
-from ..engine import Engine
-from ..errors import ScriptConsoleError
-from ..host import FUNCTIONS
-from ..local import LocalRuntime
-from ..locations import compiled_modules
 from .compiler import compile_module, stage
 from .library import NativeModule
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scriptengines.engine import Context, Runtime, Source, VariableRow
+    from scriptengines.view import FunctionInfo
     from scriptnative import Function
-
-    from ..engine import Context, Runtime, Source, VariableRow
-    from ..view import FunctionInfo
 
 CLOSE_LIMIT = 2.0
 """Seconds that a running call gets before its library is left open."""
@@ -55,11 +54,13 @@ class NativeRuntime(LocalRuntime):
 
     def _host_functions(self) -> dict[str, Callable[..., Any]]:
         state = self.host.state
-        offered = {name: getattr(self.host, name) for name in (*FUNCTIONS, "print")}
+        offered: dict[str, Callable[..., Any]] = {
+            name: getattr(self.host, name) for name in (*FUNCTIONS, "print")
+        }
         offered["state_get"] = state.get
         offered["state_set"] = state.__setitem__
-        offered["tcp_send"] = lambda connection, payload: connection.send(payload)
-        offered["tcp_close"] = lambda connection: connection.close()
+        offered["tcp_send"] = _tcp_send
+        offered["tcp_close"] = _tcp_close
         return offered
 
     def _ask_host(self, name: str, args: tuple[Any, ...]) -> Any:
@@ -85,7 +86,7 @@ class NativeRuntime(LocalRuntime):
             )
 
     def bind(self, function: Function) -> None:
-        _native.bind_native(function, self.module.function(function.name))
+        bind_native(function, self.module.function(function.name))
 
     def functions(self) -> list[FunctionInfo]:
         return self.module.functions()
@@ -95,18 +96,19 @@ class NativeRuntime(LocalRuntime):
         return rows
 
     def get(self, path: tuple[str | int, ...]) -> Any:
-        found: Any = self.module.library.get(path[0])
+        found: Any = self.module.library.get(cast("str", path[0]))
         for step in path[1:]:
             found = found[step]
         return found
 
     def set(self, path: tuple[str | int, ...], value: Any) -> None:
+        name = cast("str", path[0])
         if len(path) == 1:
-            self.module.library.set(path[0], value)
+            self.module.library.set(name, value)
             return
         whole = list(self.get(path[:1]))
         whole[int(path[1])] = value
-        self.module.library.set(path[0], whole)
+        self.module.library.set(name, whole)
 
     def evaluate(self, expression: str) -> Any:
         return self.get((expression.strip(),))
@@ -137,3 +139,11 @@ class NativeEngine(Engine):
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:
         assert previous is None or isinstance(previous, NativeRuntime)
         return NativeRuntime(source, context, previous)
+
+
+def _tcp_send(connection: Any, payload: Any) -> None:
+    connection.send(payload)
+
+
+def _tcp_close(connection: Any) -> None:
+    connection.close()

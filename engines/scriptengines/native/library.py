@@ -11,9 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from scriptnative._native import NativeFunction, NativeLibrary, RunLock
-
 from scriptengines.view import FunctionInfo
+from scriptnative import NativeFunction, NativeLibrary, RunLock
 
 _LETTERS = {
     "l": "integer",

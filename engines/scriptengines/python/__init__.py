@@ -10,18 +10,16 @@ import sys
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from scriptnative import Interpreter, _native
-
-from ..engine import Engine, Runtime, Sample
-from ..errors import LoadError, ScriptConsoleError
-from ..view import FunctionInfo
+from scriptengines.engine import Engine, Runtime, Sample
+from scriptengines.errors import LoadError, ScriptClosed, ScriptConsoleError
+from scriptengines.view import FunctionInfo
+from scriptnative import Interpreter, bind, call_unlocked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from scriptengines.engine import Context, Source
     from scriptnative import Function
-
-    from ..engine import Context, Source
 
 _BOOT = """
 import sys
@@ -40,7 +38,7 @@ class Chamber:
     def __init__(self) -> None:
         self.interpreter = Interpreter()
         self.interpreter.run(_BOOT.format(path=sys.path))
-        self._boot = self.interpreter.load("scriptengines.python.guest", "boot")
+        self._boot: Any = self.interpreter.load("scriptengines.python.guest", "boot")
         self.create: Callable[..., Any] | None = None
         self._vacate: Callable[..., Any] | None = None
 
@@ -61,8 +59,15 @@ class Chamber:
 
     def end(self) -> bool:
         """End the interpreter; False when threads are still inside."""
-        self._boot = self.create = self._vacate = None  # type: ignore[assignment]
+        self._boot = self.create = self._vacate = None
         return self.interpreter.end(END_LIMIT)
+
+
+class _Gone(dict[str, Any]):
+    """What a generation that has ended offers."""
+
+    def __missing__(self, name: str) -> Any:
+        raise ScriptClosed(f"it has ended, and cannot do {name} any more; load it again to use it")
 
 
 class PythonRuntime(Runtime):
@@ -75,6 +80,10 @@ class PythonRuntime(Runtime):
         self._engine = engine
         self._path = str(source.path)
         assert chamber.create is not None
+
+        def failed(description: tuple[Any, ...]) -> None:
+            self._fail(context, description)
+
         try:
             self._inside: dict[str, Any] = chamber.create(
                 self._path,
@@ -82,7 +91,7 @@ class PythonRuntime(Runtime):
                 source.arguments,
                 dict(context.bridge),
                 context.loaded,
-                lambda error: self._fail(context, error),
+                failed,
             )
         except ScriptConsoleError as error:
             raise _load_error(self._path, error) from None
@@ -93,28 +102,28 @@ class PythonRuntime(Runtime):
         context.failed(rebuild(description))
 
     def run(self) -> None:
-        _native.call_unlocked(self._inside["run"])
+        call_unlocked(self._inside["run"])
 
     def retire(self) -> None:
         self._inside["retire"]()
 
     def discard(self) -> None:
-        self._engine.generation_ended(self)
-        inside, self._inside = self._inside, {}
-        _native.call_unlocked(inside["discard"])
+        inside, self._inside = self._inside, _Gone()
+        if not self._engine.generation_ended(self):
+            call_unlocked(inside["discard"])
 
     def bind(self, function: Function) -> None:
-        _native.bind(function, self._inside["lookup"](function.name))
+        bind(function, self._inside["lookup"](function.name))
 
     def functions(self) -> list[FunctionInfo]:
-        return [FunctionInfo(*row) for row in _native.call_unlocked(self._inside["functions"])]
+        return [FunctionInfo(*row) for row in call_unlocked(self._inside["functions"])]
 
     def sample(self, limit: int) -> Sample | None:
-        return Sample(*_native.call_unlocked(self._inside["sample"], limit))
+        return Sample(*call_unlocked(self._inside["sample"], limit))
 
     @property
     def pending(self) -> bool:
-        return _native.call_unlocked(self._inside["pending"])
+        return call_unlocked(self._inside["pending"])
 
     def get(self, path: tuple[str | int, ...]) -> Any:
         return self._inside["get"](path)
@@ -129,7 +138,7 @@ class PythonRuntime(Runtime):
         self._inside["execute"](code)
 
     def complete(self, text: str, cursor: int) -> list[str]:
-        return _native.call_unlocked(self._inside["complete"], text, cursor)
+        return call_unlocked(self._inside["complete"], text, cursor)
 
     def interrupt(self, reason: str) -> bool:
         return self.chamber.interpreter.interrupt()
@@ -141,7 +150,7 @@ class PythonRuntime(Runtime):
         return self._inside["close_connection"](connection_id)
 
     def set_paused(self, paused: bool) -> None:
-        _native.call_unlocked(self._inside["set_paused"], paused)
+        call_unlocked(self._inside["set_paused"], paused)
 
 
 class PythonEngine(Engine):
@@ -171,9 +180,9 @@ class PythonEngine(Engine):
             self._release(chamber)
             raise
 
-    def generation_ended(self, runtime: PythonRuntime) -> None:
-        """A generation has been discarded; with the last one its interpreter is vacant."""
-        self._release(runtime.chamber)
+    def generation_ended(self, runtime: PythonRuntime) -> bool:
+        """A generation has ended; with the last one its interpreter is vacant, and this returns True."""
+        return self._release(runtime.chamber)
 
     def _take(self) -> Chamber:
         with self._mutex:
@@ -181,17 +190,18 @@ class PythonEngine(Engine):
                 return self._vacant.pop()
         return Chamber()
 
-    def _release(self, chamber: Chamber) -> None:
+    def _release(self, chamber: Chamber) -> bool:
         with self._mutex:
             self._generations[chamber] -= 1
             if self._generations[chamber]:
-                return
+                return False
             del self._generations[chamber]
         if chamber.move_out():
             with self._mutex:
                 self._vacant.append(chamber)
         else:
             self.abandoned += 1
+        return True
 
     def close(self) -> None:
         with self._mutex:

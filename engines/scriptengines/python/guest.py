@@ -13,16 +13,16 @@ import os
 import sys
 import threading
 import types
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from scriptnative import Feed, RunLock, _native
+from scriptengines.host import FUNCTIONS, Host
+from scriptengines.loop import ScriptLoop
+from scriptengines.reports import LineWriter, Reporter
+from scriptengines.runner import Runner
+from scriptengines.summary import size_of, summarize
+from scriptnative import Feed, RunLock, set_loop
 from scriptnative.errors import CrossingError, UnknownFunction, describe, did_you_mean
 
-from ..host import FUNCTIONS, Host
-from ..loop import ScriptLoop
-from ..reports import LineWriter, Reporter
-from ..runner import Runner
-from ..summary import size_of, summarize
 from . import imports
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ class Guest:
         self.host = Host(self.loop, interior.reporter, bridge, self.state)
         self.module = types.ModuleType("__main__")
         self.module.__file__ = path
-        self.module.__builtins__ = builtins  # type: ignore[attr-defined]
+        self.module.__dict__["__builtins__"] = builtins
         self._replaced: dict[str, types.ModuleType] = {}
 
     # ---- running ------------------------------------------------------------------------------
@@ -97,7 +97,9 @@ class Guest:
         """Execute and serve, on a thread of its own."""
         asyncio._set_running_loop(None)
         asyncio.set_event_loop(self.loop)
-        Runner(self.interior.lock, self.loop, self.interior.reporter, self._loaded, self._failed).run(self._execute)
+        Runner(self.interior.lock, self.loop, self.interior.reporter, self._loaded, self._failed).run(
+            self._execute
+        )
         asyncio.set_event_loop(None)
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, LineWriter):
@@ -114,12 +116,12 @@ class Guest:
         if directory not in sys.path:
             sys.path.insert(0, directory)
         with imports.explained(self.path):
-            exec(self.code, self.module.__dict__)  # noqa: S102 - running scripts is what this is for
+            exec(self.code, self.module.__dict__)
 
     def _loaded(self) -> None:
         interior = self.interior
         interior.state = self.state
-        _native.set_loop(asyncio._set_running_loop, self.loop)
+        set_loop(asyncio._set_running_loop, self.loop)
         if self.previous is not None:
             self.previous.loop.retire()
         self.previous = self.loop.predecessor = None
@@ -131,14 +133,14 @@ class Guest:
         self._tell_failed(describe(error))
 
     def retire(self) -> None:
+        """Close what it has open and make its loop end; holding the run lock."""
         self.loop.retire()
 
     def _host_module(self) -> types.ModuleType:
         module = types.ModuleType("host", "What a script may ask of the console.")
         for name in FUNCTIONS:
             setattr(module, name, getattr(self.host, name))
-        module.state = self.state  # type: ignore[attr-defined]
-        module.batch = self.interior.reporter.batch  # type: ignore[attr-defined]
+        module.__dict__.update(state=self.state, batch=self.interior.reporter.batch)
         return module
 
     # ---- looking in -----------------------------------------------------------------------------
@@ -151,17 +153,26 @@ class Guest:
             if found is None or found is self.module:
                 raise self._unknown(name)
         if not callable(found):
-            raise UnknownFunction(f'"{name}" in {self.path} is a {type(found).__name__}, not a function', file=self.path)
+            raise UnknownFunction(
+                f'"{name}" in {self.path} is a {type(found).__name__}, not a function', file=self.path
+            )
         return found
 
     def _unknown(self, name: str) -> UnknownFunction:
         known = [row[0] for row in self.functions()]
-        return UnknownFunction(f'no function "{name}" in {self.path}.{did_you_mean(name, known)}', file=self.path)
+        return UnknownFunction(
+            f'no function "{name}" in {self.path}.{did_you_mean(name, known)}', file=self.path
+        )
 
     def functions(self) -> list[tuple[str, str, str, int]]:
-        rows = []
+        """Name, signature, first paragraph of the documentation and line of each function it defines."""
+        rows: list[tuple[str, str, str, int]] = []
         for name, value in list(self.module.__dict__.items()):
-            if name.startswith("_") or not inspect.isroutine(value) or getattr(value, "__module__", "") != "__main__":
+            if (
+                name.startswith("_")
+                or not inspect.isroutine(value)
+                or getattr(value, "__module__", "") != "__main__"
+            ):
                 continue
             try:
                 signature = str(inspect.signature(value))
@@ -173,13 +184,16 @@ class Guest:
         return rows
 
     def sample(self, limit: int) -> tuple[list[Any], list[Any], list[Any]]:
+        """At most `limit` rows each of variables, timers and connections."""
         return self._variables(limit), self.host.timer_rows(limit), self.loop.connections(limit)
 
     def _variables(self, limit: int) -> list[tuple[str, str, str, int | None]]:
-        rows = []
+        rows: list[tuple[str, str, str, int | None]] = []
         names = list(self.module.__dict__.items())
         if self.state:
-            rows.extend((f"host.state[{key!r}]", *_shown(value)) for key, value in list(self.state.items())[:limit])
+            rows.extend(
+                (f"host.state[{key!r}]", *_shown(value)) for key, value in list(self.state.items())[:limit]
+            )
         for name, value in names:
             if len(rows) >= limit:
                 break
@@ -191,25 +205,30 @@ class Guest:
         return rows
 
     def get(self, path: tuple[str | int, ...]) -> Any:
+        """The value of a global, or of something inside it."""
         found: Any = self.module
         for step in path:
             found = _step(found, step)
         return found
 
     def set(self, path: tuple[str | int, ...], value: Any) -> None:
+        """Set a global, or something inside it."""
         owner = self.get(path[:-1])
         if isinstance(owner, (list, dict)):
-            owner[path[-1]] = value
+            cast("dict[Any, Any]", owner)[path[-1]] = value
         else:
             setattr(owner, str(path[-1]), value)
 
     def evaluate(self, expression: str) -> Any:
-        return eval(compile(expression, "<console>", "eval"), self.module.__dict__)  # noqa: S307
+        """The value of an expression in the script's global scope."""
+        return eval(compile(expression, "<console>", "eval"), self.module.__dict__)
 
     def execute(self, code: str) -> None:
-        exec(compile(code, "<console>", "exec"), self.module.__dict__)  # noqa: S102
+        """Run statements in the script's global scope."""
+        exec(compile(code, "<console>", "exec"), self.module.__dict__)
 
     def complete(self, text: str, cursor: int) -> list[str]:
+        """What the word before the cursor may become; 200 candidates at most."""
         import rlcompleter
 
         word = text[:cursor].split()[-1] if text[:cursor].split() else ""
@@ -221,6 +240,7 @@ class Guest:
         return found
 
     def discard(self) -> None:
+        """Forget this generation, once its thread has ended."""
         self.interior.generations.pop(id(self), None)
 
 
@@ -243,7 +263,9 @@ def boot(feed: int, script: int, direct: bool, batch: bool, lock: int) -> dict[s
     asyncio.events.new_event_loop = asyncio.new_event_loop = _loop_for_caller
     sys.stdout = LineWriter(reporter.output)
     sys.stderr = LineWriter(lambda text: reporter.output(text, "stderr"))
-    threading.excepthook = lambda failure: reporter.error("thread", failure.exc_value or RuntimeError("unknown"))
+    threading.excepthook = lambda failure: reporter.error(
+        "thread", failure.exc_value or RuntimeError("unknown")
+    )
     return {"create": create, "vacate": vacate}
 
 
@@ -280,20 +302,23 @@ def create(
 
 def vacate(limit: float) -> bool:
     """Join the script's threads and restore the modules; whether the interpreter can be used again."""
+    # What threading takes the callers' threads for; they are not ours to join. It has no public name.
+    foreign = threading._DummyThread  # pyright: ignore[reportPrivateUsage]
     for thread in threading.enumerate():
-        if thread is threading.current_thread() or isinstance(thread, threading._DummyThread):
+        if thread is threading.current_thread() or isinstance(thread, foreign):
             continue
         if thread is not threading.main_thread():
             thread.join(limit)
             if thread.is_alive():
                 return False
-    _native.set_loop(asyncio._set_running_loop, None)
+    set_loop(asyncio._set_running_loop, None)
     for name in list(sys.modules):
         if name not in _here.baseline:
             del sys.modules[name]
     sys.modules.update(_here.baseline)
     sys.path[:] = _here.path
-    _here.generations.clear()
+    for guest in list(_here.generations.values()):
+        guest.discard()
     _here.state = {}
     linecache.clearcache()
     return True
@@ -307,7 +332,7 @@ def _loop_for_caller() -> asyncio.AbstractEventLoop:
 
 def _take_own_modules(directory: str) -> dict[str, types.ModuleType]:
     """Forget the modules that come from the script's folder, so that their edits arrive too; give them back."""
-    taken = {}
+    taken: dict[str, types.ModuleType] = {}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)
         if name in ("__main__", "host") or not isinstance(file, str) or name in _here.baseline:
@@ -324,7 +349,7 @@ def _copied(state: dict[Any, Any]) -> dict[Any, Any]:
     try:
         return copy.deepcopy(state)
     except Exception:  # noqa: BLE001 - a lock, a socket …: then the objects are shared
-        return dict(state)
+        return state.copy()
 
 
 def _shown(value: Any) -> tuple[str, str, int | None]:
@@ -333,7 +358,7 @@ def _shown(value: Any) -> tuple[str, str, int | None]:
 
 def _step(owner: Any, step: str | int) -> Any:
     if isinstance(owner, (dict, list, tuple)):
-        return owner[step]  # type: ignore[call-overload, index]
+        return cast("dict[Any, Any]", owner)[step]
     if isinstance(step, int):
         raise CrossingError(f"a {type(owner).__name__} has no item {step}")
     return getattr(owner, step)

@@ -16,7 +16,7 @@ import sysconfig
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator
 
 _MARK = "does not support loading in subinterpreters"
 _TRIAL = """
@@ -41,6 +41,7 @@ class GuardedLoader(importlib.machinery.ExtensionFileLoader):
     """Loads an extension only when it is known to accept an isolated interpreter."""
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> Any:
+        """Make the module, as the base does; ImportError with the remedy when it would do harm."""
         file = str(self.path)
         if not _is_trusted(file) and not _verdict(spec.name, file):
             raise ImportError(refusal(spec.name), name=spec.name, path=file)
@@ -65,12 +66,14 @@ def install() -> None:
         (importlib.machinery.SourceFileLoader, importlib.machinery.SOURCE_SUFFIXES),
         (importlib.machinery.SourcelessFileLoader, importlib.machinery.BYTECODE_SUFFIXES),
     )
-    sys.path_hooks[:] = [hook if getattr(old, "__name__", "") == "path_hook_for_FileFinder" else old for old in sys.path_hooks]
+    sys.path_hooks[:] = [
+        hook if getattr(old, "__name__", "") == "path_hook_for_FileFinder" else old for old in sys.path_hooks
+    ]
     sys.path_importer_cache.clear()
 
 
 @contextlib.contextmanager
-def explained(path: str) -> Iterator[None]:
+def explained(path: str) -> Generator[None]:
     """Add the remedy to an import that CPython itself refused."""
     try:
         yield
@@ -84,15 +87,18 @@ def _is_trusted(file: str) -> bool:
     ours = os.path.dirname(sys.modules["scriptnative"].__file__ or "")
     stdlib = sysconfig.get_path("platstdlib"), sysconfig.get_config_var("DESTSHARED") or ""
     folder = os.path.dirname(file)
-    return folder == ours or any(base and folder.startswith(base) and "site-packages" not in folder for base in stdlib)
+    return folder == ours or any(
+        base and folder.startswith(base) and "site-packages" not in folder for base in stdlib
+    )
 
 
 def _verdict(name: str, file: str) -> bool:
     """Whether an extension accepts an isolated interpreter; found once for each version of the file."""
-    from ..locations import extension_verdicts
+    from scriptengines.locations import extension_verdicts
 
     store = extension_verdicts()
     key = f"{file}:{os.stat(file).st_mtime_ns}:{sys.version_info[:3]}"
+    known: dict[str, Any]
     try:
         known = json.loads(store.read_text())
     except (OSError, ValueError):
@@ -109,5 +115,7 @@ def _verdict(name: str, file: str) -> bool:
 
 def _try_in_child(name: str, file: str) -> bool:
     code = _TRIAL.format(path=sys.path, name=name, file=file, mark=_MARK)
-    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    child = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
+    )
     return child.stdout == "yes"

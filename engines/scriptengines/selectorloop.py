@@ -1,0 +1,32 @@
+"""What ScriptLoop uses of asyncio's selector loop beyond its documentation, for type checkers: typeshed lacks it.
+
+Never imported at run time; the names and arguments are those of CPython 3.13's Lib/asyncio/base_events.py and
+selector_events.py.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import selectors
+    import socket
+    from collections import deque
+
+
+class SelectorLoop(asyncio.SelectorEventLoop):
+    """asyncio's selector loop with the members that ScriptLoop reads or overrides."""
+
+    _selector: selectors.BaseSelector
+    _ready: deque[Any]
+    _scheduled: list[Any]
+    _timer_cancelled_count: int
+
+    def _write_to_self(self) -> None: ...
+    def _make_socket_transport(self, sock: Any, *args: Any, **kwargs: Any) -> Any: ...
+    def _make_datagram_transport(self, sock: Any, *args: Any, **kwargs: Any) -> Any: ...
+    def _start_serving(
+        self, protocol_factory: Any, sock: socket.socket, *args: Any, **kwargs: Any
+    ) -> None: ...
+    def _stop_serving(self, sock: socket.socket) -> None: ...
