@@ -72,7 +72,7 @@ class Log:
         return [record.text.partition("\n")[0] for record in self.records(script)]
 
     def wait_for(self, text: str, count: int = 1) -> list[LogRecord]:
-        """The records whose text contains `text`, once there are `count`; lifecycle lines are searched too."""
+        """The records whose text contains `text`, once there are `count`; lifecycle lines count too."""
 
         def found() -> list[LogRecord]:
             self.records()

@@ -23,7 +23,7 @@ def captured(emit: Callable[[str], None]) -> Generator[None]:
     terminal = open(os.dup(1), "w", encoding="utf-8", errors="replace", newline="", closefd=True)  # noqa: SIM115
     # `sys.__stdout__` too: its descriptor is the one that is asked for the size of the terminal.
     originals = sys.__stdout__, sys.__stderr__
-    sys.__stdout__ = sys.__stderr__ = terminal  # type: ignore[misc]
+    sys.__stdout__ = sys.__stderr__ = terminal
     os.dup2(write, 1)
     os.dup2(write, 2)
     os.close(write)
@@ -36,7 +36,7 @@ def captured(emit: Callable[[str], None]) -> Generator[None]:
         os.dup2(saved_err, 2)
         os.close(saved_out)
         os.close(saved_err)
-        sys.__stdout__, sys.__stderr__ = originals  # type: ignore[misc]
+        sys.__stdout__, sys.__stderr__ = originals
         terminal.close()
         # A child process may hold the pipe open for long: wait for what is there, not for its end.
         reader.join(0.2)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING
 
 from .exitcodes import ExitCode
@@ -96,7 +97,7 @@ def _batch(options: argparse.Namespace, arguments: list[str]) -> int:
         code, clean = run_batch(options.paths, arguments, options.timeout, options.quiet)
     except KeyboardInterrupt:  # a second one, while the scripts were given time to end
         code, clean = ExitCode.INTERRUPTED, False
-    return code if clean else _leave_at_once(code)
+    return _leave(code, clean)
 
 
 def _screen(options: argparse.Namespace) -> int:
@@ -107,7 +108,7 @@ def _screen(options: argparse.Namespace) -> int:
     from .screen import run_screen
 
     clean = run_screen(options.paths, theme=options.theme, watch=not options.no_watch)
-    return ExitCode.OK if clean else _leave_at_once(ExitCode.OK)
+    return _leave(ExitCode.OK, clean)
 
 
 def _refuse(message: str) -> int:
@@ -130,8 +131,10 @@ def _config_error() -> type[Exception]:
     return ConfigError
 
 
-def _leave_at_once(code: int) -> int:
-    """End without the interpreter's own clean-up, which a thread left in a script's C call could crash."""
+def _leave(code: int, clean: bool) -> int:
+    """End without the interpreter's own clean-up when a script's thread is left, which could crash it."""
+    if clean and not any(thread.name.startswith("script ") for thread in threading.enumerate()):
+        return code
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

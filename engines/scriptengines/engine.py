@@ -1,7 +1,8 @@
 """The interface every engine fulfils: an Engine makes Runtimes; a Runtime is one generation of one script.
 
-Session and Script know nothing of any language; whatever differs between languages is behind these two classes.
-What travels here is a NamedTuple, because a dataclass takes longer to define than a small script to run.
+Session and Script know nothing of any language; whatever differs between languages is behind these two
+classes. What travels here is a NamedTuple, because a dataclass takes longer to define than a small script to
+run.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class Runtime(ABC):
 
     @abstractmethod
     def sample(self, limit: int) -> Sample | None:
-        """At most `limit` rows of each kind; None when the script is too busy to look. Never waits for the run lock."""
+        """At most `limit` rows of each kind, None when the script is too busy; never waits for run locks."""
 
     @property
     @abstractmethod

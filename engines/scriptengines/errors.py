@@ -1,4 +1,4 @@
-"""The errors of scriptconsole, for those who embed the engines. They are defined beside the layer that raises them first."""
+"""The errors of scriptconsole, for those who embed the engines; the layers below define them."""
 
 from __future__ import annotations
 

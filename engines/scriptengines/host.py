@@ -1,12 +1,13 @@
 """What a script may ask of the console: `host.*`, the same object in every engine.
 
-Timers and sockets live on the script's own loop; calls, hooks and the session's state go over the bridge, which is the
-session itself or references to it.
+Timers and sockets live on the script's own loop; calls, hooks and the session's state go over the bridge,
+which is the session itself or references to it.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 import inspect
 import os
 import time
@@ -60,7 +61,8 @@ class Timer:
             self.host.timers.pop(self.id, None)
         self.host.run(f"{self.kind} callback", self.callback, self.args)
 
-    fire.host_timer = True  # type: ignore[attr-defined]
+    # By this the loop tells our timers from asyncio's; a function's own attributes have no types.
+    fire.host_timer = True  # pyright: ignore[reportFunctionMemberAccess]
 
 
 class Connection(asyncio.Protocol):
@@ -235,6 +237,8 @@ class Host:
         """
         if not callable(callback):
             raise TypeError(f"the callback must be a function, got {type(callback).__name__}")
+        if inspect.iscoroutinefunction(callback):
+            callback = functools.partial(self._start, callback)
         return self.bridge["on"](hook, callback, priority)
 
     def off(self, subscription: int) -> bool:
@@ -304,16 +308,21 @@ class Host:
         try:
             result = callback(*args)
             if inspect.iscoroutine(result):
-                task = self.loop.create_task(result)
-                task.add_done_callback(self._report_task)
+                self._follow(result)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a script raises ends here, in the report
             self.reporter.error(where, error)
 
+    def _start(self, callback: Callable[..., Any], *args: Any) -> None:
+        self._follow(callback(*args))
+
+    def _follow(self, coroutine: Any) -> None:
+        self.loop.create_task(coroutine).add_done_callback(self._report_task)
+
     def _report_task(self, task: asyncio.Task[Any]) -> None:
-        if not task.cancelled() and task.exception() is not None:
-            self.reporter.error("async callback", task.exception())  # type: ignore[arg-type]
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self.reporter.error("async callback", error)
 
     def timer_rows(self, limit: int) -> list[tuple[int, str, float, float, int, str, str]]:
         """All pending timers, soonest first, as ScriptLoop.asyncio_timers gives them."""
@@ -355,7 +364,7 @@ def _describe(timer: Timer) -> tuple[str, str]:
 
 
 def _finish_now(coroutine: Any) -> Any:
-    """Run a coroutine to its end that waits for nothing but the next turn of the loop, as create_server does."""
+    """Run a coroutine to its end that only waits for the next turn of the loop, as create_server does."""
     try:
         while coroutine.send(None) is None:
             pass

@@ -1,4 +1,4 @@
-"""What runtimes share whose code runs in the main interpreter: a loop, a host and a runner on a thread of their own."""
+"""What runtimes share whose code runs in the main interpreter: loop, host, and runner on its own thread."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """ScriptLoop: the asyncio event loop of one script, the same class in every interpreter.
 
-It gives the script's run lock up while it waits, knows whether anything is pending, and can tell which timers,
-connections and servers it has. It costs the script nothing to be observed: nothing is counted, all is read on demand.
+It gives the script's run lock up while it waits, knows whether anything is pending, and can tell which
+timers, connections and servers it has. It costs the script nothing to be observed: nothing is counted, all is
+read on demand.
 """
 
 from __future__ import annotations
@@ -82,6 +83,7 @@ class ScriptLoop(SelectorLoop):
         self.paused = False
         self.predecessor: ScriptLoop | None = None
         self.stopping = False
+        self.finished = False
         self.thread_id = 0
         self.outside_work = 0
         self._is_busy = False
@@ -105,7 +107,7 @@ class ScriptLoop(SelectorLoop):
 
     def close(self) -> None:
         """Keep the loop usable: `asyncio.run` closes it when its coroutine ends, and the script lives on."""
-        if self.stopping:
+        if self.finished:
             super().close()
             return
         self._asyncgens_shutdown_called = False
@@ -168,13 +170,14 @@ class ScriptLoop(SelectorLoop):
     # ---- ending -------------------------------------------------------------------------------
 
     def retire(self) -> None:
-        """Close timers, servers and connections at once and make the loop end; any thread, holding the run lock."""
+        """Close timers, servers and connections at once, end the loop; any thread, holding the run lock."""
         if self.stopping:
             return
         self.stopping = True
-        self._ready.clear()
-        for handle in list(self._scheduled):
-            handle.cancel()
+        for handle in (*self._ready, *self._scheduled):
+            # Tasks and transports need their next step to be able to end.
+            if not _is_asyncio(handle._callback):
+                handle.cancel()
         for _, sock, server, _ in list(self._listeners.values()):
             if server is not None:
                 server.close()
@@ -206,6 +209,7 @@ class ScriptLoop(SelectorLoop):
                 break
         self.set_busy(False)
         self.predecessor = None
+        self.finished = True
         self.close()
 
     # ---- observation --------------------------------------------------------------------------
@@ -240,7 +244,7 @@ class ScriptLoop(SelectorLoop):
     async def create_server(
         self, protocol_factory: Any, host: Any = None, port: int | None = None, **kwargs: Any
     ) -> Any:
-        """As asyncio's; a port that the generation before listens on is handed over, so that no client is refused."""
+        """As asyncio's; a port that the generation before listens on is handed over: no client is refused."""
         inherited = self._inherit(host, port) if kwargs.get("sock") is None else None
         if inherited is not None:
             dropped = ("family", "flags", "reuse_address", "reuse_port", "keep_alive")
@@ -267,7 +271,7 @@ class ScriptLoop(SelectorLoop):
         return None
 
     def asyncio_timers(self, limit: int) -> list[tuple[int, str, float, float, int, str, str]]:
-        """Timers that asyncio code set, soonest first: (id, kind, 0, due since the epoch, 0, callback, source)."""
+        """Timers set by asyncio code, soonest first: (id, kind, 0, due since epoch, 0, callback, source)."""
         now, clock = self.time(), time.time()
         handles = [handle for handle in list(self._scheduled) if not handle.cancelled()]
         handles = [handle for handle in handles if getattr(handle._callback, "host_timer", None) is None]
@@ -283,7 +287,7 @@ class ScriptLoop(SelectorLoop):
         return rows
 
     def cancel_asyncio_timer(self, timer_id: int) -> bool:
-        """Cancel a timer by the number that asyncio_timers gave it; a sleeping task is cancelled with its sleep."""
+        """Cancel a timer by its number in asyncio_timers; a sleeping task is cancelled with its sleep."""
         for handle in list(self._scheduled):
             if self._seen_timers.get(id(handle)) != timer_id or handle.cancelled():
                 continue
@@ -296,7 +300,7 @@ class ScriptLoop(SelectorLoop):
         return False
 
     def connections(self, limit: int) -> list[tuple[int, str, str, str, str, str, int, int, float]]:
-        """Sockets, oldest first: (id, protocol, role, local, peer, state, received, sent, since the epoch)."""
+        """Sockets, oldest first: (id, protocol, role, local, peer, state, received, sent, since epoch)."""
         rows: list[tuple[int, str, str, str, str, str, int, int, float]] = []
         for number, sock, _, opened in list(self._listeners.values())[:limit]:
             if sock.fileno() >= 0:
@@ -361,6 +365,12 @@ def _bind(host: str, port: int) -> socket.socket:
 
 def _is_paused(transport: Any) -> bool:
     return isinstance(transport, _SocketTransport) and not transport.is_reading()
+
+
+def _is_asyncio(callback: Any) -> bool:
+    """Whether a callback is a step of asyncio's own, of a task for example."""
+    owner = getattr(callback, "__self__", None)
+    return isinstance(owner, asyncio.Task) or str(getattr(callback, "__module__", "")).startswith("asyncio.")
 
 
 def _same_host(wanted: Any, bound: str) -> bool:

@@ -107,7 +107,7 @@ class Runner:
 
 
 def _whole(step: Callable[[], None]) -> None:
-    """Take a step of ours that must not be left half done: an interrupt that hits it was meant for the script."""
+    """Take a step that must not be left half done: an interrupt that hits it was meant for the script."""
     while True:
         try:
             return step()

@@ -197,7 +197,7 @@ class Script:
             self._end(previous)
 
     def _make_way(self) -> None:
-        """Stop a runaway, so that the version that mends it can come; a busy script first gets time to finish."""
+        """Stop a runaway, so that the version that mends it can come; a busy script gets time to finish."""
         if self.lock.acquire(RUNAWAY_LIMIT):
             self.lock.release()
             return
@@ -283,7 +283,7 @@ class Script:
         return any(thread.is_alive() for thread in self._ending)
 
     def _end(self, attempt: Attempt, reason: str = "unloaded") -> bool:
-        """Wait for a retired generation's thread; interrupt it when it lingers, abandon it when that fails."""
+        """Wait for a retired generation's thread; interrupt it if it lingers, abandon it if that fails."""
         runtime = attempt.runtime
         assert runtime is not None
         for limit in (0.05 if attempt.cancelled else UNLOAD_LIMIT, UNLOAD_LIMIT, UNLOAD_LIMIT):

@@ -1,6 +1,6 @@
-"""What ScriptLoop uses of asyncio's selector loop beyond its documentation, for type checkers: typeshed lacks it.
+"""What ScriptLoop uses of asyncio's selector loop and typeshed leaves out; for type checkers only.
 
-Never imported at run time; the names and arguments are those of CPython 3.13's Lib/asyncio/base_events.py and
+Never imported at run time. Names and arguments are those of CPython 3.13, Lib/asyncio/base_events.py and
 selector_events.py.
 """
 

@@ -1,4 +1,4 @@
-"""Session: the scripts, hooks and event stream of one process. Every front end drives one, none reaches round it."""
+"""Session: the scripts, hooks and event stream of one process; all that a front end ever talks to."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class Session:
     Args:
         direct_output: Let scripts write to the process's stdout and stderr at once, instead of into the log.
         batch: Tell scripts (`host.batch`) that nobody watches and that they should come to an end.
-        keep_failed: Keep a script whose load failed, as failed, so that its mended file can be loaded by a reload.
+        keep_failed: Keep a script whose load failed, as failed, so that a reload can load its mended file.
 
     May be used from any thread.
     """
@@ -351,8 +351,8 @@ class Session:
         """End everything; idempotent, never hangs.
 
         Returns:
-            Whether every script ended. If not, threads are left that may crash the interpreter's own exit: leave with
-            `os._exit` then.
+            Whether every script ended. If not, threads are left that may crash the interpreter's own exit:
+            leave with `os._exit` then.
         """
         with self._mutex:
             if self._closed:

@@ -192,7 +192,7 @@ def _our_folders() -> tuple[str, ...]:
 
 def own_frames(error: BaseException) -> list[RemoteFrame]:
     """Frames of a Python exception that belong to the script, without those of this project."""
-    if error.__traceback__ is None:
+    if error.__traceback__ is None and not isinstance(error, SyntaxError):
         return []
     import traceback
 

@@ -229,6 +229,10 @@ PyObject *sc_reference_call_unlocked(PyObject *object, PyObject *args) {
 
 PyObject *sc_reference_wrap(sc_interp *here, sc_ref *ref) {
     if (ref->home == here) return Py_NewRef(ref->object);
+    if (here->reference_type == NULL) {
+        sc_raise(here, SC_E_CROSSING, "an object cannot enter this interpreter before it has imported scriptnative");
+        return NULL;
+    }
     reference_object *self = (reference_object *)here->reference_type->tp_alloc(here->reference_type, 0);
     if (self == NULL) return NULL;
     sc_ref_retain(ref);

@@ -173,6 +173,14 @@ void sc_raise_refused(sc_interp *here, sc_lock_status status, sc_interp *to) {
     sc_raise_refused_by(here, status, lock == NULL ? "the script" : sc_runlock_name(lock));
 }
 
+/* (type, ""): needs next to no stack. */
+static PyObject *describe_briefly(PyObject *exception) {
+    PyObject *type = PyObject_GetAttrString(exception, "remote_type");
+    if (type != NULL) return Py_BuildValue("(Ns)", type, "");
+    PyErr_Clear();
+    return Py_BuildValue("(ss)", Py_TYPE(exception)->tp_name, "");
+}
+
 int sc_describe_exception(sc_arena *arena, sc_interp *here, sc_value *out) {
     PyObject *exception = PyErr_GetRaisedException();
     PyObject *description;
@@ -180,6 +188,12 @@ int sc_describe_exception(sc_arena *arena, sc_interp *here, sc_value *out) {
     else description = Py_BuildValue("(sN)", Py_TYPE(exception)->tp_name, PyObject_Str(exception));
     int rc = description == NULL ? -1 : sc_encode(arena, here, description, -1, out);
     Py_XDECREF(description);
+    if (rc < 0) { /* no stack left to describe it, for example: its type alone says more than nothing */
+        PyErr_Clear();
+        description = describe_briefly(exception);
+        rc = description == NULL ? -1 : sc_encode(arena, here, description, -1, out);
+        Py_XDECREF(description);
+    }
     Py_DECREF(exception);
     if (rc < 0) PyErr_Clear();
     return rc;

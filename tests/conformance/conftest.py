@@ -108,7 +108,8 @@ def _table() -> Iterator[str]:
     width = max(map(len, behaviours))
     yield f"{'':{width}}  {'  '.join(f'{engine:7}' for engine in ENGINES)}"
     for behaviour in behaviours:
-        yield f"{behaviour:{width}}  {'  '.join(f'{_seen.get((behaviour, e), ""):7}' for e in ENGINES)}".rstrip()
+        cells = "  ".join(f"{_seen.get((behaviour, engine), ''):7}" for engine in ENGINES)
+        yield f"{behaviour:{width}}  {cells}".rstrip()
     for (engine, behaviour), reason in EXCEPTIONS.items():
         if _seen.get((behaviour, engine)) == "no":
             yield f"no: {engine}, {behaviour}: {reason}"

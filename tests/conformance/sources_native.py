@@ -1,7 +1,8 @@
 """The scripts of the conformance suite, in C.
 
-`@name` at the start of a line opens an exported function of the uniform signature, without a check of its arguments;
-`@name "ll:l" "doc"` names signature and documentation. `$variable` lines are the module's variables.
+`@name` at the start of a line opens an exported function of the uniform signature, without a check of its
+arguments; `@name "ll:l" "doc"` names signature and documentation. `$variable` lines are the module's
+variables.
 """
 
 import re
@@ -24,8 +25,8 @@ def module(body: str) -> str:
         "#include <scriptconsole.h>\n"
         + _VARIABLE.sub("", _EXPORT.sub(_OPENING, body))
         + f"static const sc_export exports[] = {{{exports}{{0}}}};\n{table}"
-        + f'static const sc_module module = {{SC_ABI_VERSION, "demo", "1.0", exports, {"variables" if table else 0}, '
-        + f"{load}, 0}};\nSC_MODULE(module)\n"
+        + 'static const sc_module module = {SC_ABI_VERSION, "demo", "1.0", exports, '
+        + f"{'variables' if table else 0}, {load}, 0}};\nSC_MODULE(module)\n"
     )
 
 
@@ -34,7 +35,10 @@ _BODIES = {
 static int64_t count;
 static char label[16] = "red";
 static double levels[3] = {1, 2, 3};
-@add "ll:l" "Add two numbers.\n\nOf any size." { *out = sc_int(args[0].as.integer + args[1].as.integer); return 0; }
+@add "ll:l" "Add two numbers.\n\nOf any size." {
+    *out = sc_int(args[0].as.integer + args[1].as.integer);
+    return 0;
+}
 @echo { *out = args[0]; return 0; }
 @set_count "l:l" { count = args[0].as.integer; *out = sc_int(count); return 0; }
 $"count", SC_VAR_INT64, &count, 1
@@ -48,8 +52,8 @@ $"numbers", SC_VAR_INT32, numbers, 10000000
 """,
     "kinds": """
 @kind {
-    static const char *const names[] = {"NIL", "BOOL", "INT", "BIGINT", "DOUBLE", "STR", "BYTES", "BYTEARRAY", "LIST",
-                                        "TUPLE", "SET", "FROZENSET", "DICT", "REF"};
+    static const char *const names[] = {"NIL", "BOOL", "INT", "BIGINT", "DOUBLE", "STR", "BYTES", "BYTEARRAY",
+                                        "LIST", "TUPLE", "SET", "FROZENSET", "DICT", "REF"};
     *out = sc_str(names[args[0].tag]);
     return 0;
 }
@@ -151,7 +155,8 @@ static int64_t bound;
 static int load(sc_ctx *ctx) {
     sc_value key = sc_str("port"), old, none, handlers[2] = {sc_str("data"), sc_callback("echo")};
     if (ctx->host(ctx, "state_get", &key, 1, &old)) return -1;
-    sc_value wanted[3] = {sc_str("127.0.0.1"), old.tag == SC_INT ? old : sc_int(0), sc_items(SC_DICT, handlers, 2)}, got;
+    sc_value port = old.tag == SC_INT ? old : sc_int(0), got;
+    sc_value wanted[3] = {sc_str("127.0.0.1"), port, sc_items(SC_DICT, handlers, 2)};
     if (ctx->host(ctx, "tcp_serve", wanted, 3, &got)) return -1;
     bound = got.as.integer;
     sc_value pair[2] = {key, got};
@@ -179,8 +184,9 @@ static char text[64];
     return sc_log(ctx, text);
 }
 @connect {
-    sc_value handlers[8] = {sc_str("connected"), sc_callback("connected"), sc_str("data"), sc_callback("received"),
-                            sc_str("closed"), sc_callback("closed"), sc_str("error"), sc_callback("failed")};
+    sc_value handlers[8] = {sc_str("connected"), sc_callback("connected"), sc_str("data"),
+                            sc_callback("received"), sc_str("closed"), sc_callback("closed"), sc_str("error"),
+                            sc_callback("failed")};
     sc_value wanted[3] = {sc_str("127.0.0.1"), args[0], sc_items(SC_DICT, handlers, 8)}, got;
     *out = sc_nil();
     return ctx->host(ctx, "tcp_connect", wanted, 3, &got);

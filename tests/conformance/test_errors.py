@@ -1,4 +1,4 @@
-"""What the caller learns when a script fails: type, message, and the frames of every language in call order."""
+"""What the caller learns when a script fails: type, message, the frames of every language in call order."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def test_timers_appear_in_the_frame_and_can_be_cancelled_there(
     assert not session.cancel_timer("it", timer.id)
 
 
-# ---- log and output -----------------------------------------------------------------------------------------
+# ---- log and output ---------------------------------------------------------------------------------------
 
 
 @behaviour("log")

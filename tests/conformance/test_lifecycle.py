@@ -143,7 +143,7 @@ def test_two_scripts_may_call_each_other_on_one_thread(session: Session, load: L
 
 @behaviour("cycle across threads")
 def test_two_scripts_that_wait_for_each_other_are_told(session: Session, load: Load, other) -> None:
-    """Both threads hold their script before either calls the other's: without the check they would wait for ever."""
+    """Both threads hold their script before either calls the other's: they would wait for ever."""
     load("mutual", alias="a")
     load("mutual", alias="b", language=other)
     for _ in range(200):

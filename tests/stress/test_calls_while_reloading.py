@@ -119,7 +119,6 @@ def test_no_deadlock_no_wrong_answer_bounded_memory(tmp_path: Path) -> None:
         assert not wrong[:5]
         assert not any(caller.is_alive() for caller in callers)
         grown = (resident_bytes() - before) / 1e6 if before else 0.0
-        print(
-            f"{counts['calls']} rounds, {counts['cycles']} cycles refused, {reloads} reloads, {grown:.1f} MB grown"
-        )
+        rounds, cycles = counts["calls"], counts["cycles"]
+        print(f"{rounds} rounds, {cycles} cycles refused, {reloads} reloads, {grown:.1f} MB grown")
         assert grown < 60

@@ -133,6 +133,21 @@ class Terminal:
         """Wait until no row matches."""
         self.until(lambda: not self.line(pattern), f"no row with {pattern!r}")
 
+    def look(self, text: str) -> tuple[object, ...]:
+        """Colours of the first character of a text, () when it is not there; they show the focus."""
+        for y, row in enumerate(self._screen.display):
+            if (x := row.find(text)) >= 0:
+                cell = self._screen.buffer[y][x]
+                return cell.fg, cell.bg, cell.reverse
+        return ()
+
+    def wait_new_look(self, text: str, *keys: str) -> None:
+        """Press keys and wait until a text looks different."""
+        before = self.look(text)
+        assert before, f"{text!r} is not on the screen\n{self.text}"
+        self.press(*keys)
+        self.until(lambda: self.look(text) not in (before, ()), f"another look of {text!r}")
+
     def number(self, pattern: str) -> float:
         """The number that the group of a regular expression finds, or -1."""
         found = re.search(pattern, self.text)

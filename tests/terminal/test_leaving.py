@@ -86,7 +86,6 @@ def test_endless_loop_at_load_can_be_interrupted(write: Write, name: str, text: 
     with Terminal(write(name, text)) as console:
         console.wait_for(r"loading +spin")
         console.press("i")
-        console.wait_for(r"interrupted|it was gone")
         console.until(lambda: not console.line(r"loading +spin"), "the end of the loop", 3)
 
 
@@ -106,8 +105,7 @@ host.set_timeout(spin, 50)
 
 
 def test_quits_while_c_code_spins(write: Write) -> None:
-    text = NOISE_C.replace('printf("printed by C\\\\n");', "for (volatile int i = 0;; i++) {}")
-    assert "volatile" in text
+    text = NOISE_C.replace("fflush(stdout);", "fflush(stdout); for (volatile int i = 0;; i++) {}")
     with Terminal(write("stuck.c", text)) as console:
         console.wait_for("printed by C")
         console.press("q")

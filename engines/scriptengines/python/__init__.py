@@ -1,7 +1,7 @@
 """The Python engine: each script in a sub-interpreter with its own GIL.
 
-This module is the main interpreter's side; `guest` is the side inside. Interpreters are kept and used again, because
-CPython 3.13 leaks about 2 MB with each one that ends.
+This module is the main interpreter's side; `guest` is the side inside. Interpreters are kept and used again,
+because CPython 3.13 leaks about 2 MB with each one that ends.
 """
 
 from __future__ import annotations

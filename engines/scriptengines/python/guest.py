@@ -1,4 +1,4 @@
-"""The part of the Python engine that runs inside a sub-interpreter: one Guest for each generation of its script.
+"""The part of the Python engine that runs inside a sub-interpreter: one Guest per generation of its script.
 
 `boot` prepares the interpreter once; what it returns is all the main interpreter ever calls in here.
 """
@@ -255,7 +255,8 @@ def boot(feed: int, script: int, direct: bool, batch: bool, lock: int) -> dict[s
         lock: Address of the script's run lock.
 
     Returns:
-        "create", which makes a generation and gives its methods by name; "vacate", which ends the script's stay.
+        "create", which makes a generation and gives its methods by name; "vacate", which ends the script's
+        stay.
     """
     global _here
     reporter = Reporter(Feed(address=feed), script, direct, batch)
@@ -331,7 +332,7 @@ def _loop_for_caller() -> asyncio.AbstractEventLoop:
 
 
 def _take_own_modules(directory: str) -> dict[str, types.ModuleType]:
-    """Forget the modules that come from the script's folder, so that their edits arrive too; give them back."""
+    """Forget the modules from the script's folder, so that their edits arrive too; give them back."""
     taken: dict[str, types.ModuleType] = {}
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None)

@@ -1,7 +1,8 @@
 """C extensions in isolated interpreters: which may load, and what to do about those that may not.
 
-CPython 3.13 corrupts the main interpreter when an isolated one imports two extensions that refuse it (psutil, then
-msgspec: a segfault at exit), so an extension from outside the standard library is tried in a child process first.
+CPython 3.13 corrupts the main interpreter when an isolated one imports two extensions that refuse it (psutil,
+then msgspec: a segfault at exit), so an extension from outside the standard library is tried in a child
+process first.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ sys.path[:] = {path!r}
 inside = Interpreter()
 inside.run("import sys; sys.path[:] = {path!r}")
 try:
-    inside.run("import importlib.util as u; s = u.spec_from_file_location({name!r}, {file!r}); u.module_from_spec(s)")
+    inside.run(
+        "import importlib.util as u; s = u.spec_from_file_location({name!r}, {file!r}); u.module_from_spec(s)"
+    )
 except Exception as error:
     refused = {mark!r} in str(error)
 else:
