@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -21,6 +22,7 @@ from scriptengines.session import Session
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
 SIZE = (140, 40)
+FONTS = "ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 DEADLINE = 20.0
 
 
@@ -36,6 +38,9 @@ def save(app: ScriptConsoleApp, name: str, folder: Path) -> None:
     scratch = str(folder.parent)
     shown = "/srv/automations".ljust(len(scratch), "_")[: len(scratch)]
     picture = app.export_screenshot(title="scriptconsole").replace(scratch, shown)
+    # A picture that loads a font from elsewhere would look different without a network.
+    picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)
+    picture = re.sub(r"font-family: [^;]*Fira Code[^;]*;", f"font-family: {FONTS};", picture)
     (IMAGES / f"{name}.svg").write_text(picture, encoding="utf-8")
 
 

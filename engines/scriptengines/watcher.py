@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,14 @@ from watchdog.observers import Observer
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_KINDS = frozenset({"closed", "moved", "modified", "created"})
+_COMPLETE = frozenset({"closed", "moved"})
+_UNDER_WAY = frozenset({"modified", "created"})
+
+SETTLED = 0.005
+"""Seconds without another event after which a file that was closed or renamed counts as saved."""
+
+UNSETTLED = 0.1
+"""The same for a file that is still open, or on a system that does not tell when it is closed."""
 
 
 class Watcher(FileSystemEventHandler):
@@ -28,7 +36,7 @@ class Watcher(FileSystemEventHandler):
         self._changed = changed
         self._paths: set[Path] = set()
         self._folders: set[Path] = set()
-        self._events: queue.SimpleQueue[Path | None] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[tuple[Path, float] | None] = queue.SimpleQueue()
         self._observer = Observer()
         self._observer.start()
         self._thread = threading.Thread(target=self._work, name="reloads", daemon=True)
@@ -43,16 +51,29 @@ class Watcher(FileSystemEventHandler):
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """For watchdog, on its thread: note which watched files an event is about."""
-        if event.is_directory or event.event_type not in _KINDS:
+        if event.is_directory or event.event_type not in _COMPLETE | _UNDER_WAY:
             return
+        settles = time.monotonic() + (SETTLED if event.event_type in _COMPLETE else UNSETTLED)
         for name in (event.src_path, event.dest_path):
             path = Path(name.decode() if isinstance(name, bytes) else name) if name else None
-            if path in self._paths:
-                self._events.put(path)
+            if path is not None and path in self._paths:
+                self._events.put((path, settles))
 
     def _work(self) -> None:
-        while (path := self._events.get()) is not None:
-            self._changed(path)
+        # A file that is being written is empty or cut off at times, and may be valid code even then.
+        settling: dict[Path, float] = {}
+        while True:
+            delay = max(0.0, min(settling.values()) - time.monotonic()) if settling else None
+            try:
+                event = self._events.get(timeout=delay)
+            except queue.Empty:
+                path = min(settling, key=settling.__getitem__)
+                del settling[path]
+                self._changed(path)
+                continue
+            if event is None:
+                return
+            settling[event[0]] = event[1]
 
     def close(self) -> None:
         """Stop watching."""

@@ -40,8 +40,9 @@ async def main():
 
 asyncio.run(main())
 """
-LOOP_PY = 'print("start")\nwhile True:\n    pass\n'
-LOOP_LUA = 'print("start")\nwhile true do\nend\n'
+# Busy for a moment first, so that whoever hears of the start finds the loading well under way.
+LOOP_PY = 'for _ in range(500_000): pass\nprint("start")\nwhile True:\n    pass\n'
+LOOP_LUA = 'for _ = 1, 2e6 do end\nprint("start")\nwhile true do\nend\n'
 TICK_C = """
 #include <scriptconsole.h>
 static int tick(sc_ctx *ctx, const sc_value *args, size_t n, sc_value *out) {
@@ -102,7 +103,7 @@ def test_endless_loop_at_load(write: Write, name: str, text: str) -> None:
     script = write(name, text)
     run = batch(script, "--timeout", "1")
     assert (run.code, run.out) == (124, "start\n")
-    place = script if name.endswith(".c") else f"{script}:2"  # where C code is cannot be found out
+    place = script if name.endswith(".c") else f"{script}:3"  # where C code is cannot be found out
     assert f"{place}: still at its top level after 1 s; is this an endless loop?" in run.err
     assert f"timed out after 1 s; still pending: the loading of {name}" in run.err
     assert run.seconds < 15
@@ -122,7 +123,6 @@ def test_endless_loop_in_a_callback(write: Write, name: str, text: str) -> None:
     assert run.seconds < 15
 
 
-@open_bug("an asyncio.run that is ended from outside reports 'Event loop is closed'")
 def test_server_that_never_ends(write: Write) -> None:
     run = batch(write("server.py", SERVER), "--timeout", "1")
     assert (run.code, run.out) == (124, "listening\n")
@@ -170,7 +170,6 @@ def test_interrupt_while_waiting(write: Write, name: str, text: str) -> None:
     assert run.seconds < 10
 
 
-@open_bug("an asyncio.run that is ended from outside reports 'Event loop is closed'")
 def test_interrupt_of_an_asyncio_program(write: Write) -> None:
     run = interrupted(write("server.py", SERVER))
     assert (run.code, run.out, run.err) == (130, "listening\n", "interrupted\n")
@@ -182,7 +181,7 @@ def test_interrupt_while_loading_tells_where(write: Write, name: str, text: str)
     run = interrupted(script)
     assert (run.code, run.out) == (130, "start\n")
     assert run.err.startswith("interrupted\n")
-    assert re.search(re.escape(f"({script}:") + "[12]" + re.escape(")"), run.err), run.err
+    assert re.search(re.escape(f"({script}:") + "[23]" + re.escape(")"), run.err), run.err
     assert run.seconds < 10
 
 
@@ -228,8 +227,16 @@ def test_script_that_leaves_with_0(write: Write, name: str) -> None:
     assert (run.code, run.out, run.err) == (0, "x\n", "")
 
 
-@open_bug("an exit status given in a callback is lost, and os.exit tells no line")
-@pytest.mark.parametrize("name", LEAVING)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "exit.py",
+        "main.py",
+        pytest.param("exit.lua", marks=open_bug("os.exit tells no line")),
+        pytest.param("later.py", marks=open_bug("a status other than 0 from a callback is lost")),
+        pytest.param("later.lua", marks=open_bug("a status other than 0 from a callback is lost")),
+    ],
+)
 def test_script_that_leaves_with_3_has_failed(write: Write, name: str) -> None:
     text, line = LEAVING[name]
     run = batch(write(name, text.format(3)), "--timeout", "20")

@@ -8,7 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from scriptengines.errors import CallTimeout, ConfigError, LoadError, ScriptClosed, UnknownFunction, UnknownScript
+from scriptengines.errors import (
+    CallTimeout,
+    ConfigError,
+    LoadError,
+    ScriptClosed,
+    UnknownFunction,
+    UnknownScript,
+)
 from scriptengines.session import Session
 from scriptengines.view import Level, ScriptState
 from tests.conftest import DEADLINE, Log
@@ -116,7 +123,10 @@ def test_names_are_told_when_they_are_wrong(session: Session, write: Write) -> N
 
 
 def test_a_dotted_name_calls_a_method(session: Session, write: Write) -> None:
-    text = "class Lamp:\n    on = False\n    def switch(self, on):\n        self.on = on\n        return self.on\nlamp = Lamp()\n"
+    text = (
+        "class Lamp:\n    on = False\n    def switch(self, on):\n"
+        "        self.on = on\n        return self.on\nlamp = Lamp()\n"
+    )
     script = session.load(write("it.py", text))
     assert script.call("lamp.switch", True) is True
     assert script.get("lamp", "on") is True
@@ -128,7 +138,9 @@ def test_what_is_no_function_is_not_called(session: Session, write: Write) -> No
         script.call("x")
 
 
-def test_interrupting_the_loop_itself_leaves_the_script_running(session: Session, write: Write, log: Log) -> None:
+def test_interrupting_the_loop_itself_leaves_the_script_running(
+    session: Session, write: Write, log: Log
+) -> None:
     """An interrupt may hit the loop between two callbacks; it must not take the script's thread with it."""
     script = session.load(write("it.py", COUNTER))
     script.call("start", 3)
@@ -151,7 +163,10 @@ def test_a_timed_out_call_spares_the_next_one(session: Session, write: Write) ->
 
 
 def test_a_call_waits_for_the_one_before_it(session: Session, write: Write) -> None:
-    text = "inside = 0\nmost = 0\ndef work(wait):\n    global inside, most\n    inside += 1\n    most = max(most, inside)\n    wait()\n    inside -= 1\n"
+    text = (
+        "inside = 0\nmost = 0\ndef work(wait):\n    global inside, most\n"
+        "    inside += 1\n    most = max(most, inside)\n    wait()\n    inside -= 1\n"
+    )
     script = session.load(write("it.py", text))
     threads = [threading.Thread(target=script.call, args=["work", lambda: None]) for _ in range(8)]
     for thread in threads:
@@ -167,7 +182,9 @@ def test_two_scripts_run_at_the_same_time(session: Session, write: Write) -> Non
     path = write("it.py", "def meet(wait): return wait()\n")
     scripts = [session.load(path, alias) for alias in ("a", "b")]
     results: list[int] = []
-    threads = [threading.Thread(target=lambda s=s: results.append(s.call("meet", barrier.wait))) for s in scripts]
+    threads = [
+        threading.Thread(target=lambda s=s: results.append(s.call("meet", barrier.wait))) for s in scripts
+    ]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -175,7 +192,7 @@ def test_two_scripts_run_at_the_same_time(session: Session, write: Write) -> Non
     assert sorted(results) == [0, 1]
 
 
-# ---- observation ---------------------------------------------------------------------------------------------
+# ---- observation -------------------------------------------------------------------------------------------
 
 
 def test_a_frame_never_waits_for_a_busy_script(session: Session, write: Write, log: Log) -> None:
@@ -206,15 +223,17 @@ def test_stderr_is_a_warning(session: Session, write: Write, log: Log) -> None:
 def test_a_flood_of_output_is_bounded_and_counted(session: Session, write: Write, log: Log) -> None:
     script = session.load(write("it.py", "def flood(n):\n    for i in range(n): print(i)\n"))
     script.call("flood", 250_000)
-    assert session.frame().dropped > 0
-    kept = len(log.lines("it"))
+    kept = 0
     while more := len(log.lines("it")) - kept:
         kept += more
-    assert kept + session.frame().dropped >= 250_000
+    assert kept < 250_000
+    assert kept + session.feed.dropped >= 250_000
 
 
 def test_an_error_in_a_thread_of_a_script_is_reported(session: Session, write: Write, log: Log) -> None:
-    text = "import threading\ndef work(): raise ValueError('no paint')\nthreading.Thread(target=work).start()\n"
+    text = (
+        "import threading\ndef work(): raise ValueError('no paint')\nthreading.Thread(target=work).start()\n"
+    )
     session.load(write("it.py", text))
     [record] = log.wait_for("no paint")
     assert (record.script, record.level) == ("it", Level.ERROR)
@@ -248,7 +267,9 @@ def test_closing_stops_runaways(write: Write) -> None:
     threads = []
     for script in (python, lua):
         entered = threading.Event()
-        threads.append(threading.Thread(target=pytest.raises, args=(Exception, script.call, "spin", entered.set)))
+        threads.append(
+            threading.Thread(target=pytest.raises, args=(Exception, script.call, "spin", entered.set))
+        )
         threads[-1].start()
         assert entered.wait(DEADLINE)
     assert session.close()
@@ -266,8 +287,13 @@ def test_closing_right_after_a_load_was_given_up_leaves_nothing_behind(write: Wr
         assert session.close()
 
 
-def test_a_script_whose_thread_goes_on_is_abandoned_not_waited_for(session: Session, write: Write, log: Log) -> None:
-    text = "import threading\nstop = threading.Event()\nthread = threading.Thread(target=stop.wait)\nthread.start()\ndef end(): stop.set()\n"
+def test_a_script_whose_thread_goes_on_is_abandoned_not_waited_for(
+    session: Session, write: Write, log: Log
+) -> None:
+    text = (
+        "import threading\nstop = threading.Event()\nthread = threading.Thread(target=stop.wait)\n"
+        "thread.start()\ndef end(): stop.set()\n"
+    )
     script = session.load(write("it.py", text))
     script.call("end")
     session.unload("it")
@@ -275,10 +301,18 @@ def test_a_script_whose_thread_goes_on_is_abandoned_not_waited_for(session: Sess
 
 
 def test_an_interpreter_is_empty_for_its_next_script(session: Session, write: Write) -> None:
-    first = session.load(write("one.py", "import json, wave, sys\nsys.path.append('/nowhere')\nimport host\nhost.state['x'] = 1\nx = 1\n"))
+    first = session.load(
+        write(
+            "one.py",
+            "import json, wave, sys\nsys.path.append('/nowhere')\nimport host\nhost.state['x'] = 1\nx = 1\n",
+        )
+    )
     give = first.evaluate("lambda: 1")
     session.unload("one")
-    text = "import sys, host\ndef look(): return ['wave' in sys.modules, '/nowhere' in sys.path, dict(host.state), 'x' in globals()]\n"
+    text = (
+        "import sys, host\ndef look():\n"
+        "    return ['wave' in sys.modules, '/nowhere' in sys.path, dict(host.state), 'x' in globals()]\n"
+    )
     second = session.load(write("two.py", text))
     assert second.call("look") == [False, False, {}, False]
     with pytest.raises(ScriptClosed, match="one is closed"):

@@ -1,0 +1,169 @@
+"""The documentation is true: its examples run, its tables are complete, its links lead somewhere.
+
+In a page, `<!-- run -->` before a fenced block marks it as an example. A `console` block has commands after
+`$ ` and what they print; `...` stands for anything within a line. A `python` block is a program that prints
+the `text` block after it.
+`<!-- file: NAME -->` writes a block to a file that examples after it use.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from scriptconsole.actions import ACTIONS, MOVES, Action, key_name
+from scriptconsole.exitcodes import ExitCode
+from scriptengines import errors
+from scriptengines.host import FUNCTIONS
+
+from .support import EXAMPLES, LIMIT, ROOT
+
+PAGES = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *(ROOT / "docs").glob("*.md")])
+_BLOCK = re.compile(
+    r"<!-- (?P<mark>run|file: \S+) -->\n```(?P<kind>\w+)\n(?P<text>.*?)^```"
+    r"(?:\n\n```text\n(?P<printed>.*?)^```)?",
+    re.DOTALL | re.MULTILINE,
+)
+
+
+class Step(NamedTuple):
+    """One command of an example and the lines it shall print."""
+
+    command: str
+    wanted: list[str]
+
+
+def steps_of(block: str) -> list[Step]:
+    steps: list[Step] = []
+    for line in block.splitlines():
+        if line.startswith("$ "):
+            steps.append(Step(line[2:], []))
+        else:
+            steps[-1].wanted.append(line)
+    return steps
+
+
+def matches(wanted: list[str], printed: list[str]) -> bool:
+    patterns = [re.escape(line).replace(re.escape("..."), ".*") for line in wanted]
+    return len(patterns) == len(printed) and all(
+        re.fullmatch(pattern, line) for pattern, line in zip(patterns, printed, strict=True)
+    )
+
+
+@pytest.fixture
+def shell(tmp_path: Path) -> dict[str, str]:
+    """Environment in which `scriptconsole` is the program under test."""
+    folder = tmp_path / "bin"
+    folder.mkdir()
+    program = folder / "scriptconsole"
+    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m scriptconsole "$@"\n')
+    program.chmod(0o755)
+    return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_examples_of_the_readme_run(tmp_path: Path, shell: dict[str, str]) -> None:
+    where = tmp_path / "checkout"
+    shutil.copytree(EXAMPLES, where / "examples")
+    ran = 0
+    for block in _BLOCK.finditer((ROOT / "README.md").read_text()):
+        mark, text = block["mark"], block["text"]
+        if mark != "run":
+            (where / mark.removeprefix("file: ")).write_text(text)
+        elif block["kind"] == "console":
+            check_commands(steps_of(text), where, shell)
+            ran += 1
+        else:
+            done = subprocess.run(
+                [sys.executable, "-c", text],
+                cwd=where,
+                capture_output=True,
+                text=True,
+                timeout=LIMIT,
+                check=False,
+            )
+            assert (done.returncode, done.stdout) == (0, block["printed"]), done.stderr
+            ran += 1
+    assert ran == 3
+
+
+def check_commands(steps: list[Step], where: Path, env: dict[str, str]) -> None:
+    """Run the commands in one shell, so that `$?` means what it says."""
+    mark = "--- next ---"
+    script = f"\nstatus=$?; echo '{mark}'; (exit $status)\n".join(step.command for step in steps)
+    done = subprocess.run(
+        ["/bin/sh", "-c", script],
+        cwd=where,
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        stdin=subprocess.DEVNULL,
+        text=True,
+        timeout=LIMIT,
+        check=False,
+    )
+    parts = done.stdout.split(f"{mark}\n")
+    assert len(parts) == len(steps)
+    for step, printed in zip(steps, parts, strict=True):
+        assert matches(step.wanted, printed.splitlines()), f"$ {step.command}\n{printed}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", page.read_text()):
+        if not target.startswith("https://"):
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_pages_name_no_machine(page: Path) -> None:
+    text = page.read_text()
+    assert not re.search(r"/(?:root|home|work|tmp)/", text)
+
+
+def table_of(actions: tuple[Action, ...]) -> str:
+    """The rows for docs/console.md."""
+    rows = ["| key | does |", "|---|---|"]
+    for action in actions:
+        keys = " ".join(f"`{key_name(key)}`" for key in action.keys)
+        scope = "" if len(action.scope) > 1 else f" ({next(iter(action.scope))})"
+        rows.append(f"| {keys} | {action.tooltip}{scope} |")
+    return "\n".join(rows)
+
+
+@pytest.mark.parametrize(("mark", "actions"), [("actions", ACTIONS), ("moves", MOVES)])
+def test_keys_are_those_of_the_registry(mark: str, actions: tuple[Action, ...]) -> None:
+    page = (ROOT / "docs" / "console.md").read_text()
+    written = page.partition(f"<!-- {mark} -->\n")[2].partition(f"\n<!-- /{mark} -->")[0]
+    assert written == table_of(actions), f"docs/console.md must have:\n{table_of(actions)}"
+
+
+def test_every_host_function_is_documented() -> None:
+    page = (ROOT / "docs" / "host-api.md").read_text()
+    assert sorted(re.findall(r"^### `(\w+)`$", page, re.MULTILINE)) == sorted(FUNCTIONS)
+
+
+def test_every_error_is_documented_with_its_base() -> None:
+    page = (ROOT / "docs" / "errors.md").read_text()
+    for name in errors.__all__:
+        assert f"`{name}" in page or f"`{name}(" in page, name
+        kind = getattr(errors, name)
+        if not isinstance(kind, type) or kind in (errors.ScriptConsoleError, errors.RemoteFrame):
+            continue
+        (base,) = [each for each in kind.__bases__ if each is not errors.ScriptConsoleError]
+        assert f"| `{name}` | `{base.__name__}` |" in page
+
+
+@pytest.mark.parametrize("page", ["docs/batch.md", "README.md"])
+def test_every_exit_status_is_documented(page: str) -> None:
+    text = (ROOT / page).read_text()
+    for code in ExitCode:
+        assert re.search(rf"^\| {code.value} \| ", text, re.MULTILINE), code
+        if page.startswith("docs"):
+            assert f"| {code.value} | `{code.name}` |" in text
