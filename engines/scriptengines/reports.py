@@ -15,6 +15,8 @@ from scriptnative.errors import describe
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from _typeshed import ReadableBuffer
+
     from scriptnative import Feed
 
 
@@ -87,12 +89,18 @@ class LineWriter(io.TextIOBase):
         """Always; nothing can be read from it."""
         return True
 
+    @property
+    def buffer(self) -> io.BufferedIOBase:
+        """For programs that write bytes; they arrive in order with the text."""
+        return _ByteWriter(self)
+
     def write(self, text: str, /) -> int:
         """Report the lines that are complete and keep the rest."""
+        text.encode(self.encoding, "surrogateescape")  # refused here, where the script's line is on the stack
         lines, newline, rest = text.rpartition("\n")
         if newline:
-            self._emit(self._partial + lines)
-            self._partial = rest
+            lines, self._partial = self._partial + lines, rest
+            self._emit(lines)
         else:
             self._partial += text
         return len(text)
@@ -102,3 +110,21 @@ class LineWriter(io.TextIOBase):
         if self._partial:
             text, self._partial = self._partial, ""
             self._emit(text)
+
+
+class _ByteWriter(io.BufferedIOBase):
+    """The bytes side of a LineWriter."""
+
+    def __init__(self, writer: LineWriter) -> None:
+        super().__init__()
+        self._writer = writer
+
+    def writable(self) -> bool:
+        """Always; nothing can be read from it."""
+        return True
+
+    def write(self, payload: ReadableBuffer, /) -> int:
+        """Write bytes as they are."""
+        raw = bytes(payload)
+        self._writer.write(raw.decode("utf-8", "surrogateescape"))
+        return len(raw)

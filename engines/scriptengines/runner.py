@@ -93,8 +93,10 @@ class Runner:
         while not self._loop.stopping:
             try:
                 self._loop.run_forever()
-            except SystemExit:
+            except SystemExit as leaving:
                 self._loop.retire()
+                if leaving.code not in (None, 0):
+                    self._reporter.error("script", leaving)
             except (KeyboardInterrupt, ScriptInterrupt) as error:
                 _whole(partial(self._reporter.error, "callback", error))
 

@@ -125,6 +125,7 @@ class Script:
         self._text = b""
         self._reloading = threading.Lock()
         self._attempt: Attempt | None = None
+        self._loading: Attempt | None = None
         self._ending: list[threading.Thread] = []
         self._handles: dict[str, Function] = {}
         self._attempts = 0
@@ -145,11 +146,12 @@ class Script:
             raise ScriptClosed(f"{self.alias} is closed; load it again to use it")
         return attempt.runtime
 
-    def start(self, timeout: float | None = None) -> None:
+    def start(self, timeout: float | None = None, text: bytes | None = None) -> None:
         """Bring up the first generation, or the next; all or nothing.
 
         Args:
             timeout: Seconds the top level may take; None for no limit.
+            text: What to run; None reads the file.
 
         Raises:
             LoadError: It could not be; the generation before, if any, goes on.
@@ -158,13 +160,15 @@ class Script:
             if self.closed:
                 raise ScriptClosed(f"{self.alias} is closed; load it again to use it")
             try:
-                self._start(timeout)
+                self._start(timeout, text)
             except ScriptConsoleError as error:
                 self.note_error(error)
                 raise
+            finally:
+                self._loading = None
             self.last_error = None
 
-    def _start(self, timeout: float | None) -> None:
+    def _start(self, timeout: float | None, text: bytes | None) -> None:
         previous = self._attempt
         if previous is not None:
             self._make_way()
@@ -172,7 +176,7 @@ class Script:
         attempt = Attempt(self, self._attempts)
         bridge = self._bridge(attempt)
         context = Context(self.alias, self.lock, self.reporter, bridge, attempt.loaded, attempt.failed)
-        source = self._read()
+        source = self._read(text)
         attempt.runtime = self.engine.create(
             source, context, previous.runtime if previous is not None else None
         )
@@ -211,20 +215,21 @@ class Script:
             )
         self.lock.release()
 
-    def _read(self) -> Source:
+    def _read(self, text: bytes | None) -> Source:
         try:
-            self._text = self.path.read_bytes()
+            self._text = self.path.read_bytes() if text is None else text
             return Source(self.path, self._text, self.arguments)
         except OSError as error:
             reason = error.strerror or str(error)
             raise LoadError(f"{self.path}: {reason}; check the path", file=str(self.path)) from None
 
-    def source_changed(self) -> bool:
-        """Whether the file differs from what was last tried."""
+    def changed_text(self) -> bytes:
+        """What its file holds, if it differs from what was last tried; empty if not, or while it is saved."""
         try:
-            return self.path.read_bytes() != self._text
+            text = self.path.read_bytes()
         except OSError:  # gone for the moment: an editor is replacing it
-            return False
+            return b""
+        return b"" if text == self._text else text
 
     @property
     def pending(self) -> bool:
@@ -407,7 +412,7 @@ class Script:
 
     def interrupt(self, reason: str = "interrupted") -> bool:
         """Stop what it is doing right now; whether there was anything that could be stopped."""
-        attempt = self._attempt
+        attempt = self._loading or self._attempt
         return attempt is not None and attempt.runtime is not None and attempt.runtime.interrupt(reason)
 
     def set_paused(self, paused: bool) -> None:

@@ -8,6 +8,7 @@ import itertools
 import os
 import threading
 import time
+import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -67,7 +68,8 @@ class Session:
         self._wake_read, wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(wake_write, False)
-        self.feed = Feed(FEED_CAPACITY, wake_write)
+        self.feed = Feed(FEED_CAPACITY, wake_write)  # closes it in the end
+        weakref.finalize(self, os.close, self._wake_read)
         self.hooks = Hooks()
         self._mutex = threading.RLock()
         self._scripts: dict[str, Script] = {}
@@ -154,13 +156,16 @@ class Session:
             LoadError: The new version is broken; the old one goes on.
         """
         script = self.script(alias)
-        try:
-            script.start(timeout)
-        except ScriptConsoleError as error:
-            self._say("error", alias, f"reload refused: {error}")
-            raise
-        self._say("info", alias, f"reloaded, generation {script.generation}")
+        self._reload(script, timeout, None)
         return script
+
+    def _reload(self, script: Script, timeout: float | None, text: bytes | None) -> None:
+        try:
+            script.start(timeout, text)
+        except ScriptConsoleError as error:
+            self._say("error", script.alias, f"reload refused: {error}")
+            raise
+        self._say("info", script.alias, f"reloaded, generation {script.generation}")
 
     def unload(self, alias: str) -> None:
         """End a script; never takes longer than some seconds."""
@@ -246,10 +251,12 @@ class Session:
 
     def _changed(self, path: Path) -> None:
         for script in self.scripts:
-            if script.path != path or not script.source_changed():
+            # The very text that was looked at: a second look might find the file cut off by the next save.
+            text = script.changed_text() if script.path == path else b""
+            if not text:
                 continue
             try:
-                self.reload(script.alias)
+                self._reload(script, None, text)
             except ScriptConsoleError:
                 continue  # reload has logged it and the script shows it
 
@@ -298,6 +305,8 @@ class Session:
             alias = "" if script is None else script.alias
             if kind == Report.OUTPUT:
                 stream, text = payload
+                # A binary program's bytes come as surrogates, which no screen can show.
+                text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
                 level = Level.WARNING if stream == "stderr" else Level.OUTPUT
                 records.extend(LogRecord(moment, alias, level, line) for line in text.split("\n"))
             elif kind == Report.LOG:
@@ -334,7 +343,9 @@ class Session:
         """
         import select
 
-        ready, _, _ = select.select([self._wake_read], [], [], timeout)
+        waiting = select.poll()  # takes descriptors beyond 1023 too
+        waiting.register(self._wake_read, select.POLLIN)
+        ready = waiting.poll(None if timeout is None else timeout * 1000)
         if ready:
             while len(os.read(self._wake_read, 4096)) == 4096:
                 pass

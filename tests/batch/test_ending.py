@@ -185,7 +185,6 @@ def test_interrupt_while_loading_tells_where(write: Write, name: str, text: str)
     assert run.seconds < 10
 
 
-@open_bug("now and then a second error, ScriptClosed, is told with frames of our own")
 def test_interrupt_while_loading_is_told_once(write: Write) -> None:
     script = write("loop.py", LOOP_PY)
     for _ in range(3):
@@ -232,9 +231,9 @@ def test_script_that_leaves_with_0(write: Write, name: str) -> None:
     [
         "exit.py",
         "main.py",
+        "later.py",
         pytest.param("exit.lua", marks=open_bug("os.exit tells no line")),
-        pytest.param("later.py", marks=open_bug("a status other than 0 from a callback is lost")),
-        pytest.param("later.lua", marks=open_bug("a status other than 0 from a callback is lost")),
+        pytest.param("later.lua", marks=open_bug("os.exit tells no line")),
     ],
 )
 def test_script_that_leaves_with_3_has_failed(write: Write, name: str) -> None:

@@ -126,7 +126,6 @@ def test_syntax_error(write: Write, name: str, text: str, message: str) -> None:
     assert f"{script}:2: {message}" in failed(batch(script))
 
 
-@open_bug("the message of a Lua syntax error is told twice")
 def test_lua_syntax_error_is_told_once(write: Write) -> None:
     assert batch(write("bad.lua", "local y = = 2\n")).err.count("unexpected symbol") == 1
 

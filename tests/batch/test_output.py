@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .support import EXAMPLES, LIMIT, batch, command, open_bug
+from .support import EXAMPLES, LIMIT, batch, command
 
 type Write = Callable[[str, str], Path]
 
@@ -118,20 +118,17 @@ def test_bytes_that_are_no_utf8_from_python(write: Write) -> None:
     assert run.out.encode("utf-8", "surrogateescape") == b"\xff\xfe\n"
 
 
-@open_bug("Lua output that is no UTF-8 is replaced by U+FFFD")
 def test_bytes_that_are_no_utf8_from_lua(write: Write) -> None:
     run = batch(write("raw.lua", 'io.write("\\xff\\xfe raw\\n")\n'))
     assert run.out.encode("utf-8", "surrogateescape") == b"\xff\xfe raw\n"
 
 
-@open_bug("sys.stdout of a script has no buffer")
 def test_binary_stdout_of_python(write: Write) -> None:
     run = batch(write("raw.py", 'import sys\nsys.stdout.buffer.write(b"\\xff\\xfe raw\\n")\n'))
     assert run.code == 0, run.err
     assert run.out.encode("utf-8", "surrogateescape") == b"\xff\xfe raw\n"
 
 
-@open_bug("a line that cannot be written is tried again, and fails again, when the script ends")
 def test_text_that_cannot_be_encoded_is_one_error(write: Write) -> None:
     run = batch(write("lone.py", 'print("\\ud800")\nprint("not reached")\n'))
     assert run.code == 1

@@ -65,13 +65,13 @@ class Terminal:
         env: Mapping[str, str] | None = None,
     ) -> None:
         columns, lines = size
-        self.raw = b""
+        self.raw: bytes = b""
         self._rest = b""
         self._screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
         environment = {**os.environ, "TERM": "xterm-256color", "TEXTUAL_ANIMATIONS": "none", **(env or {})}
         environment.pop("NO_COLOR", None)
-        self.process = pexpect.spawn(
+        self.process: pexpect.spawn[bytes] = pexpect.spawn(
             sys.executable,
             ["-m", "scriptconsole", *map(str, arguments)],
             dimensions=(lines, columns),
@@ -100,7 +100,7 @@ class Terminal:
     def _read(self) -> bool:
         """Take what has arrived; False once the program has ended."""
         try:
-            chunk = self.process.read_nonblocking(65536, timeout=0.02)
+            chunk: bytes = self.process.read_nonblocking(65536, timeout=0.02)
         except pexpect.TIMEOUT:
             return True
         except pexpect.EOF:

@@ -75,7 +75,6 @@ def test_edit_break_and_mend_a_script(console: Terminal, greenhouse: Path) -> No
     assert console.wait_for_end() == 0
 
 
-@pytest.mark.xfail(reason="a file that is being written is loaded half", strict=False)
 def test_file_that_is_written_in_place_is_loaded_whole(console: Terminal, greenhouse: Path) -> None:
     controller = greenhouse / "controller.lua"
     text = controller.read_text()

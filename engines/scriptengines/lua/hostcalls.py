@@ -85,7 +85,7 @@ class HostCalls:
 
 def write(sink: Callable[[str, str], None], stream: str, text: bytes) -> None:
     """What `print` and `io.write` call."""
-    sink(text.decode("utf-8", "replace"), stream)
+    sink(text.decode("utf-8", "surrogateescape"), stream)
 
 
 def stop(code: Any) -> None:

@@ -93,7 +93,7 @@ def load_error(sources: Sources, path: str, raw: bytes) -> LoadError:
     line = int(position[1]) if position else 0
     reason = message[position.end() :] if position else message
     frame = sources.frame(path, line, "<module>")
-    return LoadError(f"{path}:{line}: {reason}", file=path, line=line, detail=message, frames=[frame])
+    return LoadError(f"{path}:{line}: {reason}", file=path, line=line, frames=[frame])
 
 
 def lua_error(value: Any, plain: bool, frames: list[RemoteFrame]) -> CallError:

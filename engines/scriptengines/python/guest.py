@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import gc
 import inspect
 import linecache
 import os
@@ -242,6 +243,8 @@ class Guest:
     def discard(self) -> None:
         """Forget this generation, once its thread has ended."""
         self.interior.generations.pop(id(self), None)
+        # Functions and their globals hold each other: until a collection, many generations would stay.
+        gc.collect()
 
 
 def boot(feed: int, script: int, direct: bool, batch: bool, lock: int) -> dict[str, Any]:
@@ -318,10 +321,10 @@ def vacate(limit: float) -> bool:
             del sys.modules[name]
     sys.modules.update(_here.baseline)
     sys.path[:] = _here.path
-    for guest in list(_here.generations.values()):
-        guest.discard()
+    _here.generations.clear()
     _here.state = {}
     linecache.clearcache()
+    gc.collect()
     return True
 
 
