@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -24,8 +25,12 @@ from scriptconsole.palette import ActionProvider
 from scriptconsole.panes.ring import LogLine
 from scriptconsole.port import SessionPort
 from scriptconsole.screens.main import MainScreen
+from scriptengines.errors import ScriptConsoleError
 from scriptengines.view import ConnectionView, Level, LogRecord, ScriptState, ScriptView, TimerView
 from scriptthemes import DARK, LIGHT, STYLES, THEMES
+
+LOAD_PATIENCE = 2.0
+"""Seconds that one script's top level may take before the next is loaded beside it."""
 
 CLOSE_GRACE = 3.0
 """Seconds a session may take to end before the console leaves without it."""
@@ -107,6 +112,10 @@ class ScriptConsoleApp(App[None]):
     def fail(self, text: str) -> None:
         """Tell the user of an error, as notification and log record."""
         self.write_log(Level.ERROR, text)
+        self.notify_error(text)
+
+    def notify_error(self, text: str) -> None:
+        """Tell the user of an error that the log has already."""
         self.notify(text[:500], title="Error", severity="error", markup=False)
 
     def write_log(self, level: Level, text: str) -> None:
@@ -124,7 +133,9 @@ class ScriptConsoleApp(App[None]):
     ) -> None:
         # `logged`: the session itself writes into the log what it did.
         def then(outcome: Outcome) -> None:
-            if outcome.error is not None:
+            if logged and isinstance(outcome.error, ScriptConsoleError):
+                self.notify_error(f"{label}: {explain(outcome.error)}")
+            elif outcome.error is not None:
                 self.fail(f"{label}: {explain(outcome.error)}")
             elif outcome.value is False:
                 self.notify(f"{label}: {gone}.", severity="warning", markup=False)
@@ -144,13 +155,19 @@ class ScriptConsoleApp(App[None]):
     # -- loading ---------------------------------------------------------------------------------------
 
     def _load_first(self) -> None:
-        for path in self._paths:
-            try:
-                self.session.load(path)
-            except Exception as error:  # noqa: BLE001 - one bad script must not keep the others out
-                self.post_message(JobDone(Outcome(error=error), partial(self.report, f"load {path.name}")))
         if self._watch:
             self.session.watch()
+        for path in self._paths:
+            loading = threading.Thread(target=self._load_one, args=(path,), daemon=True)
+            loading.start()
+            loading.join(LOAD_PATIENCE)
+
+    def _load_one(self, path: Path) -> None:
+        try:
+            self.session.load(path)
+        except Exception as error:  # noqa: BLE001 - one bad script must not keep the others out
+            text = f"load {path.name}: {explain(error)}"
+            self.post_message(JobDone(Outcome(error=error), lambda _: self.notify_error(text)))
 
     def _started(self, outcome: Outcome) -> None:
         if outcome.error is not None:

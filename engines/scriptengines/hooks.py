@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .script import Attempt
+    from .attempt import Attempt
 
 
 class Subscription(NamedTuple):

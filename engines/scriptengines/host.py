@@ -10,6 +10,7 @@ import asyncio
 import functools
 import inspect
 import os
+import threading
 import time
 from typing import TYPE_CHECKING, Any, cast
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 LEVELS = ("debug", "info", "warning", "error")
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
+_STDLIB = os.path.dirname(os.path.abspath(threading.__file__)) + os.sep
 
 
 class Timer:
@@ -389,6 +391,6 @@ def _caller() -> str:
     frame = inspect.currentframe()
     while frame is not None and frame.f_code.co_filename.startswith(_OURS):
         frame = frame.f_back
-    if frame is None or frame.f_code.co_filename.startswith("<"):
+    if frame is None or frame.f_code.co_filename.startswith(("<", _STDLIB)):
         return ""
     return f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from scriptnative import Cell, RunLock
 
+from .attempt import Attempt
 from .engine import Context, Source
 from .errors import (
     CallTimeout,
@@ -35,55 +36,8 @@ if TYPE_CHECKING:
     from .view import ErrorView, FunctionInfo, ScriptView
     from .watchdog import Watchdog
 
-UNLOAD_LIMIT = 3.0
-"""Seconds a generation gets to end before it is interrupted, and again before it is abandoned."""
-
 RUNAWAY_LIMIT = 1.0
 """Seconds that what a script is doing may go on when a new version of it waits."""
-
-INTERRUPT_LIMIT = 1.0
-"""Seconds to wait for an interrupted top level, to be able to tell where it was."""
-
-
-class Attempt:
-    """One try to bring a generation up; told by its runtime how it went."""
-
-    def __init__(self, script: Script, number: int) -> None:
-        self.script = script
-        self.number = number
-        self.settled = threading.Event()
-        self.ended = threading.Event()
-        self.error: BaseException | None = None
-        self.cancelled = False
-        self.runtime: Runtime | None = None
-
-    def loaded(self) -> None:
-        """The top level has ended, or has begun to run its loop; holding the run lock."""
-        if self.runtime is not None and not self.cancelled and not self.settled.is_set():
-            self.script.adopt(self)
-        self.settled.set()
-
-    def failed(self, error: BaseException) -> None:
-        """The top level raised."""
-        self.error = error
-        self.settled.set()
-
-    def work(self) -> None:
-        """Body of the generation's thread."""
-        assert self.runtime is not None
-        try:
-            self.runtime.run()
-        except BaseException as error:  # noqa: BLE001 - nobody else would hear of it
-            if not self.settled.is_set():
-                self.failed(error)
-            else:
-                self.script.reporter.error("script thread", error)
-        finally:
-            if not self.settled.is_set():
-                self.failed(
-                    LoadError(f"{self.script.path}: ended before it was loaded", file=str(self.script.path))
-                )
-            self.ended.set()
 
 
 class Script:
@@ -140,11 +94,14 @@ class Script:
 
         Raises:
             ScriptClosed: There is none.
+            ScriptBusy: The first one is still loading.
         """
         attempt = self._attempt
-        if attempt is None or attempt.runtime is None:
-            raise ScriptClosed(f"{self.alias} is closed; load it again to use it")
-        return attempt.runtime
+        if attempt is not None and attempt.runtime is not None:
+            return attempt.runtime
+        if self._loading is not None:
+            raise ScriptBusy(f"{self.alias} is still loading; try again when it runs", file=str(self.path))
+        raise ScriptClosed(f"{self.alias} is closed; load it again to use it")
 
     def start(self, timeout: float | None = None, text: bytes | None = None) -> None:
         """Bring up the first generation, or the next; all or nothing.
@@ -173,32 +130,22 @@ class Script:
         if previous is not None:
             self._make_way()
         self._attempts += 1
-        attempt = Attempt(self, self._attempts)
+        attempt = self._loading = Attempt(self, self._attempts)
         bridge = self._bridge(attempt)
         context = Context(self.alias, self.lock, self.reporter, bridge, attempt.loaded, attempt.failed)
         source = self._read(text)
         attempt.runtime = self.engine.create(
             source, context, previous.runtime if previous is not None else None
         )
-        thread = threading.Thread(
-            target=attempt.work, name=f"script {self.alias} {attempt.number}", daemon=True
-        )
-        thread.start()
-        try:
-            settled = attempt.settled.wait(timeout)
-        except BaseException:  # Ctrl-C while it loads
-            self._cancel(attempt, "interrupted while it was loading")
-            if attempt.error is not None:
-                self.reporter.error("load", attempt.error)
-            raise
-        if not settled:
-            self._cancel(attempt, "timed out")
-            raise self._late(attempt, timeout or 0.0)
+        unwanted = attempt.cancelled or self.closed  # since the engine began to prepare it
+        if not attempt.run(0 if unwanted else timeout):
+            raise attempt.late_error(timeout or 0.0)
         if attempt.error is not None:
-            self._end(attempt)
-            raise self._load_error(attempt.error) from attempt.error.__cause__
+            if not attempt.cancelled:
+                attempt.end()
+            raise attempt.load_error() from attempt.error.__cause__
         if previous is not None:
-            self._end(previous)
+            previous.end()
 
     def _make_way(self) -> None:
         """Stop a runaway, so that the version that mends it can come; a busy script gets time to finish."""
@@ -241,23 +188,6 @@ class Script:
         """Whether this is the generation that runs."""
         return self._attempt is attempt
 
-    def _late(self, attempt: Attempt, timeout: float) -> LoadError:
-        frames = getattr(attempt.error, "frames", ())
-        line = frames[-1].line if frames else 0
-        place = f"{self.path}:{line}" if line else str(self.path)
-        text = f"{place}: still at its top level after {timeout:.3g} s; is this an endless loop?"
-        return LoadError(text, file=str(self.path), line=line, frames=frames)
-
-    def _load_error(self, error: BaseException) -> LoadError:
-        if isinstance(error, LoadError):
-            return error
-        frames = error.frames if isinstance(error, ScriptConsoleError) else ()
-        own = [frame for frame in frames if frame.file == str(self.path)]
-        line = own[-1].line if own else getattr(error, "line", 0)
-        place = f"{self.path}:{line}" if line else str(self.path)
-        text = str(error) if isinstance(error, ScriptConsoleError) else f"{type(error).__name__}: {error}"
-        return LoadError(f"{place}: {text}", file=str(self.path), line=line, frames=frames)
-
     def adopt(self, attempt: Attempt) -> None:
         """Make a generation the running one; on its thread, holding the run lock."""
         previous, self._attempt = self._attempt, attempt
@@ -268,14 +198,15 @@ class Script:
         if self.paused and attempt.runtime is not None:
             attempt.runtime.set_paused(True)
 
-    def _cancel(self, attempt: Attempt, reason: str) -> None:
-        attempt.cancelled = True
-        assert attempt.runtime is not None
-        threading.Thread(target=attempt.runtime.interrupt, args=(reason,), daemon=True).start()
-        attempt.settled.wait(INTERRUPT_LIMIT)
-        ending = threading.Thread(target=self._end, args=(attempt, reason), daemon=True)
+    def end_aside(self, attempt: Attempt, reason: str) -> None:
+        """See to the end of a cancelled attempt in the background."""
+        ending = threading.Thread(target=attempt.end, args=(reason,), daemon=True)
         ending.start()
         self._ending = [thread for thread in self._ending if thread.is_alive()] + [ending]
+
+    def forget(self, attempt: Attempt) -> None:
+        """A generation has ended: drop what it subscribed to."""
+        self._ended(attempt)
 
     def wait_for_cancelled(self) -> None:
         """Wait until what was cancelled while it loaded has ended or was abandoned; some seconds at most."""
@@ -287,46 +218,22 @@ class Script:
         """Whether something that was cancelled while it loaded still runs."""
         return any(thread.is_alive() for thread in self._ending)
 
-    def _end(self, attempt: Attempt, reason: str = "unloaded") -> bool:
-        """Wait for a retired generation's thread; interrupt it if it lingers, abandon it if that fails."""
-        runtime = attempt.runtime
-        assert runtime is not None
-        for limit in (0.05 if attempt.cancelled else UNLOAD_LIMIT, UNLOAD_LIMIT, UNLOAD_LIMIT):
-            if attempt.ended.wait(limit):
-                self._ended(attempt)
-                runtime.discard()
-                return True
-            # In a thread of its own: a script deep in a C call would keep us waiting for its GIL.
-            threading.Thread(target=runtime.interrupt, args=(reason,), daemon=True).start()
-        self._ended(attempt)
-        self.reporter.log("warning", f"{self.alias} does not end; its thread is left behind")
-        return False
-
     def close(self) -> bool:
         """End the script; idempotent, never longer than some seconds. Whether everything of it ended."""
+        self.closed = True
+        loading = self._loading
+        if loading is not None and self._reloading.locked():
+            loading.cancel("unloaded")
         with self._reloading:
-            if self.closed:
-                return True
-            self.closed = True
-            attempt = self._attempt
-            if attempt is None or attempt.runtime is None:
+            attempt, self._attempt = self._attempt, None
+            if attempt is None:
                 self.lock.close()
                 return True
-            runtime = attempt.runtime
-            retiring = threading.Thread(target=self._retire, args=(runtime,), daemon=True)
-            retiring.start()
-            retiring.join(UNLOAD_LIMIT / 10)
-            if retiring.is_alive():
-                threading.Thread(target=runtime.interrupt, args=("unloaded",), daemon=True).start()
-            ended = self._end(attempt)
+            attempt.retire_aside()
+            ended = attempt.end()
             self.lock.close()
-            self._attempt = None
             self.cell.advance()
             return ended
-
-    def _retire(self, runtime: Runtime) -> None:
-        with self.lock:
-            runtime.retire()
 
     # ---- calls ----------------------------------------------------------------------------------
 
@@ -413,7 +320,12 @@ class Script:
     def interrupt(self, reason: str = "interrupted") -> bool:
         """Stop what it is doing right now; whether there was anything that could be stopped."""
         attempt = self._loading or self._attempt
-        return attempt is not None and attempt.runtime is not None and attempt.runtime.interrupt(reason)
+        if attempt is None:
+            return False
+        if attempt.runtime is None:
+            attempt.cancelled = True
+            return True
+        return attempt.runtime.interrupt(reason)
 
     def set_paused(self, paused: bool) -> None:
         """Hold its timers and sockets back, or let them go on; calls still work."""

@@ -26,12 +26,13 @@ from .errors import (
 )
 from .hooks import Hooks
 from .reports import Report, Reporter
-from .script import Attempt, Script
+from .script import Script
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+    from .attempt import Attempt
     from .engine import Engine
     from .observer import Observer
     from .view import Frame, FunctionInfo, LogRecord
@@ -46,6 +47,8 @@ BUILTIN_ENGINES = {
 }
 FEED_CAPACITY = 200_000
 REPORTS_PER_FRAME = 20_000
+CLOSE_LIMIT = 15.0
+"""Seconds that a second caller of `close` waits for the first."""
 
 
 class Session:
@@ -69,7 +72,7 @@ class Session:
         os.set_blocking(self._wake_read, False)
         os.set_blocking(wake_write, False)
         self.feed = Feed(FEED_CAPACITY, wake_write)  # closes it in the end
-        weakref.finalize(self, os.close, self._wake_read)
+        weakref.finalize(self, os.close, self._wake_read).atexit = False
         self.hooks = Hooks()
         self._mutex = threading.RLock()
         self._scripts: dict[str, Script] = {}
@@ -81,6 +84,7 @@ class Session:
         self._observer: Observer | None = None
         self._watcher: Watcher | None = None
         self._closed = False
+        self._ended = threading.Event()
         atexit.register(self.close)
 
     # ---- scripts ----------------------------------------------------------------------------------
@@ -138,6 +142,7 @@ class Session:
         try:
             script.start(timeout)
         except BaseException as error:
+            self._say("error", name, f"not loaded: {error}")
             if self.keep_failed and isinstance(error, ScriptConsoleError):
                 self._follow(script)
             else:
@@ -366,9 +371,10 @@ class Session:
             leave with `os._exit` then.
         """
         with self._mutex:
-            if self._closed:
-                return not self._left_behind
-            self._closed = True
+            first, self._closed = not self._closed, True
+        if not first:
+            self._ended.wait(CLOSE_LIMIT)
+            return self._ended.is_set() and not self._left_behind
         atexit.unregister(self.close)
         if self._watcher is not None:
             self._watcher.close()
@@ -385,6 +391,7 @@ class Session:
         self._watchdog.close()
         for engine in self._engines.values():
             engine.close()
+        self._ended.set()
         return not self._left_behind
 
     @property

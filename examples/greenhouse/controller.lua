@@ -59,7 +59,7 @@ function connect(port)
     connected = function(conn) host.log("connected to the sensors at " .. conn.peer) end,
     data = receive,
     closed = function() host.log("the sensors are gone") end,
-    error = function(message) host.log("no sensors: " .. message, "warning") end,
+    error = function(message) host.warning("no sensors: " .. message) end,
   })
 end
 

@@ -187,7 +187,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def _our_folders() -> tuple[str, ...]:
     files = (getattr(sys.modules.get(name), "__file__", None) for name in _OUR_PACKAGES)
-    return ("<frozen ", "_native.pyx", *(os.path.dirname(file) + os.sep for file in files if file))
+    return ("<frozen ", *(os.path.dirname(file) + os.sep for file in files if file))
 
 
 def own_frames(error: BaseException) -> list[RemoteFrame]:
@@ -198,9 +198,12 @@ def own_frames(error: BaseException) -> list[RemoteFrame]:
 
     frames: list[RemoteFrame] = []
     ours = _our_folders()
+    loop = os.path.join(os.path.dirname(os.__file__), "asyncio") + os.sep
     for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename.startswith(ours):
+        if frame.filename.startswith(ours) or frame.filename.endswith((".pyx", ".pxi")):
             continue
+        if not frames and frame.filename.startswith(loop):
+            continue  # how the loop came to call the script is no business of its author
         frames.append(RemoteFrame(frame.filename, frame.lineno or 0, frame.name, frame.line or ""))
     if isinstance(error, SyntaxError) and error.filename:
         frames.append(RemoteFrame(error.filename, error.lineno or 0, "<module>", (error.text or "").strip()))
@@ -209,8 +212,7 @@ def own_frames(error: BaseException) -> list[RemoteFrame]:
 
 def all_frames(error: BaseException) -> list[RemoteFrame]:
     """Frames on this side, then those of the runtimes the call went on into."""
-    inner = list(error.frames) if isinstance(error, ScriptConsoleError) else []
-    return own_frames(error) + inner
+    return own_frames(error) + list(getattr(error, "frames", ()))
 
 
 def describe(error: BaseException, depth: int = 0) -> tuple[object, ...]:
@@ -284,7 +286,8 @@ def format_frames(frames: Iterable[RemoteFrame]) -> str:
     lines: list[str] = []
     for frame in frames:
         language = "" if frame.language == "python" else f" ({frame.language})"
-        lines.append(f'  File "{frame.file}", line {frame.line}, in {frame.function}{language}')
+        line = f", line {frame.line}" if frame.line else ""
+        lines.append(f'  File "{frame.file}"{line}, in {frame.function}{language}')
         if frame.source:
             lines.append(f"    {frame.source}")
     return "\n".join(lines)

@@ -257,7 +257,7 @@ cdef const sc_module *_find_module(void *handle, str path) except NULL:
     cdef void *symbol = dlsym(handle, b"scriptconsole_module")
     if symbol is NULL:
         raise _errors.LoadError(
-            f"{path} is no native module: it does not export scriptconsole_module; "
+            f"{path}: no native module: it does not export scriptconsole_module; "
             "end one of its C files with SC_MODULE(table)",
             file=path,
         )

@@ -12,8 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
 LIMIT = 60.0
@@ -39,11 +37,6 @@ class Run:
     @property
     def lines(self) -> list[str]:
         return self.out.splitlines()
-
-
-def open_bug(reason: str) -> pytest.MarkDecorator:
-    """Mark what shall be so, and is not yet."""
-    return pytest.mark.xfail(reason=reason, strict=False)
 
 
 def command(*arguments: str | Path) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .support import batch, interrupted, open_bug
+from .support import batch, interrupted
 
 type Write = Callable[[str, str], Path]
 
@@ -232,8 +232,8 @@ def test_script_that_leaves_with_0(write: Write, name: str) -> None:
         "exit.py",
         "main.py",
         "later.py",
-        pytest.param("exit.lua", marks=open_bug("os.exit tells no line")),
-        pytest.param("later.lua", marks=open_bug("os.exit tells no line")),
+        "exit.lua",
+        "later.lua",
     ],
 )
 def test_script_that_leaves_with_3_has_failed(write: Write, name: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from .support import Run, batch, open_bug
+from .support import Run, batch
 
 type Write = Callable[[str, str], Path]
 
@@ -100,7 +100,6 @@ SC_MODULE(module)
     assert "device.c" in lines[-1]
 
 
-@open_bug("the stack names line 0 of load")
 def test_no_frame_has_line_0(write: Write) -> None:
     text = """#include <scriptconsole.h>
 static int load(sc_ctx *ctx) { return ctx->fail(ctx, "OSError", "no device"); }
@@ -138,7 +137,6 @@ def test_c_that_does_not_compile(write: Write) -> None:
     assert any("return nothing" in line for line in lines[1:]), "the compiler's own output follows"
 
 
-@open_bug("a .c file without SC_MODULE shows frames of our own and names the library in the cache")
 def test_c_that_is_no_module(write: Write) -> None:
     script = write("plain.c", "int x;\n")
     (line,) = failed(batch(script))

@@ -111,8 +111,12 @@ async def test_paths_are_loaded_and_failures_told(session: RecordedSession, tmp_
     session.problem = OSError("unreadable")
     async with running(session, paths=[tmp_path / "a.py", tmp_path / "b.lua"]) as (app, pilot):
         await until(pilot, lambda: len(notices(app)) == 2)
-        assert session.calls[0] == ("load", tmp_path / "a.py", None)
-        assert any("load b.lua: OSError: unreadable" in text for text in log_texts(app))
+        assert session.calls == [
+            ("watch",),
+            ("load", tmp_path / "a.py", None),
+            ("load", tmp_path / "b.lua", None),
+        ]
+        assert any("load b.lua: OSError: unreadable" in text for text in notices(app))
 
 
 # -- display --------------------------------------------------------------------------------------------

@@ -98,6 +98,32 @@ session.close()
     assert child.stdout.split() == ["1"]
 
 
+@pytest.mark.skipif(not os.path.exists("/proc/self/fd"), reason="needs /proc")
+def test_sessions_that_come_and_go_leave_no_files_and_no_threads(write: Write) -> None:
+    paths = [write("one.py", SCRIPT), write("two.lua", "setInterval(function() end, 1000)\n")]
+    child = run(
+        MEASURE
+        + """
+import gc, sys, threading
+
+def use(count):
+    for _ in range(count):
+        with Session() as used:
+            for path in sys.argv[1:]:
+                alias = used.load(path).alias
+                used.reload(alias)
+            used.frame()
+    gc.collect()
+    return len(os.listdir("/proc/self/fd")), threading.active_count()
+
+print(use(3) == use(10))
+session.close()
+""",
+        *paths,
+    )
+    assert (child.returncode, child.stderr, child.stdout) == (0, "", "True\n")
+
+
 ENDINGS = {
     "with a loaded script": "session.load(path)",
     "with a busy loop": "session.load(path); session.call('it', 'start')",

@@ -80,7 +80,6 @@ def test_endless_loop_at_load_does_not_freeze_the_screen(write: Write, name: str
         assert console.left_on() == []
 
 
-@pytest.mark.xfail(reason="the interrupt key does not reach a script that is loading", strict=False)
 @SPINNING
 def test_endless_loop_at_load_can_be_interrupted(write: Write, name: str, text: str) -> None:
     with Terminal(write(name, text)) as console:

@@ -49,7 +49,8 @@ def _errors(row: ScriptView, _now: float) -> Cell:
 def _last_error(row: ScriptView, _now: float) -> Cell:
     if row.last_error is None:
         return Cell("")
-    text = clean(row.last_error.message[:CELL_LIMIT])
+    folder = row.path.rpartition("/")[0] + "/"  # it is the same in every message, and long
+    text = clean(row.last_error.message.replace(folder, "")[:CELL_LIMIT])
     return Cell(text, Tone.BAD if row.state is ScriptState.FAILED else Tone.WARN)
 
 

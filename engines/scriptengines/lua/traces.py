@@ -114,6 +114,7 @@ def lua_error(value: Any, plain: bool, frames: list[RemoteFrame]) -> CallError:
 def host_error(failure: BaseException, frames: list[RemoteFrame]) -> BaseException:
     """The error for one that a host function raised: the Lua stack, then the frames it went on into."""
     if isinstance(failure, (SystemExit, KeyboardInterrupt)):
+        failure.frames = tuple(frames)  # pyright: ignore[reportAttributeAccessIssue] - for all_frames
         return failure
     name, text, notes, _, cause, detail = describe(failure)
     stack = [tuple(frame) for frame in (*frames, *all_frames(failure))]

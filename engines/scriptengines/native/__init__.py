@@ -6,7 +6,7 @@ import copy
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from scriptengines.engine import Engine
-from scriptengines.errors import ScriptConsoleError
+from scriptengines.errors import LoadError, ScriptConsoleError
 from scriptengines.host import FUNCTIONS
 from scriptengines.local import LocalRuntime
 from scriptengines.locations import compiled_modules
@@ -47,6 +47,11 @@ class NativeRuntime(LocalRuntime):
             self.module = NativeModule(
                 library, context.lock, self._ask_host, source=source.path if is_text else None
             )
+        except LoadError as error:
+            self.loop.finish(0)
+            # The author knows the file, not the build of it in the cache.
+            text, path = str(error).replace(str(library), str(source.path)), str(source.path)
+            raise LoadError(text, file=path, detail=error.detail) from None
         except BaseException:
             self.loop.finish(0)
             raise

@@ -1,0 +1,165 @@
+"""Attempt: one try to bring a generation of a script up, and that generation's thread until it has ended."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from .errors import LoadError, ScriptConsoleError
+
+if TYPE_CHECKING:
+    from .engine import Runtime
+    from .script import Script
+
+UNLOAD_LIMIT = 3.0
+"""Seconds a generation gets to end before it is interrupted, and again before it is abandoned."""
+
+INTERRUPT_LIMIT = 1.0
+"""Seconds to wait for an interrupted top level, to be able to tell where it was."""
+
+
+class Attempt:
+    """One generation, from before it is known to load until its thread is gone.
+
+    Attributes:
+        script: Whose.
+        number: Of the try, from 1; a refused one counts too.
+        runtime: What runs; set once the engine has made it.
+        error: Why it did not load.
+        cancelled: Nobody waits for it to load any more.
+        ended: Its thread has left the script.
+    """
+
+    def __init__(self, script: Script, number: int) -> None:
+        self.script = script
+        self.number = number
+        self.runtime: Runtime | None = None
+        self.error: BaseException | None = None
+        self.cancelled = False
+        self.ended = threading.Event()
+        self._settled = threading.Event()
+
+    # ---- told by the runtime ------------------------------------------------------------------
+
+    def loaded(self) -> None:
+        """The top level has ended, or has begun to run its loop; holding the run lock."""
+        assert self.runtime is not None
+        if self.cancelled:
+            self.runtime.retire()
+        elif not self._settled.is_set():
+            self.script.adopt(self)
+        self._settled.set()
+
+    def failed(self, error: BaseException) -> None:
+        """The top level raised."""
+        self.error = error
+        self._settled.set()
+
+    # ---- driven by the script -----------------------------------------------------------------
+
+    def run(self, timeout: float | None) -> bool:
+        """Start the thread and wait until the top level has loaded or failed.
+
+        Args:
+            timeout: Seconds it may take; None for no limit.
+
+        Returns:
+            Whether that was known in time; if not, or if the wait was interrupted, it is cancelled.
+        """
+        name = f"script {self.script.alias} {self.number}"
+        try:
+            threading.Thread(target=self._work, name=name, daemon=True).start()
+            settled = self._settled.wait(timeout)
+        except BaseException:  # Ctrl-C while it loads
+            self.cancel("interrupted while it was loading")
+            if self.error is not None:
+                self.script.reporter.error("load", self.error)
+            raise
+        if not settled:
+            self.cancel("timed out")
+        return settled
+
+    def _work(self) -> None:
+        """Body of the thread."""
+        assert self.runtime is not None
+        try:
+            self.runtime.run()
+        except BaseException as error:  # noqa: BLE001 - nobody else would hear of it
+            if not self._settled.is_set():
+                self.failed(error)
+            else:
+                self.script.reporter.error("script thread", error)
+        finally:
+            if not self._settled.is_set():
+                path = str(self.script.path)
+                self.failed(LoadError(f"{path}: ended before it was loaded", file=path))
+            self.ended.set()
+
+    def cancel(self, reason: str) -> None:
+        """Give up waiting for it to load: interrupt it, and see to its end in the background."""
+        self.cancelled = True
+        self.interrupt_aside(reason)
+        self._settled.wait(INTERRUPT_LIMIT)
+        self.script.end_aside(self, reason)
+
+    def interrupt_aside(self, reason: str) -> None:
+        """Interrupt in a thread of its own: a script deep in a C call would keep us waiting for its GIL."""
+        if self.runtime is not None:
+            threading.Thread(target=self.runtime.interrupt, args=(reason,), daemon=True).start()
+
+    def retire_aside(self) -> None:
+        """Retire it; a script that does not give its run lock up is interrupted."""
+        retiring = threading.Thread(target=self._retire, daemon=True)
+        retiring.start()
+        retiring.join(UNLOAD_LIMIT / 10)
+        if retiring.is_alive():
+            self.interrupt_aside("unloaded")
+
+    def _retire(self) -> None:
+        assert self.runtime is not None
+        with self.script.lock:
+            self.runtime.retire()
+
+    def end(self, reason: str = "unloaded") -> bool:
+        """Wait for the thread of a retired generation; interrupt it if it lingers, abandon it if that fails.
+
+        Returns:
+            Whether it ended.
+        """
+        assert self.runtime is not None
+        for limit in (0.05 if self.cancelled else UNLOAD_LIMIT, UNLOAD_LIMIT, UNLOAD_LIMIT):
+            if self.ended.wait(limit):
+                self.script.forget(self)
+                self.runtime.discard()
+                return True
+            self.interrupt_aside(reason)
+        self.script.forget(self)
+        self.script.reporter.log("warning", f"{self.script.alias} does not end; its thread is left behind")
+        return False
+
+    # ---- how it failed ------------------------------------------------------------------------
+
+    def late_error(self, timeout: float) -> LoadError:
+        """What to tell of a top level that took too long."""
+        path = str(self.script.path)
+        frames = getattr(self.error, "frames", ())
+        line = frames[-1].line if frames else 0
+        place = f"{path}:{line}" if line else path
+        if timeout:
+            text = f"{place}: still at its top level after {timeout:.3g} s; is this an endless loop?"
+        else:
+            text = f"{place}: stopped while it was loading"
+        return LoadError(text, file=path, line=line, frames=frames)
+
+    def load_error(self) -> LoadError:
+        """What to tell of a top level that raised."""
+        error = self.error
+        if isinstance(error, LoadError):
+            return error
+        path = str(self.script.path)
+        frames = tuple(getattr(error, "frames", ()))
+        own = [frame for frame in frames if frame.file == path]
+        line = own[-1].line if own else getattr(error, "line", 0)
+        place = f"{path}:{line}" if line else path
+        text = str(error) if isinstance(error, ScriptConsoleError) else f"{type(error).__name__}: {error}"
+        return LoadError(f"{place}: {text}", file=path, line=line, frames=frames)
