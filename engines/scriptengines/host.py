@@ -42,7 +42,7 @@ class Timer:
         self.args = args
         self.interval = milliseconds
         self.count = 0
-        self.source = _caller()
+        self.source = _caller() if host.in_python else ""
         self.due = host.loop.time() + max(milliseconds, 0.0) / 1000.0
         self.handle: Any = None
         self.schedule()
@@ -147,6 +147,7 @@ class Host:
         reporter: Takes log lines and errors of callbacks.
         bridge: The session's side: "call", "on", "off", "emit".
         state: What survives a reload.
+        in_python: Whether the script is Python, so that the Python stack tells which line of it asks.
     """
 
     def __init__(
@@ -155,7 +156,10 @@ class Host:
         reporter: Reporter,
         bridge: Mapping[str, Callable[..., Any]],
         state: dict[Any, Any],
+        *,
+        in_python: bool,
     ) -> None:
+        self.in_python = in_python
         self.loop = loop
         self.reporter = reporter
         self.bridge = bridge

@@ -33,7 +33,7 @@ class LocalRuntime(Runtime):
         self.previous = previous
         self.loop = ScriptLoop(context.lock, context.reporter.feed)
         self.loop.predecessor = None if previous is None else previous.loop
-        self.host = Host(self.loop, context.reporter, context.bridge, state)
+        self.host = Host(self.loop, context.reporter, context.bridge, state, in_python=False)
 
     @abstractmethod
     def execute_top_level(self) -> None:
@@ -61,14 +61,11 @@ class LocalRuntime(Runtime):
         return self.loop.is_busy()
 
     @abstractmethod
-    def variable_rows(self, limit: int) -> list[VariableRow] | None:
-        """At most `limit` variables, or None when the script is busy."""
+    def variable_rows(self, limit: int) -> list[VariableRow]:
+        """At most `limit` variables."""
 
     def sample(self, limit: int) -> Sample | None:
-        variables = self.variable_rows(limit)
-        if variables is None:
-            return None
-        return Sample(variables, self.host.timer_rows(limit), self.loop.connections(limit))
+        return Sample(self.variable_rows(limit), self.host.timer_rows(limit), self.loop.connections(limit))
 
     def cancel_timer(self, timer_id: int) -> bool:
         with self.context.lock:

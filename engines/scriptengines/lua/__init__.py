@@ -15,7 +15,7 @@ from scriptnative import bind_lua
 from .state import LuaState
 
 if TYPE_CHECKING:
-    from scriptengines.engine import Context, Runtime, Source, VariableRow
+    from scriptengines.engine import Context, Runtime, Sample, Source, VariableRow
     from scriptengines.view import FunctionInfo
     from scriptnative import Function
 
@@ -89,13 +89,17 @@ class LuaRuntime(LocalRuntime):
     def functions(self) -> list[FunctionInfo]:
         return self.state.functions()
 
-    def variable_rows(self, limit: int) -> list[VariableRow] | None:
+    def sample(self, limit: int) -> Sample | None:
+        # A Lua state can only be looked at by whoever holds the run lock; its timers are named by asking it.
         if not self.context.lock.acquire(0):
             return None
         try:
-            return self.state.variables(limit)
+            return super().sample(limit)
         finally:
             self.context.lock.release()
+
+    def variable_rows(self, limit: int) -> list[VariableRow]:
+        return self.state.variables(limit)
 
     def get(self, path: tuple[str | int, ...]) -> Any:
         return self.state.get(path)

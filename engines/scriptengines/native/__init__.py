@@ -96,7 +96,7 @@ class NativeRuntime(LocalRuntime):
     def functions(self) -> list[FunctionInfo]:
         return self.module.functions()
 
-    def variable_rows(self, limit: int) -> list[VariableRow] | None:
+    def variable_rows(self, limit: int) -> list[VariableRow]:
         rows = [(row.name, row.type, row.value, row.size) for row in self.module.variables()[:limit]]
         return rows
 

@@ -86,7 +86,7 @@ class Guest:
         self.loop = ScriptLoop(interior.lock, interior.reporter.feed)
         self.loop.predecessor = None if previous is None else previous.loop
         self.state = _copied(interior.state)
-        self.host = Host(self.loop, interior.reporter, bridge, self.state)
+        self.host = Host(self.loop, interior.reporter, bridge, self.state, in_python=True)
         self.module = types.ModuleType("__main__")
         self.module.__file__ = path
         self.module.__dict__["__builtins__"] = builtins
@@ -247,7 +247,7 @@ class Guest:
         gc.collect()
 
 
-def boot(feed: int, script: int, direct: bool, batch: bool, lock: int) -> dict[str, Any]:
+def boot(feed: int, script: int, direct: bool, batch: bool, lock: int, path: list[str]) -> dict[str, Any]:
     """Prepare this interpreter for a script.
 
     Args:
@@ -256,12 +256,14 @@ def boot(feed: int, script: int, direct: bool, batch: bool, lock: int) -> dict[s
         direct: Whether output goes straight to the process's own.
         batch: Whether the run is headless.
         lock: Address of the script's run lock.
+        path: Where modules are looked for.
 
     Returns:
         "create", which makes a generation and gives its methods by name; "vacate", which ends the script's
         stay.
     """
     global _here
+    sys.path[:] = path
     reporter = Reporter(Feed(address=feed), script, direct, batch)
     _here = Interior(RunLock("", address=lock), reporter)
     asyncio.events.new_event_loop = asyncio.new_event_loop = _loop_for_caller
