@@ -14,7 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, cast
 
-from .loop import describe_callable
+from .inspection import describe_callable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -10,12 +10,21 @@ from __future__ import annotations
 import asyncio
 import selectors
 import socket
-import struct
 import threading
 import time
 import weakref
-from asyncio import selector_events
 from typing import TYPE_CHECKING, Any, cast
+
+from .inspection import (
+    address_of,
+    byte_counts,
+    is_asyncio,
+    is_paused,
+    name_of,
+    protocol_of,
+    same_host,
+    task_of,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,10 +34,6 @@ if TYPE_CHECKING:
     from .selectorloop import SelectorLoop
 else:
     SelectorLoop = asyncio.SelectorEventLoop
-
-# By name, because typeshed hides it; it is the one transport that can be paused.
-_SocketTransport = vars(selector_events)["_SelectorSocketTransport"]
-_TCP_INFO = getattr(socket, "TCP_INFO", None)
 
 
 class _YieldingSelector(selectors.BaseSelector):
@@ -176,7 +181,7 @@ class ScriptLoop(SelectorLoop):
         self.stopping = True
         for handle in (*self._ready, *self._scheduled):
             # Tasks and transports need their next step to be able to end.
-            if not _is_asyncio(handle._callback):
+            if not is_asyncio(handle._callback):
                 handle.cancel()
         for _, sock, server, _ in list(self._listeners.values()):
             if server is not None:
@@ -266,7 +271,7 @@ class ScriptLoop(SelectorLoop):
             return None
         for _, sock, _, _ in self.predecessor._listeners.values():
             name = cast("tuple[Any, ...] | str", sock.getsockname())
-            if isinstance(name, tuple) and name[1] == port and _same_host(host, name[0]):
+            if isinstance(name, tuple) and name[1] == port and same_host(host, name[0]):
                 return sock.dup()
         return None
 
@@ -281,7 +286,7 @@ class ScriptLoop(SelectorLoop):
         for handle in handles[:limit]:
             number = self._seen_timers.get(id(handle)) or self.next_id()
             seen[id(handle)] = number
-            name, source = _name_of(handle)
+            name, source = name_of(handle)
             rows.append((number, "asyncio", 0.0, clock + handle.when() - now, 0, name, source))
         self._seen_timers = seen
         return rows
@@ -291,7 +296,7 @@ class ScriptLoop(SelectorLoop):
         for handle in list(self._scheduled):
             if self._seen_timers.get(id(handle)) != timer_id or handle.cancelled():
                 continue
-            task = _task_of(handle)
+            task = task_of(handle)
             if task is not None:
                 task.cancel()
             handle.cancel()
@@ -305,17 +310,27 @@ class ScriptLoop(SelectorLoop):
         for number, sock, _, opened in list(self._listeners.values())[:limit]:
             if sock.fileno() >= 0:
                 rows.append(
-                    (number, _protocol(sock), "listener", _address(sock, "local"), "", "open", 0, 0, opened)
+                    (
+                        number,
+                        protocol_of(sock),
+                        "listener",
+                        address_of(sock, "local"),
+                        "",
+                        "open",
+                        0,
+                        0,
+                        opened,
+                    )
                 )
         for number, transport in sorted(self._observed.items())[:limit]:
             sock = transport._sock
             if sock is None or sock.fileno() < 0:
                 continue
-            state = "closing" if transport.is_closing() else "paused" if _is_paused(transport) else "open"
-            received, sent = _byte_counts(sock)
-            local, peer = _address(sock, "local"), _address(sock, "peer")
+            state = "closing" if transport.is_closing() else "paused" if is_paused(transport) else "open"
+            received, sent = byte_counts(sock)
+            local, peer = address_of(sock, "local"), address_of(sock, "peer")
             role, since = transport.observed_role, transport.observed_since
-            rows.append((number, _protocol(sock), role, local, peer, state, received, sent, since))
+            rows.append((number, protocol_of(sock), role, local, peer, state, received, sent, since))
         return rows[:limit]
 
     def close_connection(self, number: int) -> bool:
@@ -361,84 +376,3 @@ def _bind(host: str, port: int) -> socket.socket:
         sock.close()
         raise OSError(error.errno, f"{host}:{port} cannot be bound: {error.strerror}") from None
     return sock
-
-
-def _is_paused(transport: Any) -> bool:
-    return isinstance(transport, _SocketTransport) and not transport.is_reading()
-
-
-def _is_asyncio(callback: Any) -> bool:
-    """Whether a callback is a step of asyncio's own, of a task for example."""
-    owner = getattr(callback, "__self__", None)
-    return isinstance(owner, asyncio.Task) or str(getattr(callback, "__module__", "")).startswith("asyncio.")
-
-
-def _same_host(wanted: Any, bound: str) -> bool:
-    if wanted in (None, "", "0.0.0.0", "::"):
-        return bound in ("0.0.0.0", "::")
-    return wanted == bound or (wanted == "localhost" and bound in ("127.0.0.1", "::1"))
-
-
-def _protocol(sock: socket.socket) -> str:
-    if sock.family == getattr(socket, "AF_UNIX", None):
-        return "unix"
-    return "udp" if sock.type == socket.SOCK_DGRAM else "tcp"
-
-
-def _address(sock: socket.socket, end: str) -> str:
-    try:
-        found = sock.getsockname() if end == "local" else sock.getpeername()
-    except OSError:  # not connected yet, or no longer
-        return ""
-    name = cast("tuple[Any, ...] | bytes | str", found)
-    if isinstance(name, tuple):
-        return f"[{name[0]}]:{name[1]}" if ":" in str(name[0]) else f"{name[0]}:{name[1]}"
-    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
-
-
-def _byte_counts(sock: socket.socket) -> tuple[int, int]:
-    """Bytes received and sent, as the kernel counts them (linux/tcp.h, struct tcp_info, since Linux 4.19)."""
-    if _TCP_INFO is None or _protocol(sock) != "tcp":
-        return 0, 0
-    try:
-        raw = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 232)
-    except OSError:
-        return 0, 0
-    received = struct.unpack_from("Q", raw, 128)[0] if len(raw) >= 136 else 0
-    sent = struct.unpack_from("Q", raw, 200)[0] if len(raw) >= 208 else 0
-    return received, sent
-
-
-def _task_of(handle: Any) -> asyncio.Task[Any] | None:
-    """The task that sleeps on a timer, or None."""
-    future = next((arg for arg in handle._args or () if asyncio.isfuture(arg)), None)
-    for callback, _ in getattr(future, "_callbacks", None) or ():
-        owner = getattr(callback, "__self__", None)
-        if isinstance(owner, asyncio.Task):
-            return cast("asyncio.Task[Any]", owner)
-    return None
-
-
-def _name_of(handle: Any) -> tuple[str, str]:
-    task = _task_of(handle)
-    if task is not None:
-        coroutine = task.get_coro()
-        frame = getattr(coroutine, "cr_frame", None)
-        source = f"{_base(frame.f_code.co_filename)}:{frame.f_lineno}" if frame is not None else ""
-        return getattr(coroutine, "__qualname__", "task"), source
-    return describe_callable(handle._callback)
-
-
-def describe_callable(callback: Any) -> tuple[str, str]:
-    """Name and "file:line" of a callable, as far as they are known."""
-    described = getattr(callback, "describe", None)
-    if described is not None:
-        return described()
-    function = getattr(callback, "func", callback)
-    name = getattr(function, "__qualname__", None) or type(function).__name__
-    code = getattr(function, "__code__", None)
-    return str(name), f"{_base(code.co_filename)}:{code.co_firstlineno}" if code is not None else ""
-
-
-def _base(path: str) -> str:
-    return path.rpartition("/")[2]

@@ -13,16 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scriptnative import Feed
-from scriptnative.errors import rebuild
 
 from .errors import (
-    CallError,
     ConfigError,
     LoadError,
     ScriptConsoleError,
     UnknownScript,
     did_you_mean,
-    format_error,
 )
 from .hooks import Hooks
 from .reports import Report, Reporter
@@ -76,7 +73,8 @@ class Session:
         self.hooks = Hooks()
         self._mutex = threading.RLock()
         self._scripts: dict[str, Script] = {}
-        self._by_number: dict[int, Script] = {}
+        # Late reports of a script may still name it; nothing else keeps it once it is unloaded.
+        self._by_number: weakref.WeakValueDictionary[int, Script] = weakref.WeakValueDictionary()
         self._numbers = itertools.count(1)
         self._refused: list[Script] = []
         self._engines: dict[str, Engine] = {}
@@ -302,34 +300,9 @@ class Session:
         reports = self.feed.take(limit)
         if not reports:
             return []
-        from .view import Level, LogRecord
+        from .records import to_record
 
-        records: list[LogRecord] = []
-        for kind, number, moment, payload in reports:
-            script = self._by_number.get(number)
-            alias = "" if script is None else script.alias
-            if kind == Report.OUTPUT:
-                stream, text = payload
-                # A binary program's bytes come as surrogates, which no screen can show.
-                text = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-                level = Level.WARNING if stream == "stderr" else Level.OUTPUT
-                records.extend(LogRecord(moment, alias, level, line) for line in text.split("\n"))
-            elif kind == Report.LOG:
-                records.append(
-                    LogRecord(moment, payload[2] if script is None else alias, Level(payload[0]), payload[1])
-                )
-            else:
-                where, description = payload
-                error = rebuild(description)
-                if script is not None:
-                    script.callback_errors += 1
-                    script.note_error(error)
-                records.append(
-                    LogRecord(
-                        moment, alias, Level.ERROR, f"{where}: {_one_line(error)}\n{format_error(error)}"
-                    )
-                )
-        return records
+        return [record for report in reports for record in to_record(report, self._by_number)]
 
     def note(self, level: str, text: str) -> None:
         """Write a line of the console's own into the log."""
@@ -430,15 +403,3 @@ def _registered(suffix: str) -> str | None:
         if entry.value not in BUILTIN_ENGINES.values() and suffix in entry.load().suffixes:
             return entry.value
     return None
-
-
-def _one_line(error: BaseException) -> str:
-    place = (
-        f" ({getattr(error, 'file', '')}:{getattr(error, 'line', 0)})" if getattr(error, "file", "") else ""
-    )
-    text = (
-        str(error)
-        if isinstance(error, (ScriptConsoleError, CallError))
-        else f"{type(error).__name__}: {error}"
-    )
-    return text.partition("\n")[0] + place

@@ -1,0 +1,99 @@
+"""What can be told of sockets, timers and callables from outside, without the script's help."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from asyncio import selector_events
+from typing import Any, cast
+
+# By name, because typeshed hides it; it is the one transport that can be paused.
+_SocketTransport = vars(selector_events)["_SelectorSocketTransport"]
+_TCP_INFO = getattr(socket, "TCP_INFO", None)
+
+
+def is_paused(transport: Any) -> bool:
+    """Whether a transport has stopped reading."""
+    return isinstance(transport, _SocketTransport) and not transport.is_reading()
+
+
+def is_asyncio(callback: Any) -> bool:
+    """Whether a callback is a step of asyncio's own, of a task for example."""
+    owner = getattr(callback, "__self__", None)
+    return isinstance(owner, asyncio.Task) or str(getattr(callback, "__module__", "")).startswith("asyncio.")
+
+
+def same_host(wanted: Any, bound: str) -> bool:
+    """Whether a listener bound to one address serves what another asks to bind."""
+    if wanted in (None, "", "0.0.0.0", "::"):
+        return bound in ("0.0.0.0", "::")
+    return wanted == bound or (wanted == "localhost" and bound in ("127.0.0.1", "::1"))
+
+
+def protocol_of(sock: socket.socket) -> str:
+    """ "tcp", "udp" or "unix"."""
+    if sock.family == getattr(socket, "AF_UNIX", None):
+        return "unix"
+    return "udp" if sock.type == socket.SOCK_DGRAM else "tcp"
+
+
+def address_of(sock: socket.socket, end: str) -> str:
+    """Text of the "local" or the "peer" address; "" when there is none."""
+    try:
+        found = sock.getsockname() if end == "local" else sock.getpeername()
+    except OSError:  # not connected yet, or no longer
+        return ""
+    name = cast("tuple[Any, ...] | bytes | str", found)
+    if isinstance(name, tuple):
+        return f"[{name[0]}]:{name[1]}" if ":" in str(name[0]) else f"{name[0]}:{name[1]}"
+    return name.decode(errors="replace") if isinstance(name, bytes) else str(name)
+
+
+def byte_counts(sock: socket.socket) -> tuple[int, int]:
+    """Bytes received and sent, as the kernel counts them (linux/tcp.h, struct tcp_info, since Linux 4.19)."""
+    if _TCP_INFO is None or protocol_of(sock) != "tcp":
+        return 0, 0
+    try:
+        raw = sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 232)
+    except OSError:
+        return 0, 0
+    received = struct.unpack_from("Q", raw, 128)[0] if len(raw) >= 136 else 0
+    sent = struct.unpack_from("Q", raw, 200)[0] if len(raw) >= 208 else 0
+    return received, sent
+
+
+def task_of(handle: Any) -> asyncio.Task[Any] | None:
+    """The task that sleeps on a timer, or None."""
+    future = next((arg for arg in handle._args or () if asyncio.isfuture(arg)), None)
+    for callback, _ in getattr(future, "_callbacks", None) or ():
+        owner = getattr(callback, "__self__", None)
+        if isinstance(owner, asyncio.Task):
+            return cast("asyncio.Task[Any]", owner)
+    return None
+
+
+def name_of(handle: Any) -> tuple[str, str]:
+    """Name and "file:line" of what a timer of asyncio will do."""
+    task = task_of(handle)
+    if task is not None:
+        coroutine = task.get_coro()
+        frame = getattr(coroutine, "cr_frame", None)
+        source = f"{_base(frame.f_code.co_filename)}:{frame.f_lineno}" if frame is not None else ""
+        return getattr(coroutine, "__qualname__", "task"), source
+    return describe_callable(handle._callback)
+
+
+def describe_callable(callback: Any) -> tuple[str, str]:
+    """Name and "file:line" of a callable, as far as they are known."""
+    described = getattr(callback, "describe", None)
+    if described is not None:
+        return described()
+    function = getattr(callback, "func", callback)
+    name = getattr(function, "__qualname__", None) or type(function).__name__
+    code = getattr(function, "__code__", None)
+    return str(name), f"{_base(code.co_filename)}:{code.co_firstlineno}" if code is not None else ""
+
+
+def _base(path: str) -> str:
+    return path.rpartition("/")[2]
