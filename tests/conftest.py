@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
@@ -110,3 +111,8 @@ def free_port() -> Callable[[], int]:
             return probe.getsockname()[1]
 
     return find
+
+
+def pytest_configure() -> None:
+    # A job started in the background inherits "ignore SIGINT" and would hand it on to what the tests start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -6,6 +6,7 @@ Imports are made when they are needed: `--batch hello.lua` must not pay for a sc
 from __future__ import annotations
 
 import argparse
+import functools
 import os
 import sys
 import threading
@@ -28,6 +29,8 @@ class _Parser(argparse.ArgumentParser):
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="scriptconsole",
+        # With a width of its own argparse need not import shutil to ask for the terminal's.
+        formatter_class=functools.partial(argparse.HelpFormatter, width=100),
         usage="%(prog)s [options] PATH… [-- ARGUMENT…]",
         description="Load Python, Lua and native scripts into one process and watch them live. "
         "What follows -- are arguments of the scripts.",

@@ -134,6 +134,6 @@ def test_what_a_script_makes_arrives_as_documented(session, write, language: Lan
         assert same(script.call(name), expected), name
 
 
-@behaviour("no number of arguments is too large")
-def test_many_arguments_cross(load: Load) -> None:
+@behaviour("large values cross")
+def test_a_list_of_ten_thousand_crosses(load: Load) -> None:
     assert load("plain").call("echo", list(range(10_000))) == list(range(10_000))

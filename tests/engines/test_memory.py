@@ -66,7 +66,7 @@ def reload(count):
         session.emit("paint", "red")
         session.records()
 
-reload(40)
+reload(100)
 before = rss()
 reload(100)
 print(rss() - before)

@@ -287,7 +287,7 @@ def test_closing_right_after_a_load_was_given_up_leaves_nothing_behind(write: Wr
         assert session.close()
 
 
-def test_a_script_whose_thread_goes_on_is_abandoned_not_waited_for(
+def test_a_script_may_end_its_own_threads_before_it_is_unloaded(
     session: Session, write: Write, log: Log
 ) -> None:
     text = (

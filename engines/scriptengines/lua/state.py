@@ -14,7 +14,6 @@ from functools import cache, partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any
 
-from scriptengines.view import FunctionInfo
 from scriptnative import LuaGuard
 from scriptnative.errors import (
     CrossingError,
@@ -39,6 +38,7 @@ from .values import LuaCallable, Values, items_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from scriptengines.view import FunctionInfo
     from scriptnative import RunLock
     from scriptnative.errors import RemoteFrame
 
@@ -291,6 +291,8 @@ class LuaState:
 
     def functions(self) -> list[FunctionInfo]:
         """Global functions the script defined, in order of definition."""
+        from scriptengines.view import FunctionInfo
+
         with self.lock:
             self._ready()
             flat = items_of(self._inspect("functions")())
