@@ -83,6 +83,7 @@ typedef struct sc_export {
     const char *doc;
 } sc_export;
 
+/* SC_VAR_BOOL is one byte, as C's bool is. */
 typedef enum sc_kind { SC_VAR_INT64 = 1, SC_VAR_INT32, SC_VAR_DOUBLE, SC_VAR_FLOAT, SC_VAR_BOOL, SC_VAR_STRING } sc_kind;
 
 typedef struct sc_variable {
