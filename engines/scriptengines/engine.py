@@ -8,6 +8,7 @@ run.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from scriptnative import Function, RunLock
 
+    from .options import Option
     from .reports import Reporter
     from .view import FunctionInfo
 
@@ -34,11 +36,13 @@ class Source(NamedTuple):
         path: Absolute path of the file.
         text: Its bytes.
         arguments: What the script finds as its own arguments.
+        options: A value for each option that the engine declares.
     """
 
     path: Path
     text: bytes
     arguments: tuple[str, ...] = ()
+    options: Mapping[str, Any] = MappingProxyType({})
 
 
 class Sample(NamedTuple):
@@ -72,7 +76,7 @@ class Context(NamedTuple):
 class Runtime(ABC):
     """One generation of a script. Methods may be called from any thread unless they say otherwise."""
 
-    isolation: ClassVar[str]
+    isolation: str
 
     @abstractmethod
     def run(self) -> None:
@@ -143,12 +147,18 @@ class Runtime(ABC):
     def set_paused(self, paused: bool) -> None:
         """Hold timers and sockets back, or let them go on."""
 
+    @abstractmethod
+    def export_state(self) -> dict[Any, Any]:
+        """What `host.state` holds, copied out; for a generation of another isolation."""
+
 
 class Engine(ABC):
     """Hosts scripts of one language."""
 
     name: ClassVar[str]
     suffixes: ClassVar[frozenset[str]]
+    options: ClassVar[Mapping[str, Option]] = MappingProxyType({})
+    """What can be set for a script of this engine; see options.py."""
 
     @abstractmethod
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:
@@ -157,7 +167,8 @@ class Engine(ABC):
         Args:
             source: What to run.
             context: The session's side.
-            previous: The generation that runs now, for its state and its listening sockets.
+            previous: The generation that runs now, for its state and its listening sockets; of this engine,
+                but maybe of another isolation.
 
         Raises:
             LoadError: The source cannot be run, e.g. because of its syntax.

@@ -23,6 +23,7 @@ from .errors import (
     ScriptConsoleError,
     format_error,
 )
+from .options import resolve
 from .rows import Rows
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Script:
         self.closed = False
         self.callback_errors = 0
         self.arguments: tuple[str, ...] = ()
+        self.options: dict[str, Any] = {}
         self._bridge = bridge
         self._watchdog = watchdog
         self._ended = ended
@@ -165,10 +167,18 @@ class Script:
     def _read(self, text: bytes | None) -> Source:
         try:
             self._text = self.path.read_bytes() if text is None else text
-            return Source(self.path, self._text, self.arguments)
         except OSError as error:
             reason = error.strerror or str(error)
             raise LoadError(f"{self.path}: {reason}; check the path", file=str(self.path)) from None
+        values = resolve(
+            self.engine.options,
+            engine=self.engine.name,
+            alias=self.alias,
+            path=self.path,
+            text=self._text,
+            given=self.options,
+        )
+        return Source(self.path, self._text, self.arguments, values)
 
     def changed_text(self) -> bytes:
         """What its file holds, if it differs from what was last tried; empty if not, or while it is saved."""

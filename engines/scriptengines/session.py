@@ -111,6 +111,7 @@ class Session:
         *,
         arguments: Iterable[str] = (),
         timeout: float | None = None,
+        **options: Any,
     ) -> Script:
         """Load a script and wait until its top level has ended or has begun to run its loop.
 
@@ -119,9 +120,11 @@ class Session:
             alias: Its name; the file's stem by default, with a number when that is taken.
             arguments: What it finds as its own arguments.
             timeout: Seconds its top level may take.
+            options: What its engine lets a caller set, e.g. `isolation="shared"`; see options.py.
 
         Raises:
             LoadError: It could not be loaded; the message names file, line and remedy.
+            ConfigError: There is no such option, or the value cannot be.
         """
         file = Path(path).absolute()
         engine = self._engine_for(file)
@@ -135,7 +138,7 @@ class Session:
             number = next(self._numbers)
             reporter = Reporter(self.feed, number, self.direct_output, self.batch)
             script = Script(name, file, engine, reporter, self._bridge, self._watchdog, self.hooks.forget)
-            script.arguments = tuple(arguments)
+            script.arguments, script.options = tuple(arguments), options
             self._scripts[name] = self._by_number[number] = script
         try:
             script.start(timeout)

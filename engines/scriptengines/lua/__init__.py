@@ -116,6 +116,9 @@ class LuaRuntime(LocalRuntime):
     def complete(self, text: str, cursor: int) -> list[str]:
         return self.state.complete(text, cursor)
 
+    def export_state(self) -> dict[Any, Any]:
+        return self.state.export_state()
+
     def interrupt(self, reason: str) -> bool:
         return self.state.guard.interrupt(reason)
 

@@ -10,13 +10,14 @@ from scriptengines.errors import LoadError, ScriptConsoleError
 from scriptengines.host import FUNCTIONS
 from scriptengines.local import LocalRuntime
 from scriptengines.locations import compiled_modules
+from scriptengines.options import Option
 from scriptnative import bind_native
 
 from .compiler import compile_module, stage
 from .library import NativeModule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from scriptengines.engine import Context, Runtime, Source, VariableRow
     from scriptengines.view import FunctionInfo
@@ -131,6 +132,9 @@ class NativeRuntime(LocalRuntime):
         names = [row.name for row in self.functions()] + [row.name for row in self.module.variables()]
         return [name for name in names if name.startswith(word)]
 
+    def export_state(self) -> dict[Any, Any]:
+        return copy.deepcopy(self.host.state)
+
     def interrupt(self, reason: str) -> bool:
         return False  # native code cannot be stopped from outside; say so rather than pretend
 
@@ -140,6 +144,10 @@ class NativeEngine(Engine):
 
     name = "native"
     suffixes: ClassVar[frozenset[str]] = frozenset({".c", ".so", ".dylib"})
+    options: ClassVar[Mapping[str, Option]] = {
+        "cflags": Option("text", "", "Flags for the compiler."),
+        "libs": Option("text", "", "Libraries to link."),
+    }
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:
         assert previous is None or isinstance(previous, NativeRuntime)

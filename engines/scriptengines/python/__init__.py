@@ -171,6 +171,9 @@ class PythonRuntime(Runtime):
     def set_paused(self, paused: bool) -> None:
         call_unlocked(self._inside["set_paused"], paused)
 
+    def export_state(self) -> dict[Any, Any]:
+        return self._inside["export_state"]()
+
 
 class PythonEngine(Engine):
     """Hosts Python scripts in sub-interpreters and keeps one vacant interpreter for the next."""

@@ -303,6 +303,7 @@ def create(
         "close_connection": guest.loop.close_connection,
         "set_paused": guest.loop.set_paused,
         "pending": guest.loop.is_busy,
+        "export_state": lambda: guest.state,
     }
 
 

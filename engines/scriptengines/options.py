@@ -1,0 +1,185 @@
+"""What can be set for one script and where: by the caller, in its header, or in scriptconsole.toml.
+
+An engine declares its options; a Source carries a checked value for each of them. The caller's word counts
+most, then a comment at the top of the script, then its own table in the project file, then its engine's.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+from .errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+
+PROJECT_FILE = "scriptconsole.toml"
+HEADER_LINES = 20
+_HEADER = re.compile(rb"[ \t]*(?:#|--|//)[ \t]*scriptconsole:(.*)")
+_SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?")
+_FACTORS = {None: 1, "B": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
+
+
+class Option(NamedTuple):
+    """One thing that can be set for a script.
+
+    Attributes:
+        kind: "choice", "text", "flag", or "size" (bytes: 1048576 or "1 MiB"; 0 for no limit).
+        default: Its value when nobody sets it.
+        doc: One sentence.
+        choices: What a "choice" can be.
+    """
+
+    kind: str
+    default: Any
+    doc: str
+    choices: tuple[str, ...] = ()
+
+    def check(self, value: Any) -> Any:
+        """The value as the engine uses it.
+
+        Raises:
+            ValueError: It is none; the message says what is.
+        """
+        if self.kind == "choice":
+            if value not in self.choices:
+                raise ValueError(f"must be {' or '.join(map(repr, self.choices))}, got {value!r}")
+        elif self.kind == "flag":
+            if not isinstance(value, bool):
+                raise ValueError(f"must be true or false, got {value!r}")
+        elif self.kind == "size":
+            return _bytes(value)
+        elif not isinstance(value, str):
+            raise ValueError(f"must be a text, got {value!r}")
+        return value
+
+
+def _bytes(value: Any) -> int:
+    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
+        return value
+    matched = _SIZE.fullmatch(value) if isinstance(value, str) else None
+    if matched is None:
+        raise ValueError(f'must be a number of bytes or a text such as "64 MiB", got {value!r}')
+    return int(matched[1]) * _FACTORS[matched[2]]
+
+
+class _Setting(NamedTuple):
+    name: str
+    value: Any
+    file: str
+    line: int
+
+
+def resolve(
+    declared: Mapping[str, Option],
+    *,
+    engine: str,
+    alias: str,
+    path: Path,
+    text: bytes,
+    given: Mapping[str, Any],
+) -> dict[str, Any]:
+    """A value for each option of a script.
+
+    Args:
+        declared: The options of its engine.
+        engine: The engine's name.
+        alias: The script's.
+        path: Its file.
+        text: Its content.
+        given: What the caller sets.
+
+    Raises:
+        ConfigError: An unknown name or a value that cannot be; the message names the place.
+    """
+    settings = [*_project(path, engine, alias), *_header(path, text)]
+    settings += [_Setting(name, value, "", 0) for name, value in given.items() if value is not None]
+    values = {name: option.default for name, option in declared.items()}
+    for setting in settings:
+        values[setting.name] = _checked(declared, engine, setting)
+    return values
+
+
+def _checked(declared: Mapping[str, Option], engine: str, setting: _Setting) -> Any:
+    option = declared.get(setting.name)
+    if option is None:
+        hint = did_you_mean(setting.name, declared) or _known(declared)
+        raise _wrong(setting, f'{engine} scripts have no option "{setting.name}".{hint}')
+    try:
+        return option.check(setting.value)
+    except ValueError as error:
+        raise _wrong(setting, f"{setting.name} {error}") from None
+
+
+def _known(declared: Iterable[str]) -> str:
+    names = ", ".join(sorted(declared))
+    return f" They have: {names}." if names else ""
+
+
+def _wrong(setting: _Setting, reason: str) -> ConfigError:
+    place = (
+        f"{setting.file}:{setting.line}: " if setting.line else f"{setting.file}: " if setting.file else ""
+    )
+    return ConfigError(place + reason, file=setting.file, line=setting.line)
+
+
+def _header(path: Path, text: bytes) -> list[_Setting]:
+    """Settings in comments such as `# scriptconsole: isolation = "shared"`, among the first lines."""
+    settings: list[_Setting] = []
+    if b"scriptconsole:" not in text[:8192] or b"\0" in text[:8192]:
+        return settings
+    for number, line in enumerate(text[:8192].splitlines()[:HEADER_LINES], start=1):
+        matched = _HEADER.match(line)
+        if matched is None:
+            continue
+        written = matched[1].decode("utf-8", "replace").strip()
+        for name, value in _parsed(written, str(path), number).items():
+            settings.append(_Setting(name, value, str(path), number))
+    return settings
+
+
+def _parsed(written: str, file: str, line: int) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(written)
+    except tomllib.TOMLDecodeError:
+        raise ConfigError(
+            f'{file}:{line}: not understood: {written}; write name = value, as in isolation = "shared"',
+            file=file,
+            line=line,
+        ) from None
+
+
+def _project(path: Path, engine: str, alias: str) -> list[_Setting]:
+    """Settings in the nearest project file, above the script or beside it."""
+    for folder in path.parents:
+        file = folder / PROJECT_FILE
+        if file.is_file():
+            tables = _read_project(file)
+            found: list[_Setting] = []
+            for section, name in (("engines", engine), ("scripts", alias)):
+                found += [_Setting(*item, str(file), 0) for item in _table(tables, section, name, file)]
+            return found
+    return []
+
+
+def _read_project(file: Path) -> dict[str, Any]:
+    import tomllib
+
+    try:
+        return tomllib.loads(file.read_text("utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{file} cannot be read: {error.strerror}", file=str(file)) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: not valid TOML: {error}", file=str(file)) from None
+
+
+def _table(tables: dict[str, Any], section: str, name: str, file: Path) -> list[tuple[str, Any]]:
+    outer: Any = tables.get(section, {})
+    table: Any = cast("dict[str, Any]", outer).get(name, {}) if isinstance(outer, dict) else outer
+    if not isinstance(table, dict):
+        raise ConfigError(f"{file}: [{section}.{name}] must be a table", file=str(file))
+    return list(cast("dict[str, Any]", table).items())
