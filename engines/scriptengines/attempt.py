@@ -25,6 +25,7 @@ class Attempt:
         script: Whose.
         number: Of the try, from 1; a refused one counts too.
         runtime: What runs; set once the engine has made it.
+        running: It is the generation that runs; set by the script.
         error: Why it did not load.
         cancelled: Nobody waits for it to load any more.
         ended: Its thread has left the script.
@@ -34,6 +35,7 @@ class Attempt:
         self.script = script
         self.number = number
         self.runtime: Runtime | None = None
+        self.running = False
         self.error: BaseException | None = None
         self.cancelled = False
         self.ended = threading.Event()

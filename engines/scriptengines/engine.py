@@ -60,7 +60,7 @@ class Context(NamedTuple):
         alias: Name of the script.
         lock: Its run lock, the same in all generations.
         reporter: Its way to the session.
-        bridge: The session's part of the host API: "call", "on", "off", "emit".
+        bridge: The session's part of the host API: "call", "on", "off", "emit", "consult".
         loaded: To be called once, holding the lock, when the generation runs.
         failed: To be called instead with what its top level raised.
     """

@@ -14,6 +14,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, cast
 
+from .hooks import replace, veto
 from .inspection import describe_callable
 
 if TYPE_CHECKING:
@@ -145,7 +146,7 @@ class Host:
     Args:
         loop: The script's loop.
         reporter: Takes log lines and errors of callbacks.
-        bridge: The session's side: "call", "on", "off", "emit".
+        bridge: The session's side: "call", "on", "off", "emit", "consult".
         state: What survives a reload.
         in_python: Whether the script is Python, so that the Python stack tells which line of it asks.
     """
@@ -259,6 +260,22 @@ class Host:
         """
         return self.bridge["emit"](hook, *args)
 
+    def consult(self, hook: str, *args: Any) -> list[Any] | None:
+        """As `emit`, and ask what the subscribers make of the arguments.
+
+        Returns:
+            The arguments as they are after all replacements; None when one of them vetoed.
+        """
+        return self.bridge["consult"](hook, *args)
+
+    def veto(self, reason: str = "") -> tuple[Any, ...]:
+        """What a callback of a hook returns to keep those after it from being called."""
+        return veto(str(reason))
+
+    def replace(self, *args: Any) -> tuple[Any, ...]:
+        """What a callback of a hook returns to give those after it other arguments."""
+        return replace(*args)
+
     # ---- network ------------------------------------------------------------------------------
 
     def tcp_connect(
@@ -354,6 +371,9 @@ FUNCTIONS = (
     "on",
     "off",
     "emit",
+    "consult",
+    "veto",
+    "replace",
     "tcp_connect",
     "tcp_serve",
 )

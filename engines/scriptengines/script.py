@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from scriptnative import Function
 
     from .engine import Engine, Runtime
+    from .hooks import Hooks
     from .reports import Reporter
     from .view import ErrorView, FunctionInfo, ScriptView
     from .watchdog import Watchdog
@@ -60,7 +61,7 @@ class Script:
         reporter: Reporter,
         bridge: Callable[[Attempt], Mapping[str, Callable[..., Any]]],
         watchdog: Watchdog,
-        ended: Callable[[Attempt], None],
+        hooks: Hooks,
     ) -> None:
         self.alias = alias
         self.path = path
@@ -77,7 +78,7 @@ class Script:
         self.options: dict[str, Any] = {}
         self._bridge = bridge
         self._watchdog = watchdog
-        self._ended = ended
+        self._hooks = hooks
         self._text = b""
         self._reloading = threading.Lock()
         self._attempt: Attempt | None = None
@@ -194,13 +195,14 @@ class Script:
         attempt = self._attempt
         return attempt is not None and attempt.runtime is not None and attempt.runtime.pending
 
-    def is_running(self, attempt: Attempt) -> bool:
-        """Whether this is the generation that runs."""
-        return self._attempt is attempt
-
     def adopt(self, attempt: Attempt) -> None:
         """Make a generation the running one; on its thread, holding the run lock."""
         previous, self._attempt = self._attempt, attempt
+        if previous is not None:
+            previous.running = False
+            self._hooks.refresh(previous)
+        attempt.running = True
+        self._hooks.refresh(attempt)
         self.generation += 1
         self.cell.advance()
         if previous is not None and previous.runtime is not None:
@@ -216,7 +218,7 @@ class Script:
 
     def forget(self, attempt: Attempt) -> None:
         """A generation has ended: drop what it subscribed to."""
-        self._ended(attempt)
+        self._hooks.forget(attempt)
 
     def wait_for_cancelled(self) -> None:
         """Wait until what was cancelled while it loaded has ended or was abandoned; some seconds at most."""
@@ -239,6 +241,8 @@ class Script:
             if attempt is None:
                 self.lock.close()
                 return True
+            attempt.running = False
+            self._hooks.refresh(attempt)
             attempt.retire_aside()
             ended = attempt.end()
             self.lock.close()

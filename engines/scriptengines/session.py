@@ -56,6 +56,10 @@ class Session:
         batch: Tell scripts (`host.batch`) that nobody watches and that they should come to an end.
         keep_failed: Keep a script whose load failed, as failed, so that a reload can load its mended file.
 
+    Attributes:
+        emit: `emit(hook, *args)` calls the subscribers of a hook; see Hooks.emit.
+        consult: `consult(hook, *args)` does, and tells what they answered; see Hooks.consult.
+
     May be used from any thread.
     """
 
@@ -71,6 +75,8 @@ class Session:
         self.feed = Feed(FEED_CAPACITY, wake_write)  # closes it in the end
         weakref.finalize(self, os.close, self._wake_read).atexit = False
         self.hooks = Hooks()
+        self.emit = self.hooks.emit
+        self.consult = self.hooks.consult
         self._mutex = threading.RLock()
         self._scripts: dict[str, Script] = {}
         # Late reports of a script may still name it; nothing else keeps it once it is unloaded.
@@ -137,7 +143,7 @@ class Session:
                 raise ConfigError(f'a script "{name}" is loaded already; give another alias')
             number = next(self._numbers)
             reporter = Reporter(self.feed, number, self.direct_output, self.batch)
-            script = Script(name, file, engine, reporter, self._bridge, self._watchdog, self.hooks.forget)
+            script = Script(name, file, engine, reporter, self._bridge, self._watchdog, self.hooks)
             script.arguments, script.options = tuple(arguments), options
             self._scripts[name] = self._by_number[number] = script
         try:
@@ -201,10 +207,6 @@ class Session:
         """Call a function of a script; see Script.call."""
         return self.script(alias).call(function, *args, timeout=timeout, **kwargs)
 
-    def emit(self, hook: str, *args: Any) -> int:
-        """Call all subscribers of a hook; how many took it."""
-        return self.hooks.emit(hook, args)
-
     def evaluate(self, alias: str, expression: str) -> Any:
         """The value of an expression in a script's global scope."""
         return self.script(alias).evaluate(expression)
@@ -238,10 +240,11 @@ class Session:
         def off(number: int) -> bool:
             return self.hooks.unsubscribe(number, attempt)
 
-        def emit(hook: str, *args: Any) -> int:
-            return self.hooks.emit(hook, args)
+        def consult(hook: str, *args: Any) -> list[Any] | None:
+            outcome = self.consult(hook, *args)
+            return None if outcome.vetoed_by else list(outcome.args)
 
-        return {"call": call, "on": on, "off": off, "emit": emit}
+        return {"call": call, "on": on, "off": off, "emit": self.emit, "consult": consult}
 
     # ---- observation -------------------------------------------------------------------------------
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from ._native import (
     Cell,
+    Emitter,
     Feed,
     Function,
     Interpreter,
@@ -19,6 +20,7 @@ from ._native import (
     bind_lua,
     bind_native,
     call_unlocked,
+    emitter,
     interpreter_id,
     set_loop,
 )
@@ -26,6 +28,7 @@ from .errors import RemoteFrame
 
 __all__ = [
     "Cell",
+    "Emitter",
     "Feed",
     "Function",
     "Interpreter",
@@ -39,6 +42,7 @@ __all__ = [
     "bind_lua",
     "bind_native",
     "call_unlocked",
+    "emitter",
     "interpreter_id",
     "set_loop",
 ]

@@ -133,6 +133,17 @@ class Function:
     def name(self) -> str:
         """By which it is looked up."""
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+    def statistics(self) -> tuple[int, int, float, float, float, float, float]:
+        """(calls, errors, total, mean, median, 99th percentile, longest); times in seconds.
+
+        A function that is fast and called often is timed at every 16th call; its times are estimates then.
+        """
+
+@final
+class Emitter:
+    """Hands a hook on to its subscribers: `emit(hook, *args)`; how many took it."""
+
+    def __call__(self, hook: str, /, *args: Any) -> int: ...
 
 @final
 class LuaGuard:
@@ -213,6 +224,18 @@ class NativeFunction:
 
 def call_unlocked(reference: object, *args: Any) -> Any:
     """Call through a Reference without the script's run lock: to look, or to start what takes it itself."""
+
+def emitter[T](
+    subscribers: dict[str, tuple[tuple[Callable[..., Any], ...], T]], settle: Callable[..., int]
+) -> Emitter:
+    """An Emitter.
+
+    Args:
+        subscribers: By hook, those to call in their order, and anything; its entries may be replaced at any
+            time.
+        settle: `settle(hook, anything, index, args, answer)` takes over from the subscriber at `index`, which
+            raised `answer` or returned it (when it returned something), and gives the result.
+    """
 
 def bind(function: Function, target: object) -> None:
     """Bind a Function to a Reference or to any other callable."""

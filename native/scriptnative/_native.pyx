@@ -100,7 +100,13 @@ cdef extern from "function.h":
     int sc_function_bind_plain(object function, object callable) except -1
 
 
+cdef extern from "emitter.h":
+    object sc_emitter_type_new(object module)
+    object sc_emitter_new(object type, object subscribers, object settle)
+
+
 Reference, Function = sc_types_new(_sys.modules[__name__])
+Emitter = sc_emitter_type_new(_sys.modules[__name__])
 
 
 cdef class RunLock:
@@ -346,6 +352,11 @@ def bind_native(function, target):
     if native is NULL:
         raise TypeError(f"not a native function: {target!r}")
     sc_function_bind_native(function, target, native)
+
+
+def emitter(dict subscribers, settle):
+    """An Emitter over `subscribers`; see emitter.h."""
+    return sc_emitter_new(Emitter, subscribers, settle)
 
 
 def set_loop(set_running_loop, loop):

@@ -275,6 +275,7 @@ struct function_object {
     PyObject *name;
     PyObject *resolve;
     PyObject *weakrefs;
+    sc_stats stats;
 };
 
 /* Bind to the running generation, if that is not the one it is bound to. */
@@ -302,6 +303,7 @@ static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size
     function_object *function = (function_object *)self;
     sc_cell *cell = function->cell;
     sc_fresh fresh = { &cell->serial, 0, 0 };
+    uint64_t begin = sc_stats_begin(&function->stats);
     PyObject *result;
     for (;;) {
         if (make_current(function) < 0) return NULL;
@@ -315,7 +317,18 @@ static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size
         }
     }
     sc_cell_count(cell, result == NULL);
+    sc_stats_end(&function->stats, begin, result == NULL);
     return result;
+}
+
+/* (calls, errors, total, mean, p50, p99, longest), times in seconds. */
+static PyObject *function_statistics(PyObject *self, PyObject *Py_UNUSED(none)) {
+    const sc_stats *stats = &((function_object *)self)->stats;
+    double second = sc_tick_ns() * 1e-9;
+    double mean = stats->timed == 0 ? 0.0 : (double)stats->total * second / (double)stats->timed;
+    return Py_BuildValue("(KKddddd)", (unsigned long long)stats->calls, (unsigned long long)stats->errors,
+                         mean * (double)stats->calls, mean, (double)sc_stats_percentile(stats, 0.5) * second,
+                         (double)sc_stats_percentile(stats, 0.99) * second, (double)stats->longest * second);
 }
 
 /* Each way holds what it calls: a reload during the call may bind the handle anew. */
@@ -506,6 +519,12 @@ static PyMemberDef function_members[] = {
     { NULL },
 };
 
+static PyMethodDef function_methods[] = {
+    { "statistics", function_statistics, METH_NOARGS,
+      "(calls, errors, total, mean, p50, p99, longest) of its calls; times in seconds." },
+    { NULL },
+};
+
 static PyType_Slot function_slots[] = {
     { Py_tp_doc, "Cached handle to a function of a script, by name; finds the new one after a reload." },
     { Py_tp_dealloc, function_dealloc },
@@ -514,6 +533,7 @@ static PyType_Slot function_slots[] = {
     { Py_tp_call, PyVectorcall_Call },
     { Py_tp_repr, function_repr },
     { Py_tp_members, function_members },
+    { Py_tp_methods, function_methods },
     { 0, NULL },
 };
 

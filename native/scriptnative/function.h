@@ -5,8 +5,9 @@
 #include "interp.h"
 #include "library.h"
 #include "luaguard.h"
+#include "stats.h"
 
-/* Counters of one script, shared by its handles, whatever interpreter they live in. */
+/* Counters of one script, shared by its handles, which all live in the main interpreter. */
 typedef struct sc_cell {
     atomic_long refs;
     atomic_uint serial; /* changes with each generation: handles resolve again */
@@ -20,9 +21,13 @@ void sc_cell_drop(sc_cell *cell);
 static inline unsigned long sc_cell_calls(const sc_cell *cell) { return atomic_load(&cell->calls); }
 static inline unsigned long sc_cell_errors(const sc_cell *cell) { return atomic_load(&cell->errors); }
 static inline unsigned sc_cell_advance(sc_cell *cell) { return atomic_fetch_add(&cell->serial, 1) + 1; }
+/* Under the GIL: no read-modify-write instruction is needed. */
 static inline void sc_cell_count(sc_cell *cell, int failed) {
-    atomic_fetch_add_explicit(&cell->calls, 1, memory_order_relaxed);
-    if (failed) atomic_fetch_add_explicit(&cell->errors, 1, memory_order_relaxed);
+    atomic_store_explicit(&cell->calls, atomic_load_explicit(&cell->calls, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+    if (failed)
+        atomic_store_explicit(&cell->errors, atomic_load_explicit(&cell->errors, memory_order_relaxed) + 1,
+                              memory_order_relaxed);
 }
 
 /* Make the types (Reference, Function) of the current interpreter, as members of `module`. */

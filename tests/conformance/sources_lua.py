@@ -73,6 +73,13 @@ function subscribe_broken(priority) return host.on("paint", broken, priority) en
 function unsubscribe(number) return host.off(number) end
 function emit(colour) return host.emit("paint", colour) end
 """,
+    "rulings": """
+function deny(colour) return host.veto("no " .. colour) end
+function lighten(colour) return host.replace("light " .. colour) end
+function answer(colour) return 0 end
+function subscribe(name, priority) return host.on("paint", _G[name], priority) end
+function consult(colour) return host.consult("paint", colour) end
+""",
     "timers": """
 ticks = 0
 local repeating

@@ -119,6 +119,31 @@ static int on(sc_ctx *ctx, const char *function, const sc_value *priority, sc_va
     return ctx->host(ctx, "emit", all, 2, out);
 }
 """,
+    "rulings": """
+#include <stdio.h>
+static char text[64];
+@deny {
+    snprintf(text, sizeof text, "no %.*s", (int)args[0].length, args[0].as.bytes);
+    sc_value reason = sc_str(text);
+    return ctx->host(ctx, "veto", &reason, 1, out);
+}
+@lighten {
+    snprintf(text, sizeof text, "light %.*s", (int)args[0].length, args[0].as.bytes);
+    sc_value colour = sc_str(text);
+    return ctx->host(ctx, "replace", &colour, 1, out);
+}
+@answer { *out = sc_int(0); return 0; }
+@subscribe {
+    static char wanted[16];
+    snprintf(wanted, sizeof wanted, "%.*s", (int)args[0].length, args[0].as.bytes);
+    sc_value all[3] = {sc_str("paint"), sc_callback(wanted), args[1]};
+    return ctx->host(ctx, "on", all, 3, out);
+}
+@consult {
+    sc_value all[2] = {sc_str("paint"), args[0]};
+    return ctx->host(ctx, "consult", all, 2, out);
+}
+""",
     "timers": """
 #include <stdio.h>
 static int64_t ticks, repeating;

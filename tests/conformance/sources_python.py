@@ -102,6 +102,24 @@ def unsubscribe(number):
 def emit(colour):
     return host.emit("paint", colour)
 """,
+    "rulings": """
+import host
+
+def deny(colour):
+    return host.veto("no " + colour)
+
+def lighten(colour):
+    return host.replace("light " + colour)
+
+def answer(colour):
+    return 0
+
+def subscribe(function, priority):
+    return host.on("paint", globals()[function], priority)
+
+def consult(colour):
+    return host.consult("paint", colour)
+""",
     "timers": """
 import host
 

@@ -9,6 +9,7 @@ from collections.abc import Callable
 
 import pytest
 
+from scriptengines.hooks import Outcome
 from scriptengines.session import Session
 from scriptengines.view import Level
 from tests.conftest import DEADLINE, Log, line_of
@@ -162,6 +163,39 @@ def test_the_subscriptions_of_an_unloaded_script_are_gone(session: Session, load
     load("hooks").call("subscribe", 0)
     session.unload("it")
     assert session.emit("paint", "red") == 0
+
+
+@behaviour("veto and replacement")
+def test_a_veto_keeps_a_hook_from_those_after_it(session: Session, load: Load, log: Log) -> None:
+    load("hooks", alias="first").call("subscribe", 20)
+    load("rulings").call("subscribe", "deny", 10)
+    load("hooks", alias="last").call("subscribe", 0)
+    assert session.emit("paint", "red") == 2
+    assert session.consult("paint", "blue") == Outcome(2, ("blue",), "it", "no blue")
+    log.wait_for("saw blue")
+    assert [record.text for record in log.records() if "saw" in record.text] == ["saw red", "saw blue"]
+
+
+@behaviour("veto and replacement")
+def test_replaced_arguments_go_to_those_after_it_and_to_whoever_asked(
+    session: Session, load: Load, log: Log, other: Language
+) -> None:
+    load("rulings").call("subscribe", "lighten", 10)
+    load("hooks", alias="viewer", language=other).call("subscribe", 0)
+    assert session.emit("paint", "red") == 2
+    log.wait_for("saw light red")
+    assert session.consult("paint", "blue") == Outcome(2, ("light blue",))
+
+
+@behaviour("veto and replacement")
+def test_a_script_consults_the_subscribers_of_another(session: Session, load: Load, other: Language) -> None:
+    asker = load("rulings", alias="asker", language=other)
+    judge = load("rulings", alias="judge")
+    judge.call("subscribe", "answer", 20)  # what it returns means nothing
+    judge.call("subscribe", "lighten", 10)
+    assert asker.call("consult", "red") == ["light red"]
+    judge.call("subscribe", "deny", 0)
+    assert asker.call("consult", "red") is None
 
 
 # ---- network ---------------------------------------------------------------------------------------------
