@@ -147,6 +147,10 @@ class Runtime(ABC):
     def set_paused(self, paused: bool) -> None:
         """Hold timers and sockets back, or let them go on."""
 
+    def memory(self) -> int | None:
+        """Bytes the script holds, as far as its engine can tell; may take some milliseconds."""
+        return None
+
     @abstractmethod
     def export_state(self) -> dict[Any, Any]:
         """What `host.state` holds, copied out; for a generation of another isolation."""

@@ -30,10 +30,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .attempt import Attempt
+    from .calls import Calls
     from .engine import Engine
+    from .health import Health, Info
     from .observer import Observer
     from .view import Frame, FunctionInfo, LogRecord
     from .watcher import Watcher
+    from .workers import Job
 
 BUILTIN_ENGINES = {
     ".py": "scriptengines.python:PythonEngine",
@@ -55,6 +58,8 @@ class Session:
         direct_output: Let scripts write to the process's stdout and stderr at once, instead of into the log.
         batch: Tell scripts (`host.batch`) that nobody watches and that they should come to an end.
         keep_failed: Keep a script whose load failed, as failed, so that a reload can load its mended file.
+        workers: Threads for calls with a timeout and for `submit`; started as they are needed.
+        room: Calls that may wait for one of them; more are refused.
 
     Attributes:
         emit: `emit(hook, *args)` calls the subscribers of a hook; see Hooks.emit.
@@ -64,7 +69,13 @@ class Session:
     """
 
     def __init__(
-        self, *, direct_output: bool = False, batch: bool = False, keep_failed: bool = False
+        self,
+        *,
+        direct_output: bool = False,
+        batch: bool = False,
+        keep_failed: bool = False,
+        workers: int = 16,
+        room: int = 1000,
     ) -> None:
         self.direct_output = direct_output
         self.batch = batch
@@ -85,6 +96,8 @@ class Session:
         self._refused: list[Script] = []
         self._engines: dict[str, Engine] = {}
         self._watchdog = Watchdog()
+        self._workers = workers, room
+        self._calls: Calls | None = None
         self._observer: Observer | None = None
         self._watcher: Watcher | None = None
         self._closed = False
@@ -143,7 +156,9 @@ class Session:
                 raise ConfigError(f'a script "{name}" is loaded already; give another alias')
             number = next(self._numbers)
             reporter = Reporter(self.feed, number, self.direct_output, self.batch)
-            script = Script(name, file, engine, reporter, self._bridge, self._watchdog, self.hooks)
+            script = Script(
+                name, file, engine, reporter, self._bridge, self._watchdog, self.hooks, self._get_calls
+            )
             script.arguments, script.options = tuple(arguments), options
             self._scripts[name] = self._by_number[number] = script
         try:
@@ -203,9 +218,21 @@ class Session:
 
     # ---- calls -------------------------------------------------------------------------------------
 
-    def call(self, alias: str, function: str, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+    def call(self, alias: str, function: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a function of a script; see Script.call."""
-        return self.script(alias).call(function, *args, timeout=timeout, **kwargs)
+        return self.script(alias).call(function, *args, **kwargs)
+
+    def submit(self, alias: str, function: str, /, *args: Any, **kwargs: Any) -> Job[Any]:
+        """Call a function of a script on another thread; see Script.submit."""
+        return self.script(alias).submit(function, *args, **kwargs)
+
+    def _get_calls(self) -> Calls:
+        with self._mutex:
+            if self._calls is None:
+                from .calls import Calls
+
+                self._calls = Calls(lambda: self.scripts, self._watchdog, *self._workers)
+            return self._calls
 
     def evaluate(self, alias: str, expression: str) -> Any:
         """The value of an expression in a script's global scope."""
@@ -245,6 +272,26 @@ class Session:
             return None if outcome.vetoed_by else list(outcome.args)
 
         return {"call": call, "on": on, "off": off, "emit": self.emit, "consult": consult}
+
+    # ---- health ------------------------------------------------------------------------------------
+
+    def health(self) -> Health:
+        """How it and its scripts are doing; may take some milliseconds a script."""
+        from .health import Health, health_of, problems_of
+
+        scripts = tuple(health_of(script) for script in self.scripts)
+        waiting, stuck = (self._calls.workers.waiting, self._calls.workers.stuck) if self._calls else (0, 0)
+        problems = tuple(problems_of(scripts, self.feed.dropped, stuck, self._left_behind))
+        return Health(not problems, problems, scripts, self.feed.dropped, waiting, stuck)
+
+    def info(self) -> Info:
+        """What this process runs on: versions, platform, engines."""
+        from .health import info
+
+        suffixes: dict[str, list[str]] = {}
+        for suffix, target in BUILTIN_ENGINES.items():
+            suffixes.setdefault(target.partition(":")[0].rpartition(".")[2], []).append(suffix)
+        return info({name: tuple(known) for name, known in suffixes.items()})
 
     # ---- observation -------------------------------------------------------------------------------
 
@@ -367,6 +414,8 @@ class Session:
         # A top level that was cancelled still has its interpreter; leaving that behind would crash the exit.
         for script in (*self.scripts, *self._refused):
             script.wait_for_cancelled()
+        if self._calls is not None:
+            self._calls.close()
         self._watchdog.close()
         for engine in self._engines.values():
             engine.close()

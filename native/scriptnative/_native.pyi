@@ -133,8 +133,10 @@ class Function:
     def name(self) -> str:
         """By which it is looked up."""
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
-    def statistics(self) -> tuple[int, int, float, float, float, float, float]:
-        """(calls, errors, total, mean, median, 99th percentile, longest); times in seconds.
+    def many(self, arguments: list[tuple[Any, ...]], results: list[Any], /) -> None:
+        """Call with each of the tuples and append the results, until one fails, which raises."""
+    def statistics(self) -> tuple[int, int, float, float, float, float, float, str | None]:
+        """(calls, errors, total, mean, median, 99th percentile, longest, last error); times in seconds.
 
         A function that is fast and called often is timed at every 16th call; its times are estimates then.
         """

@@ -5,12 +5,13 @@
 #include <stdlib.h>
 
 #define STACK_ARGS 8
+#define CHUNK 64 /* calls of a batch that share one visit: others get their turn at the run lock in between */
 
 /* ---- the call ------------------------------------------------------------------------------------ */
 
 /* Encoded arguments of one call; positional first, then keyword values. */
 typedef struct call_t {
-    sc_arena arena;
+    sc_arena *arena;
     sc_value inline_values[STACK_ARGS];
     sc_value *values;
     sc_value *names; /* one per keyword */
@@ -26,19 +27,19 @@ static int encode_arguments(call_t *call, sc_interp *here, PyObject *const *args
     Py_ssize_t total = nargs + call->keywords;
     call->values = call->inline_values;
     call->names = NULL;
-    if (total > STACK_ARGS) call->values = sc_arena_alloc(&call->arena, (size_t)total * sizeof(sc_value));
-    if (call->keywords != 0) call->names = sc_arena_alloc(&call->arena, (size_t)call->keywords * sizeof(sc_value));
+    if (total > STACK_ARGS) call->values = sc_arena_alloc(call->arena, (size_t)total * sizeof(sc_value));
+    if (call->keywords != 0) call->names = sc_arena_alloc(call->arena, (size_t)call->keywords * sizeof(sc_value));
     if (call->values == NULL || (call->keywords != 0 && call->names == NULL)) {
         PyErr_NoMemory();
         return -1;
     }
     for (Py_ssize_t i = 0; i < nargs; i++) {
-        if (sc_encode(&call->arena, here, args[i], i, &call->values[i]) < 0) return -1;
+        if (sc_encode(call->arena, here, args[i], i, &call->values[i]) < 0) return -1;
     }
     for (Py_ssize_t k = 0; k < call->keywords; k++) {
         PyObject *name = PyTuple_GET_ITEM(kwnames, k);
-        if (sc_encode(&call->arena, here, name, k, &call->names[k]) < 0) return -1;
-        if (sc_encode_keyword(&call->arena, here, args[nargs + k], name, &call->values[nargs + k]) < 0) return -1;
+        if (sc_encode(call->arena, here, name, k, &call->names[k]) < 0) return -1;
+        if (sc_encode_keyword(call->arena, here, args[nargs + k], name, &call->values[nargs + k]) < 0) return -1;
     }
     return 0;
 }
@@ -81,12 +82,12 @@ static PyObject *invoke(call_t *call, sc_interp *there, PyObject *target) {
 static void run_inside(call_t *call, sc_interp *there, PyObject *target) {
     PyObject *result = invoke(call, there, target);
     if (result != NULL) {
-        call->failed = sc_encode(&call->arena, there, result, -1, &call->result) < 0;
+        call->failed = sc_encode(call->arena, there, result, -1, &call->result) < 0;
         Py_DECREF(result);
         if (!call->failed) return;
     }
     call->failed = 1;
-    if (sc_describe_exception(&call->arena, there, &call->result) < 0) {
+    if (sc_describe_exception(call->arena, there, &call->result) < 0) {
         call->result.tag = SC_NIL;
     }
 }
@@ -113,10 +114,11 @@ PyObject *sc_reference_call(sc_interp *here, sc_ref *ref, PyObject *const *args,
                             int locked, sc_fresh *fresh) {
     sc_interp *there = ref->home;
     if (there == here) return call_at_home(here, ref, args, nargs, kwnames);
-    call_t call;
+    sc_arena arena;
+    call_t call = { .arena = &arena };
     sc_visit visit;
     PyObject *result = NULL;
-    sc_arena_init(&call.arena);
+    sc_arena_init(&arena);
     if (encode_arguments(&call, here, args, nargs, kwnames) == 0) {
         sc_lock_status status = sc_visit_begin(&visit, there, locked);
         if (status == SC_LOCK_OK && is_stale(fresh)) {
@@ -134,8 +136,8 @@ PyObject *sc_reference_call(sc_interp *here, sc_ref *ref, PyObject *const *args,
             sc_raise_refused(here, status, there);
         }
     }
-    if (call.arena.kept != NULL) sc_kept_release(&call.arena);
-    sc_arena_free(&call.arena);
+    if (arena.kept != NULL) sc_kept_release(&arena);
+    sc_arena_free(&arena);
     sc_drain_pending(here);
     return result;
 }
@@ -275,6 +277,7 @@ struct function_object {
     PyObject *name;
     PyObject *resolve;
     PyObject *weakrefs;
+    PyObject *last_error; /* its text; NULL: none yet */
     sc_stats stats;
 };
 
@@ -299,6 +302,15 @@ static int was_replaced(function_object *function, unsigned serial) {
     return closed != NULL && PyErr_ExceptionMatches(closed) && atomic_load(&function->cell->serial) != serial;
 }
 
+/* The text of the pending exception becomes the function's last error; it stays pending. */
+static void note_error(function_object *function) {
+    PyObject *error = PyErr_GetRaisedException();
+    PyObject *text = error == NULL ? NULL : PyObject_Str(error);
+    if (text == NULL) PyErr_Clear();
+    else Py_XSETREF(function->last_error, text);
+    PyErr_SetRaisedException(error);
+}
+
 static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
     function_object *function = (function_object *)self;
     sc_cell *cell = function->cell;
@@ -316,19 +328,10 @@ static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size
             PyErr_Clear();
         }
     }
+    if (result == NULL) note_error(function);
     sc_cell_count(cell, result == NULL);
     sc_stats_end(&function->stats, begin, result == NULL);
     return result;
-}
-
-/* (calls, errors, total, mean, p50, p99, longest), times in seconds. */
-static PyObject *function_statistics(PyObject *self, PyObject *Py_UNUSED(none)) {
-    const sc_stats *stats = &((function_object *)self)->stats;
-    double second = sc_tick_ns() * 1e-9;
-    double mean = stats->timed == 0 ? 0.0 : (double)stats->total * second / (double)stats->timed;
-    return Py_BuildValue("(KKddddd)", (unsigned long long)stats->calls, (unsigned long long)stats->errors,
-                         mean * (double)stats->calls, mean, (double)sc_stats_percentile(stats, 0.5) * second,
-                         (double)sc_stats_percentile(stats, 0.99) * second, (double)stats->longest * second);
 }
 
 /* Each way holds what it calls: a reload during the call may bind the handle anew. */
@@ -503,6 +506,7 @@ static void function_dealloc(PyObject *self) {
     if (f->weakrefs != NULL) PyObject_ClearWeakRefs(self);
     function_clear(self);
     Py_XDECREF(f->name);
+    Py_XDECREF(f->last_error);
     if (f->cell != NULL) sc_cell_drop(f->cell);
     type->tp_free(self);
     Py_DECREF(type);
@@ -510,6 +514,147 @@ static void function_dealloc(PyObject *self) {
 
 static PyObject *function_repr(PyObject *self) {
     return PyUnicode_FromFormat("<Function %U>", ((function_object *)self)->name);
+}
+
+/* ---- many calls at once ------------------------------------------------------------------------------- */
+
+/* Encode the arguments of up to CHUNK calls; how many succeeded. Fewer than `count`: with an exception set. */
+static Py_ssize_t encode_chunk(call_t *calls, sc_arena *arena, sc_interp *here, PyObject *const *items, Py_ssize_t count) {
+    for (Py_ssize_t i = 0; i < count; i++) {
+        calls[i].arena = arena;
+        if (!PyTuple_Check(items[i])) {
+            PyErr_Format(PyExc_TypeError, "the arguments of each call must be a tuple, got %T", items[i]);
+            return i;
+        }
+        if (encode_arguments(&calls[i], here, &PyTuple_GET_ITEM(items[i], 0), PyTuple_GET_SIZE(items[i]), NULL) < 0) return i;
+    }
+    return count;
+}
+
+/* Run them in one visit, up to the first that fails; how many were run. 0 with nothing run when refused or stale. */
+static Py_ssize_t run_chunk(call_t *calls, Py_ssize_t count, sc_interp *here, sc_ref *ref, sc_fresh *fresh) {
+    sc_visit visit;
+    Py_ssize_t run = 0;
+    sc_lock_status status = sc_visit_begin(&visit, ref->home, 1);
+    if (status != SC_LOCK_OK) {
+        sc_raise_refused(here, status, ref->home);
+        return 0;
+    }
+    if (!is_stale(fresh)) {
+        while (run < count) {
+            run_inside(&calls[run], ref->home, ref->object);
+            if (calls[run++].failed) break;
+        }
+    }
+    sc_visit_end(&visit);
+    return run;
+}
+
+static int append_results(const call_t *calls, Py_ssize_t run, sc_interp *here, PyObject *results) {
+    for (Py_ssize_t i = 0; i < run; i++) {
+        if (calls[i].failed) {
+            if (calls[i].result.tag != SC_NIL) sc_raise_described(here, &calls[i].result);
+            else PyErr_NoMemory();
+            return -1;
+        }
+        PyObject *result = sc_decode(here, &calls[i].result);
+        int rc = result == NULL ? -1 : PyList_Append(results, result);
+        Py_XDECREF(result);
+        if (rc < 0) return -1;
+    }
+    return 0;
+}
+
+static int call_chunk(function_object *f, sc_ref *ref, PyObject *const *items, Py_ssize_t count, PyObject *results,
+                      sc_fresh *fresh) {
+    call_t *calls = PyMem_Malloc(CHUNK * sizeof *calls);
+    if (calls == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    sc_arena arena;
+    sc_arena_init(&arena);
+    Py_ssize_t encoded = encode_chunk(calls, &arena, f->here, items, count);
+    PyObject *refused = encoded < count ? PyErr_GetRaisedException() : NULL;
+    Py_ssize_t run = encoded == 0 ? 0 : run_chunk(calls, encoded, f->here, ref, fresh);
+    int rc = PyErr_Occurred() ? -1 : append_results(calls, run, f->here, results);
+    if (rc == 0 && refused != NULL && !fresh->stale) {
+        PyErr_SetRaisedException(refused);
+        rc = -1;
+    } else {
+        Py_XDECREF(refused);
+    }
+    if (arena.kept != NULL) sc_kept_release(&arena);
+    sc_arena_free(&arena);
+    PyMem_Free(calls);
+    sc_drain_pending(f->here);
+    return rc;
+}
+
+static int call_each(function_object *f, PyObject *const *items, Py_ssize_t count, PyObject *results) {
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *result = PyObject_Call((PyObject *)f, items[i], NULL);
+        int rc = result == NULL ? -1 : PyList_Append(results, result);
+        Py_XDECREF(result);
+        if (rc < 0) return -1;
+    }
+    return 0;
+}
+
+static int is_remote(const function_object *f) {
+    return f->invoke == invoke_reference && f->ref->home != f->here &&
+           (f->ref->tenant == NULL || f->ref->tenant == atomic_load(&f->ref->home->lock));
+}
+
+/* As many calls in one visit as CHUNK allows; their time is shared out evenly. */
+static int call_some(function_object *f, PyObject *const *items, Py_ssize_t count, PyObject *results) {
+    sc_fresh fresh = { &f->cell->serial, 0, 0 };
+    if (make_current(f) < 0) return -1;
+    if (!is_remote(f)) return call_each(f, items, count < CHUNK ? count : CHUNK, results);
+    fresh.expected = f->serial;
+    sc_ref *ref = f->ref;
+    sc_ref_retain(ref);
+    Py_ssize_t before = PyList_GET_SIZE(results);
+    uint64_t begin = sc_ticks();
+    int rc = call_chunk(f, ref, items, count < CHUNK ? count : CHUNK, results, &fresh);
+    Py_ssize_t done = PyList_GET_SIZE(results) - before + (rc < 0);
+    if (rc < 0) note_error(f);
+    if (!fresh.stale) sc_stats_add(&f->stats, (uint64_t)done, rc < 0, sc_ticks() - begin);
+    for (Py_ssize_t i = 0; !fresh.stale && i < done; i++) sc_cell_count(f->cell, rc < 0 && i + 1 == done);
+    sc_ref_release(ref);
+    return rc;
+}
+
+/* many(list of argument tuples, list for the results): up to the first call that fails. */
+static PyObject *function_many(PyObject *self, PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 2 || !PyList_Check(args[0]) || !PyList_Check(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "many() takes a list of tuples, and a list that receives the results");
+        return NULL;
+    }
+    PyObject *items = PyList_AsTuple(args[0]); /* nobody can change it meanwhile */
+    if (items == NULL) return NULL;
+    Py_ssize_t first = PyList_GET_SIZE(args[1]), count = PyTuple_GET_SIZE(items), done = 0;
+    int rc = 0;
+    while (rc == 0 && done < count) {
+        rc = call_some((function_object *)self, &PyTuple_GET_ITEM(items, done), count - done, args[1]);
+        done = PyList_GET_SIZE(args[1]) - first;
+        if (rc == 0) rc = PyErr_CheckSignals();
+    }
+    Py_DECREF(items);
+    if (rc < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* (calls, errors, total, mean, p50, p99, longest, last error or None), times in seconds. */
+static PyObject *function_statistics(PyObject *self, PyObject *Py_UNUSED(none)) {
+    const sc_stats *stats = &((function_object *)self)->stats;
+    double second = sc_tick_ns() * 1e-9;
+    double mean = stats->timed == 0 ? 0.0 : (double)stats->total * second / (double)stats->timed;
+    PyObject *last_error = ((function_object *)self)->last_error;
+    return Py_BuildValue("(KKdddddO)", (unsigned long long)stats->calls, (unsigned long long)stats->errors,
+                         mean * (double)stats->calls, mean, (double)sc_stats_percentile(stats, 0.5) * second,
+                         (double)sc_stats_percentile(stats, 0.99) * second, (double)stats->longest * second,
+                         last_error == NULL ? Py_None : last_error);
 }
 
 static PyMemberDef function_members[] = {
@@ -520,8 +665,10 @@ static PyMemberDef function_members[] = {
 };
 
 static PyMethodDef function_methods[] = {
+    { "many", (PyCFunction)(void (*)(void))function_many, METH_FASTCALL,
+      "many(arguments, results): call with each tuple of a list and append what comes back, until one call fails." },
     { "statistics", function_statistics, METH_NOARGS,
-      "(calls, errors, total, mean, p50, p99, longest) of its calls; times in seconds." },
+      "(calls, errors, total, mean, p50, p99, longest, last error) of its calls; times in seconds." },
     { NULL },
 };
 
