@@ -64,16 +64,20 @@ class ResultCache:
 
 def _copied(value: Any) -> Any:
     """Containers as crossings make them are copied, everything else is shared."""
-    kind: Any = cast("Any", type(value))
+    kind = cast("type[Any]", type(value))
+    items = cast("Iterable[Any]", value)
     if kind in _PLAIN:
         return value
-    if kind in (list, tuple):
-        return kind(_copied(item) for item in cast("Iterable[Any]", value))
+    if kind is list:
+        return [_copied(item) for item in items]
+    if kind is tuple:
+        return tuple(_copied(item) for item in items)
     if kind is dict:
-        items = cast("dict[Any, Any]", value).items()
-        return {name: _copied(item) for name, item in items}
-    if kind in (set, bytearray):
-        return kind(cast("Iterable[Any]", value))
+        return {name: _copied(item) for name, item in cast("dict[Any, Any]", value).items()}
+    if kind is set:
+        return set(items)
+    if kind is bytearray:
+        return bytearray(value)
     return value
 
 
