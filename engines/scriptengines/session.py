@@ -10,6 +10,7 @@ import threading
 import time
 import weakref
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from scriptnative import Feed
@@ -27,7 +28,7 @@ from .script import Script
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from .attempt import Attempt
     from .calls import Calls
@@ -58,6 +59,7 @@ class Session:
         direct_output: Let scripts write to the process's stdout and stderr at once, instead of into the log.
         batch: Tell scripts (`host.batch`) that nobody watches and that they should come to an end.
         keep_failed: Keep a script whose load failed, as failed, so that a reload can load its mended file.
+        options: Options of every script, as for `load`.
         workers: Threads for calls with a timeout and for `submit`; started as they are needed.
         room: Calls that may wait for one of them; more are refused.
 
@@ -74,12 +76,14 @@ class Session:
         direct_output: bool = False,
         batch: bool = False,
         keep_failed: bool = False,
+        options: Mapping[str, Any] = MappingProxyType({}),
         workers: int = 16,
         room: int = 1000,
     ) -> None:
         self.direct_output = direct_output
         self.batch = batch
         self.keep_failed = keep_failed
+        self.options = options
         self._wake_read, wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(wake_write, False)
@@ -159,7 +163,7 @@ class Session:
             script = Script(
                 name, file, engine, reporter, self._bridge, self._watchdog, self.hooks, self._get_calls
             )
-            script.arguments, script.options = tuple(arguments), options
+            script.arguments, script.options = tuple(arguments), {**self.options, **options}
             self._scripts[name] = self._by_number[number] = script
         try:
             script.start(timeout)
