@@ -77,6 +77,8 @@ class Attempt:
             threading.Thread(target=self._work, name=name, daemon=True).start()
             settled = self._settled.wait(timeout)
         except BaseException:  # Ctrl-C while it loads
+            if self._settled.is_set() and self.error is None:  # just when it had loaded
+                raise
             self.cancel("interrupted while it was loading")
             if self.error is not None:
                 self.script.reporter.error("load", self.error)

@@ -168,6 +168,8 @@ class Session:
         try:
             script.start(timeout)
         except BaseException as error:
+            if script.generation:  # Ctrl-C, just when it had loaded
+                raise
             self._say("error", name, f"not loaded: {error}")
             if self.keep_failed and isinstance(error, ScriptConsoleError):
                 self._follow(script)
