@@ -1,4 +1,4 @@
-"""The C layer under valgrind: no invalid access, no use of what was never written, in a tour through all of it."""
+"""The C layer under valgrind: no invalid access, no use of what was never written, in a tour of it."""
 
 from __future__ import annotations
 

@@ -1,11 +1,12 @@
 """A tour through the C layer in one process, for tools that watch memory: `python -m tests.stress.tour`.
 
-Every kind of value goes through every engine and back, in calls, callbacks, hooks, batches and errors; scripts
-are reloaded, interrupted and unloaded.
+Every kind of value goes through every engine and back, in calls, callbacks, hooks, batches and errors;
+scripts are reloaded and unloaded.
 """
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 import threading
 from pathlib import Path
@@ -16,15 +17,15 @@ from scriptengines.errors import ScriptConsoleError
 from tests.conformance.languages import LANGUAGES, Language
 
 VALUES: tuple[Any, ...] = (
-    None, True, 0, -(2**63), 2**70, 1.5, float("nan"), "", "a\0b", "Grün 数 🎨", "x" * 5000, "\udc80", b"", b"\xff\0",
-    bytearray(b"abc"), [], [1, [2, [3]]], (1, "two"), {"a": {"b": [1]}}, {1: "a"}, {"a", "b"}, frozenset({1}),
+    None, True, 0, -(2**63), 2**70, 1.5, float("nan"), "", "a\0b", "Grün 数 🎨", "x" * 5000, "\udc80",
+    b"", b"\xff\0", bytearray(b"abc"), [], [1, [2, [3]]], (1, "two"), {"a": {"b": [1]}}, {1: "a"}, {"a", "b"}, frozenset({1}),
     {"users": [{"name": "Ada", "tags": [b"\xff"] * 10}]}, object(), print, [object()],
 )  # fmt: skip
 
 
 def visit(session: Session, folder: Path, language: Language) -> None:
     """One language."""
-    alias = language.name if hasattr(language, "name") else language.engine
+    alias = language.engine
     for text in ("plain", "callbacks", "endless value", "failing", "hooks", "state"):
         path = folder / f"{alias}_{text.replace(' ', '_')}{language.suffix}"
         path.write_text(language.text(text))
@@ -57,10 +58,8 @@ def visit(session: Session, folder: Path, language: Language) -> None:
 
 
 def _try(function: Any, *args: Any, **kwargs: Any) -> None:
-    try:
+    with contextlib.suppress(ScriptConsoleError, TypeError):
         function(*args, **kwargs)
-    except (ScriptConsoleError, TypeError):
-        pass
 
 
 def main() -> None:
