@@ -20,7 +20,12 @@ from ._native import (
     bind_native,
     call_unlocked,
     interpreter_id,
+    interrupt_tenant,
+    reference_into,
     set_loop,
+    set_tenant_loop,
+    settle,
+    tenant,
 )
 from .errors import RemoteFrame
 
@@ -40,5 +45,10 @@ __all__ = [
     "bind_native",
     "call_unlocked",
     "interpreter_id",
+    "interrupt_tenant",
+    "reference_into",
     "set_loop",
+    "set_tenant_loop",
+    "settle",
+    "tenant",
 ]
