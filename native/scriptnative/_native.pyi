@@ -241,10 +241,10 @@ def set_loop(set_running_loop: Callable[[Any], None], loop: object) -> None:
     """Show `loop` as the running loop to threads that call into the current interpreter; None shows none."""
 
 def tenant() -> int:
-    """Address of the run lock of the script that this thread executes in the main interpreter; 0 when none."""
+    """Run lock address of the script that this thread executes in the main interpreter; 0 when none."""
 
 def settle(lock: RunLock | None) -> None:
-    """Count the calling thread of the main interpreter as one of the script with this lock; None: as none's."""
+    """Count this thread of the main interpreter as one of the script with this lock; None: as none's."""
 
 def reference_into(lock: RunLock, value: object) -> Any:
     """A Reference, for those outside, to an object of a script in the main interpreter."""
@@ -258,7 +258,7 @@ def set_tenant_loop(
     """As set_loop, for a script in the main interpreter."""
 
 def interrupt_tenant(lock: RunLock) -> bool:
-    """Raise ScriptInterrupt in the thread that executes a script in the main interpreter; False when none does."""
+    """Raise ScriptInterrupt in the thread that executes a script in the main interpreter; False if none."""
 
 def interpreter_id() -> int:
     """Number of the current interpreter; 0 is the main one."""

@@ -17,6 +17,8 @@ from scriptnative import bind, call_unlocked
 from .chambers import Pool
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from scriptengines.engine import Context, Source
     from scriptnative import Function
 
@@ -132,7 +134,7 @@ class PythonEngine(Engine):
 
     name = "python"
     suffixes: ClassVar[frozenset[str]] = frozenset({".py"})
-    options: ClassVar[dict[str, Option]] = {
+    options: ClassVar[Mapping[str, Option]] = {
         "isolation": Option(
             "choice",
             "isolated",
@@ -150,6 +152,7 @@ class PythonEngine(Engine):
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:
         isolation = source.options.get("isolation", "isolated")
+        assert isolation != "process", "a session has another engine for that"
         inherited = None
         if isinstance(previous, PythonRuntime) and previous.isolation == isolation:
             chamber = previous.chamber

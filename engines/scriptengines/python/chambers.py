@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from scriptnative import Interpreter, interrupt_tenant
 
@@ -120,7 +120,7 @@ class MainChamber(Chamber):
 class Pool:
     """The vacant sub-interpreters of an engine, and those that no engine owns, on 3.13."""
 
-    _kept: list[InterpreterChamber] = []
+    _kept: ClassVar[list[InterpreterChamber]] = []
     """They end with the process, or before it forks."""
 
     def __init__(self) -> None:
