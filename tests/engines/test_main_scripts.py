@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 import io
 import subprocess
 import sys
@@ -264,13 +265,9 @@ def test_interrupts_never_hit_the_caller(session: Session, write: Write) -> None
 
 
 NUMPY = "import numpy\ndef total(n): return int(numpy.arange(n).sum())\n"
-numpy_is_there = pytest.mark.skipif(
-    subprocess.run([sys.executable, "-c", "import numpy"], capture_output=True, check=False).returncode != 0,
-    reason="numpy is not installed",
-)
 
 
-@numpy_is_there
+@pytest.mark.skipif(importlib.util.find_spec("numpy") is None, reason="numpy is not installed")
 def test_numpy_works_in_several_scripts_and_over_reloads(write: Write) -> None:
     """In a process of its own: numpy loads in one interpreter per process only."""
     path = write("it.py", HEADER + NUMPY)

@@ -157,10 +157,10 @@ class PythonEngine(Engine):
         if isinstance(previous, PythonRuntime) and previous.isolation == isolation:
             chamber = previous.chamber
         else:
+            if previous is not None:
+                inherited = _inherit(previous, str(source.path))
             chamber = self._pool.take(isolation)
             chamber.move_in(context)
-            if previous is not None:
-                inherited = previous.export_state(), _listeners(previous)
         with self._mutex:
             self._generations[chamber] = self._generations.get(chamber, 0) + 1
         try:
@@ -191,9 +191,13 @@ class PythonEngine(Engine):
         self.abandoned += self._pool.close()
 
 
-def _listeners(previous: Runtime) -> list[int]:
-    """Descriptors of the listening sockets of a generation that lives elsewhere, to be closed by the next."""
-    return previous.export_listeners() if isinstance(previous, PythonRuntime) else []
+def _inherit(previous: Runtime, path: str) -> tuple[dict[Any, Any], list[int]]:
+    """What a generation hands to one that lives elsewhere: its state, and copies of its listening sockets."""
+    try:
+        state = previous.export_state()
+        return state, previous.export_listeners() if isinstance(previous, PythonRuntime) else []
+    except ScriptConsoleError as error:
+        raise LoadError(f"{path}: {error}; the script stays where it is", file=path) from None
 
 
 def _load_error(path: str, error: ScriptConsoleError) -> LoadError:

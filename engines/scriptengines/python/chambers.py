@@ -55,7 +55,11 @@ class Chamber(ABC):
 
 
 class InterpreterChamber(Chamber):
-    """A sub-interpreter."""
+    """A sub-interpreter.
+
+    Attributes:
+        extensions: Packages with C extensions that earlier scripts have left in it.
+    """
 
     def __init__(self, isolation: str) -> None:
         self.isolation = isolation
@@ -63,6 +67,7 @@ class InterpreterChamber(Chamber):
         self.interpreter.run(_BOOT.format(path=sys.path, isolation=isolation))
         self._boot: Any = self.interpreter.load("scriptengines.python.interior", "boot")
         self._vacate: Callable[..., Any] | None = None
+        self.extensions: list[str] = []
 
     def move_in(self, context: Context) -> None:
         """Give the interpreter to a script."""
@@ -82,7 +87,10 @@ class InterpreterChamber(Chamber):
         """Clean the interpreter for the next script."""
         self.interpreter.set_lock(None)
         vacate, self.create, self._vacate = self._vacate, None, None
-        return vacate is None or bool(vacate(END_LIMIT))
+        if vacate is None:
+            return True
+        reusable, self.extensions = vacate(END_LIMIT)
+        return reusable
 
     def interrupt(self) -> bool:
         """As Chamber says; waits for the interpreter's GIL."""
@@ -128,15 +136,15 @@ class Pool:
         self._vacant: list[InterpreterChamber] = []
 
     def take(self, isolation: str) -> Chamber:
-        """A vacant place."""
+        """A vacant place; rather one that has extensions, which may be impossible to load in another."""
         if isolation == "main":
             return MainChamber()
         with self._mutex:
-            for vacant in (self._vacant, self._kept):
-                for chamber in reversed(vacant):
-                    if chamber.isolation == isolation:
-                        vacant.remove(chamber)
-                        return chamber
+            fitting = [each for each in (*self._kept, *self._vacant) if each.isolation == isolation]
+            if fitting:
+                chamber = max(fitting, key=lambda each: len(each.extensions))
+                (self._vacant if chamber in self._vacant else self._kept).remove(chamber)
+                return chamber
         return InterpreterChamber(isolation)
 
     def give_back(self, chamber: Chamber) -> None:
@@ -149,10 +157,11 @@ class Pool:
         """Keep or end what is vacant; the number of those that did not end."""
         with self._mutex:
             vacant, self._vacant = self._vacant, []
-        if sys.version_info < (3, 14):  # ending one costs about 8 MB with asyncio in it, for good
-            self._kept.extend(vacant)
-            return 0
-        return sum(not chamber.end() for chamber in vacant)
+        for chamber in vacant:
+            # On 3.13 ending one costs about 8 MB with asyncio in it, for good.
+            if sys.version_info < (3, 14) or chamber.extensions:
+                self._kept.append(chamber)
+        return sum(not chamber.end() for chamber in vacant if chamber not in self._kept)
 
     @classmethod
     def end_kept(cls) -> None:

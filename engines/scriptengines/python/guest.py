@@ -186,7 +186,7 @@ class Guest:
             "close_connection": self.loop.close_connection,
             "set_paused": self.loop.set_paused,
             "pending": self.loop.is_busy,
-            "export_state": lambda: names.state,
+            "export_state": names.export_state,
             "export_listeners": self.loop.export_listeners,
         }
 
