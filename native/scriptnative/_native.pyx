@@ -39,6 +39,8 @@ cdef extern from "interp.h":
     unsigned sc_runlock_give_up(sc_runlock *lock)
     void sc_runlock_restore(sc_runlock *lock, unsigned depth) nogil
     void sc_runlock_close(sc_runlock *lock)
+    unsigned long sc_runlock_hold(sc_runlock *lock)
+    void sc_runlock_turn(sc_runlock *lock)
     int sc_runlock_held(sc_runlock *lock)
     int sc_runlock_contended(sc_runlock *lock)
     const char *sc_runlock_name(sc_runlock *lock)
@@ -56,7 +58,8 @@ cdef extern from "interp.h":
     sc_interp *sc_interp_create(int own_gil) except NULL
     int sc_interp_end(sc_interp *interp, double seconds)
     void sc_interp_too_late()
-    int sc_interp_interrupt(sc_interp *here, sc_interp *there)
+    int sc_interp_interrupt(sc_interp *there, unsigned long hold, int insist)
+    object sc_interp_interruption(sc_interp *there, int insist)
     int sc_interp_run(sc_interp *here, sc_interp *there, const char *code) except -1
     object sc_interp_import(sc_interp *here, sc_interp *there, const char *module, const char *attribute)
 
@@ -64,8 +67,12 @@ cdef extern from "tenant.h":
     sc_runlock *sc_tenant_current()
     int sc_tenant_settle(sc_runlock *tenant) except -1
     int sc_tenant_set_loop(sc_runlock *tenant, PyObject *get, PyObject *set, PyObject *loop) except -1
-    int sc_tenant_interrupt(sc_runlock *tenant, object exception)
+    int sc_tenant_interrupt(sc_runlock *tenant, unsigned long hold, object exception)
     void sc_tenant_too_late(sc_runlock *tenant)
+
+cdef extern from "stop.h":
+    int sc_stop_insist(object exception, tuple spared) except -1
+    int PyThreadState_SetAsyncExc(unsigned long thread_id, object exception)
 
 cdef extern from "convert.h":
     int sc_encode(sc_arena *arena, sc_interp *here, object value, Py_ssize_t index, sc_value *out) except -1
@@ -175,6 +182,16 @@ cdef class RunLock:
     def restore(self, unsigned depth):
         with nogil:
             sc_runlock_restore(self.lock, depth)
+
+    def hold(self):
+        return sc_runlock_hold(self.lock) if sc_runlock_signal_holder(self.lock, 0, NULL) else None
+
+    def turn(self):
+        if not sc_runlock_held(self.lock):
+            raise RuntimeError(f"the run lock of {self.name} is not held by this thread")
+        sc_interp_too_late()
+        sc_tenant_too_late(self.lock)
+        sc_runlock_turn(self.lock)
 
     def close(self):
         sc_runlock_close(self.lock)
@@ -326,8 +343,8 @@ cdef class Interpreter:
     def load(self, str module, str attribute):
         return sc_interp_import(sc_interp_current(), self.interp, module.encode(), attribute.encode())
 
-    def interrupt(self):
-        return bool(sc_interp_interrupt(sc_interp_current(), self.interp))
+    def interrupt(self, unsigned long hold, *, bint insist=False):
+        return bool(sc_interp_interrupt(self.interp, hold, insist))
 
     def end(self, double timeout):
         _open_interpreters.discard(self)
@@ -387,9 +404,14 @@ def set_tenant_loop(RunLock lock, get_running_loop, set_running_loop, loop):
     )
 
 
-def interrupt_tenant(RunLock lock):
-    """Raise ScriptInterrupt in the thread that executes a script in the main interpreter; whether there was one."""
-    return bool(sc_tenant_interrupt(lock.lock, _errors.ScriptInterrupt))
+def interrupt_tenant(RunLock lock, unsigned long hold, *, bint insist=False):
+    """Raise ScriptInterrupt in the thread that executes a script in the main interpreter; False if none does."""
+    return bool(sc_tenant_interrupt(lock.lock, hold, sc_interp_interruption(sc_interp_current(), insist)))
+
+
+def interrupt_thread(unsigned long thread_id, *, bint insist=False):
+    """Raise ScriptInterrupt in a thread of the current interpreter; whether there is that thread."""
+    return bool(PyThreadState_SetAsyncExc(thread_id, sc_interp_interruption(sc_interp_current(), insist)))
 
 
 def interpreter_id():
@@ -409,6 +431,16 @@ def bind(function, target):
     else:
         sc_function_bind_plain(function, target)
 
+
+class _Insistent(_errors.ScriptInterrupt):
+    """Made by the thread in which it is raised, which is where the tracing has to begin."""
+
+    def __new__(cls):
+        sc_stop_insist(_errors.ScriptInterrupt, _errors.spared_by_interrupts())
+        return _errors.ScriptInterrupt.__new__(_errors.ScriptInterrupt)
+
+
+_errors.ScriptInterrupt.insistent = _Insistent
 
 if sc_interp_current().is_main:
     _atexit.register(_end_all)

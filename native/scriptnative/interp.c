@@ -2,6 +2,7 @@
 #include "interp.h"
 
 #include "function.h"
+#include "stop.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -184,6 +185,10 @@ static PyObject *describe_briefly(PyObject *exception) {
 int sc_describe_exception(sc_arena *arena, sc_interp *here, sc_value *out) {
     PyObject *exception = PyErr_GetRaisedException();
     PyObject *description;
+    if (here->interrupt != NULL && PyErr_GivenExceptionMatches(exception, here->interrupt)) {
+        sc_interp_too_late(); /* it has arrived; another one would hit the description */
+        sc_tenant_too_late(sc_tenant_current());
+    }
     if (here->describe != NULL) description = PyObject_CallOneArg(here->describe, exception);
     else description = Py_BuildValue("(sN)", Py_TYPE(exception)->tp_name, PyObject_Str(exception));
     int rc = description == NULL ? -1 : sc_encode(arena, here, description, -1, out);
@@ -324,14 +329,17 @@ static void change_seat(sc_visit *visit, sc_thread *seat) {
     if (seat->inside == 1 && seat->loop_serial != visit->to->loop_serial) show_loop(visit->to, seat);
 }
 
+/* What comes too late must not hit the next, innocent call. */
+static void calm_seat(sc_thread *seat) {
+    seat->interrupted = 0;
+    PyThreadState_SetAsyncExc((unsigned long)seat->thread, NULL);
+    sc_stop_calm();
+}
+
 static void leave_seat(sc_visit *visit) {
     sc_thread *seat = visit->seat;
     if (seat == NULL) return;
-    if (--seat->inside == 0 && seat->interrupted) {
-        /* Came too late: it must not hit the next, innocent call. */
-        seat->interrupted = 0;
-        PyThreadState_SetAsyncExc((unsigned long)pthread_self(), NULL);
-    }
+    if (--seat->inside == 0 && seat->interrupted) calm_seat(seat);
     PyThreadState_Swap(visit->from);
     visits = visit->link.outer;
 }
@@ -384,37 +392,46 @@ void sc_visit_end(sc_visit *visit) {
     atomic_fetch_sub(&visit->to->visitors, 1);
 }
 
-static int interrupt_holder(sc_interp *there, unsigned long holder) {
+PyObject *sc_interp_interruption(const sc_interp *there, int insist) {
+    if (there->interrupt == NULL) return NULL;
+    return insist ? PyObject_GetAttrString(there->interrupt, "insistent") : Py_NewRef(there->interrupt);
+}
+
+static int interrupt_holder(sc_interp *there, unsigned long holder, int insist) {
     int sent = 0;
-    if (there->interrupt == NULL) return 0;
+    PyObject *exception = sc_interp_interruption(there, insist);
+    if (exception == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
     pthread_mutex_lock(&there->mutex);
     for (sc_thread *seat = there->threads; seat != NULL && !sent; seat = seat->next_of_interp) {
         if (atomic_load(&seat->orphan) || seat->inside == 0 || (unsigned long)seat->thread != holder) continue;
         seat->interrupted = 1;
-        sent = PyThreadState_SetAsyncExc(holder, there->interrupt);
+        sent = PyThreadState_SetAsyncExc(holder, exception);
     }
     pthread_mutex_unlock(&there->mutex);
+    Py_DECREF(exception);
     return sent;
 }
 
 void sc_interp_too_late(void) {
     PyThreadState *state = PyThreadState_Get();
     for (sc_thread *seat = seats; seat != NULL; seat = seat->next_of_thread) {
-        if (seat->state != state || !seat->interrupted) continue;
-        seat->interrupted = 0;
-        PyThreadState_SetAsyncExc((unsigned long)seat->thread, NULL);
+        if (seat->state == state && seat->interrupted) calm_seat(seat);
     }
 }
 
-int sc_interp_interrupt(sc_interp *here, sc_interp *there) {
+int sc_interp_interrupt(sc_interp *there, unsigned long hold, int insist) {
     sc_visit visit;
     unsigned long holder = 0;
     int sent = 0;
     if (sc_visit_begin(&visit, there, NULL, 0) != SC_LOCK_OK) return 0;
     sc_runlock *lock = atomic_load(&there->lock);
-    if (lock != NULL && sc_runlock_signal_holder(lock, 0, &holder)) sent = interrupt_holder(there, holder);
+    if (lock != NULL && sc_runlock_signal_holder(lock, 0, &holder) && sc_runlock_hold(lock) == hold) {
+        sent = interrupt_holder(there, holder, insist);
+    }
     sc_visit_end(&visit);
-    (void)here;
     return sent;
 }
 

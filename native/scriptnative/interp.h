@@ -88,8 +88,11 @@ void sc_visit_end(sc_visit *visit);
 /* The thread stops executing the script for now: an interrupt that has not arrived yet must not hit what it does next. */
 void sc_interp_too_late(void);
 
-/* Raise the interrupt in the thread that runs the script: 1; 0 when nothing runs. Waits for the GIL of `there`. */
-int sc_interp_interrupt(sc_interp *here, sc_interp *there);
+/* Raise the interrupt in the thread that runs the script, if that is still the given hold of its run lock (see
+ * sc_runlock_hold): 1; else 0. `insist`: raise it again and again. Waits for the GIL of `there`. */
+int sc_interp_interrupt(sc_interp *there, unsigned long hold, int insist);
+/* New reference to the exception to raise in `there`; NULL: it has none, maybe with an exception set. */
+PyObject *sc_interp_interruption(const sc_interp *there, int insist);
 
 /* Run `code` in a fresh namespace of `there`. 0, or -1 with an exception set. */
 int sc_interp_run(sc_interp *here, sc_interp *there, const char *code);

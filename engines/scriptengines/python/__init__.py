@@ -46,6 +46,7 @@ class PythonRuntime(Runtime):
         self.chamber = chamber
         self.isolation = chamber.isolation
         self._engine = engine
+        self._lock = context.lock
         self._path = str(source.path)
         assert chamber.create is not None
 
@@ -110,7 +111,7 @@ class PythonRuntime(Runtime):
         return call_unlocked(self._inside["complete"], text, cursor)
 
     def interrupt(self, reason: str) -> bool:
-        return self.chamber.interrupt()
+        return self.chamber.interrupt(self._lock)
 
     def cancel_timer(self, timer_id: int) -> bool:
         return self._inside["cancel_timer"](timer_id)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scriptengines.engine import Context
+    from scriptnative import RunLock
 
 END_LIMIT = 2.0
 """Seconds that a script's own threads get to end before its interpreter is abandoned."""
+
+INSIST_AFTER = 0.01
+"""Seconds that an interrupted script gets to end before it is interrupted again."""
 
 _BOOT = """
 import sys
@@ -50,8 +55,27 @@ class Chamber(ABC):
         """Take it back; False when the script's threads go on and it must be left alone."""
 
     @abstractmethod
-    def interrupt(self) -> bool:
-        """Raise ScriptInterrupt in the thread that executes the script; False when none does."""
+    def send_interrupt(self, hold: int, *, insist: bool) -> bool:
+        """Raise ScriptInterrupt in the thread that executes the script, if that is still the same hold."""
+
+    def interrupt(self, lock: RunLock) -> bool:
+        """Stop what the script does now, whatever it catches; False when it does nothing.
+
+        Args:
+            lock: Its run lock.
+        """
+        hold = lock.hold()
+        if hold is None or not self.send_interrupt(hold, insist=False):
+            return False
+        threading.Thread(target=self._insist, args=(lock, hold), name="interrupt", daemon=True).start()
+        return True
+
+    def _insist(self, lock: RunLock, hold: int) -> None:
+        """Once more, in case the script was just in a handler that lets go; then in earnest."""
+        for insist in (False, True):
+            time.sleep(INSIST_AFTER)
+            if lock.hold() != hold or not self.send_interrupt(hold, insist=insist):
+                return
 
 
 class InterpreterChamber(Chamber):
@@ -92,9 +116,9 @@ class InterpreterChamber(Chamber):
         reusable, self.extensions = vacate(END_LIMIT)
         return reusable
 
-    def interrupt(self) -> bool:
+    def send_interrupt(self, hold: int, *, insist: bool) -> bool:
         """As Chamber says; waits for the interpreter's GIL."""
-        return self.interpreter.interrupt()
+        return self.interpreter.interrupt(hold, insist=insist)
 
     def end(self) -> bool:
         """End the interpreter; False when threads are still inside."""
@@ -120,9 +144,9 @@ class MainChamber(Chamber):
         self.create = None
         return self._tenant.move_out(END_LIMIT)
 
-    def interrupt(self) -> bool:
+    def send_interrupt(self, hold: int, *, insist: bool) -> bool:
         """As Chamber says."""
-        return interrupt_tenant(self._lock)
+        return interrupt_tenant(self._lock, hold, insist=insist)
 
 
 class Pool:
