@@ -8,12 +8,15 @@ read on demand.
 from __future__ import annotations
 
 import asyncio
+import os
 import selectors
 import socket
 import threading
 import time
 import weakref
 from typing import TYPE_CHECKING, Any, cast
+
+from scriptnative.errors import ScriptInterrupt
 
 from .inspection import (
     address_of,
@@ -59,6 +62,7 @@ class _YieldingSelector(selectors.BaseSelector):
         loop = self._loop
         lock = loop.run_lock
         if timeout is not None and timeout <= 0 and not lock.contended and not loop.paused:
+            lock.turn()
             return self._inner.select(timeout)
         if timeout is None or timeout > 0:
             loop.update_busy()
@@ -87,6 +91,7 @@ class ScriptLoop(SelectorLoop):
         self.resumed = threading.Event()
         self.paused = False
         self.predecessor: ScriptLoop | None = None
+        self.inherited: list[socket.socket] = []
         self.stopping = False
         self.finished = False
         self.thread_id = 0
@@ -147,6 +152,11 @@ class ScriptLoop(SelectorLoop):
 
     def _outside_work_done(self, _future: Any) -> None:
         self.outside_work -= 1
+
+    def interrupt_has_arrived(self, error: object) -> None:
+        """A callback has ended with an error: if it was interrupted, the next one must not be."""
+        if isinstance(error, ScriptInterrupt) and self.run_lock.held:
+            self.run_lock.turn()
 
     # ---- pending work -------------------------------------------------------------------------
 
@@ -266,10 +276,20 @@ class ScriptLoop(SelectorLoop):
         """
         return self._inherit(host, port) or _bind(host, port)
 
+    def export_listeners(self) -> list[int]:
+        """Copies of the descriptors of its listening sockets, for a loop in another interpreter."""
+        return [os.dup(sock.fileno()) for _, sock, _, _ in list(self._listeners.values())]
+
+    def close_inherited(self) -> None:
+        """Close the listening sockets that were handed over and not asked for."""
+        while self.inherited:
+            self.inherited.pop().close()
+
     def _inherit(self, host: Any, port: int | None) -> socket.socket | None:
-        if self.predecessor is None or not port:
+        if not port:
             return None
-        for _, sock, _, _ in self.predecessor._listeners.values():
+        before = [] if self.predecessor is None else list(self.predecessor._listeners.values())
+        for sock in (*self.inherited, *(sock for _, sock, _, _ in before)):
             name = cast("tuple[Any, ...] | str", sock.getsockname())
             if isinstance(name, tuple) and name[1] == port and same_host(host, name[0]):
                 return sock.dup()

@@ -22,7 +22,13 @@ from ._native import (
     call_unlocked,
     emitter,
     interpreter_id,
+    interrupt_tenant,
+    interrupt_thread,
+    reference_into,
     set_loop,
+    set_tenant_loop,
+    settle,
+    tenant,
 )
 from .errors import RemoteFrame
 
@@ -44,5 +50,11 @@ __all__ = [
     "call_unlocked",
     "emitter",
     "interpreter_id",
+    "interrupt_tenant",
+    "interrupt_thread",
+    "reference_into",
     "set_loop",
+    "set_tenant_loop",
+    "settle",
+    "tenant",
 ]

@@ -45,6 +45,10 @@ class RunLock:
         """Release it whole, however often it was taken; the depth is for `restore`."""
     def restore(self, depth: int) -> None:
         """Wait for it again, after `give_up`."""
+    def hold(self) -> int | None:
+        """Number of the present hold, another one each time the lock is taken; None when nobody has it."""
+    def turn(self) -> None:
+        """Begin something new while holding it: an interrupt of what went before must not hit that."""
     def close(self) -> None:
         """Refuse callers from now on, those that wait too."""
     def holder(self) -> int | None:
@@ -100,8 +104,14 @@ class Cell:
 
 @final
 class Interpreter:
-    """A sub-interpreter with its own GIL."""
+    """A sub-interpreter.
 
+    Args:
+        own_gil: Whether it has a GIL of its own, and takes only C extensions that allow for that; else it
+            runs on the main interpreter's and takes all of them.
+    """
+
+    def __init__(self, *, own_gil: bool = True) -> None: ...
     @property
     def id(self) -> int:
         """Its number in this process."""
@@ -111,8 +121,13 @@ class Interpreter:
         """Run statements in a fresh namespace."""
     def load(self, module: str, attribute: str) -> Any:
         """An attribute of a module, imported if need be: its value, or a Reference."""
-    def interrupt(self) -> bool:
-        """Raise ScriptInterrupt in the thread that holds its run lock; waits for its GIL."""
+    def interrupt(self, hold: int, *, insist: bool = False) -> bool:
+        """Raise ScriptInterrupt in the thread that holds its run lock; waits for its GIL.
+
+        Args:
+            hold: Number of the hold that is meant; nothing happens when that has ended.
+            insist: Raise it at every line until the script has been left.
+        """
     def end(self, timeout: float) -> bool:
         """End it; False when threads are still inside after `timeout` seconds."""
 
@@ -258,6 +273,29 @@ def bind_native(function: Function, target: NativeFunction) -> None:
 
 def set_loop(set_running_loop: Callable[[Any], None], loop: object) -> None:
     """Show `loop` as the running loop to threads that call into the current interpreter; None shows none."""
+
+def tenant() -> int:
+    """Run lock address of the script that this thread executes in the main interpreter; 0 when none."""
+
+def settle(lock: RunLock | None) -> None:
+    """Count this thread of the main interpreter as one of the script with this lock; None: as none's."""
+
+def reference_into(lock: RunLock, value: object) -> Any:
+    """A Reference, for those outside, to an object of a script in the main interpreter."""
+
+def set_tenant_loop(
+    lock: RunLock,
+    get_running_loop: Callable[[], Any],
+    set_running_loop: Callable[[Any], None],
+    loop: object,
+) -> None:
+    """As set_loop, for a script in the main interpreter."""
+
+def interrupt_tenant(lock: RunLock, hold: int, *, insist: bool = False) -> bool:
+    """As Interpreter.interrupt, for a script in the main interpreter."""
+
+def interrupt_thread(thread_id: int, *, insist: bool = False) -> bool:
+    """Raise ScriptInterrupt in a thread of the current interpreter; whether there is that thread."""
 
 def interpreter_id() -> int:
     """Number of the current interpreter; 0 is the main one."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -146,7 +146,13 @@ class UnknownFunction(ScriptConsoleError, AttributeError):
 
 
 class ScriptInterrupt(BaseException):
-    """Raised in a Python script to stop it; a BaseException, so that `except Exception` lets it through."""
+    """Raised in a Python script to stop it; a BaseException, so that `except Exception` lets it through.
+
+    Attributes:
+        insistent: To be raised instead in a script that catches it; see stop.h.
+    """
+
+    insistent: ClassVar[type[ScriptInterrupt]]
 
 
 _CODES: dict[int, type[ScriptConsoleError]] = {
@@ -188,6 +194,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def _our_folders() -> tuple[str, ...]:
     files = (getattr(sys.modules.get(name), "__file__", None) for name in _OUR_PACKAGES)
     return ("<frozen ", *(os.path.dirname(file) + os.sep for file in files if file))
+
+
+def spared_by_interrupts() -> tuple[str, ...]:
+    """Where an insistent interrupt must not raise: in what calls the script, and hears of its end."""
+    return (*_our_folders(), os.path.join(os.path.dirname(os.__file__), "asyncio") + os.sep)
 
 
 def own_frames(error: BaseException) -> list[RemoteFrame]:

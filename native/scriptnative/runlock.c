@@ -23,6 +23,7 @@ struct sc_runlock {
     unsigned depth;    /* of the owner; only it reads or writes */
     atomic_int waiters;
     atomic_int closed;
+    atomic_ulong hold; /* written by the owner only */
     self_t *first, *last; /* queue, under `graph` */
     char name[];
 };
@@ -89,6 +90,19 @@ void sc_runlock_drop(sc_runlock *lock) {
 
 const char *sc_runlock_name(const sc_runlock *lock) { return lock->name; }
 
+unsigned long sc_runlock_hold(const sc_runlock *lock) { return atomic_load_explicit(&lock->hold, memory_order_relaxed); }
+
+void sc_runlock_turn(sc_runlock *lock) {
+    unsigned long hold = atomic_load_explicit(&lock->hold, memory_order_relaxed);
+    atomic_store_explicit(&lock->hold, hold + 1, memory_order_relaxed);
+}
+
+/* The calling thread has become the owner. */
+static inline void begin_hold(sc_runlock *lock) {
+    lock->depth = 1;
+    sc_runlock_turn(lock);
+}
+
 int sc_runlock_held(const sc_runlock *lock) { return self_cached != NULL && atomic_load(&lock->owner) == self_cached; }
 
 int sc_runlock_contended(const sc_runlock *lock) { return atomic_load(&lock->waiters) != 0; }
@@ -102,7 +116,7 @@ sc_lock_status sc_runlock_try(sc_runlock *lock) {
     if (atomic_load_explicit(&lock->closed, memory_order_relaxed)) return SC_LOCK_CLOSED;
     if (atomic_load(&lock->waiters) != 0) return SC_LOCK_BUSY; /* they came first */
     if (!atomic_compare_exchange_strong(&lock->owner, &free_lock, self)) return SC_LOCK_BUSY;
-    lock->depth = 1;
+    begin_hold(lock);
     return SC_LOCK_OK;
 }
 
@@ -189,7 +203,7 @@ sc_lock_status sc_runlock_acquire(sc_runlock *lock, double seconds, int entering
     if (entering && atomic_load(&lock->closed)) return SC_LOCK_CLOSED;
     self_t *nobody = NULL;
     if (atomic_load(&lock->waiters) == 0 && atomic_compare_exchange_strong(&lock->owner, &nobody, self)) {
-        lock->depth = 1;
+        begin_hold(lock);
         return SC_LOCK_OK;
     }
     pthread_mutex_lock(&graph);
@@ -198,7 +212,7 @@ sc_lock_status sc_runlock_acquire(sc_runlock *lock, double seconds, int entering
     sc_lock_status status = wait_in_queue(lock, self, seconds, entering);
     atomic_fetch_sub(&lock->waiters, 1);
     pthread_mutex_unlock(&graph);
-    if (status == SC_LOCK_OK) lock->depth = 1;
+    if (status == SC_LOCK_OK) begin_hold(lock);
     return status;
 }
 

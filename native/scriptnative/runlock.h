@@ -33,6 +33,11 @@ void sc_runlock_restore(sc_runlock *lock, unsigned depth);
 /* Refuse callers from now on, those that wait too. */
 void sc_runlock_close(sc_runlock *lock);
 
+/* Number of the present hold, other each time the lock is taken; meaningless when nobody has it. */
+unsigned long sc_runlock_hold(const sc_runlock *lock);
+/* Let what the holder does from now on count as another hold. */
+void sc_runlock_turn(sc_runlock *lock);
+
 int sc_runlock_held(const sc_runlock *lock); /* by the calling thread */
 int sc_runlock_contended(const sc_runlock *lock);
 const char *sc_runlock_name(const sc_runlock *lock);

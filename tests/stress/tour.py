@@ -18,7 +18,8 @@ from tests.conformance.languages import LANGUAGES, Language
 
 VALUES: tuple[Any, ...] = (
     None, True, 0, -(2**63), 2**70, 1.5, float("nan"), "", "a\0b", "Grün 数 🎨", "x" * 5000, "\udc80",
-    b"", b"\xff\0", bytearray(b"abc"), [], [1, [2, [3]]], (1, "two"), {"a": {"b": [1]}}, {1: "a"}, {"a", "b"}, frozenset({1}),
+    b"", b"\xff\0", bytearray(b"abc"), [], [1, [2, [3]]], (1, "two"), {"a": {"b": [1]}}, {1: "a"}, {"a", "b"},
+    frozenset({1}),
     {"users": [{"name": "Ada", "tags": [b"\xff"] * 10}]}, object(), print, [object()],
 )  # fmt: skip
 
