@@ -114,15 +114,19 @@ typedef struct sc_module {
 
 /* ---- building and reading values --------------------------------------------------------- */
 
-static inline sc_value sc_nil(void) { sc_value v; memset(&v, 0, sizeof v); return v; }
-static inline sc_value sc_bool(int b) { sc_value v = sc_nil(); v.tag = SC_BOOL; v.as.integer = b != 0; return v; }
-static inline sc_value sc_int(int64_t i) { sc_value v = sc_nil(); v.tag = SC_INT; v.as.integer = i; return v; }
-static inline sc_value sc_double(double d) { sc_value v = sc_nil(); v.tag = SC_DOUBLE; v.as.number = d; return v; }
-static inline sc_value sc_strn(const char *s, size_t n) { sc_value v = sc_nil(); v.tag = SC_STR; v.as.bytes = s; v.length = n; return v; }
+/* Field by field: a struct that is cleared first and copied whole costs more than the rest of a short function. */
+static inline sc_value sc_made(sc_tag tag, size_t length) {
+    sc_value v; v.tag = (uint32_t)tag; v.flags = 0; v.length = length; v.as.integer = 0; return v;
+}
+static inline sc_value sc_nil(void) { return sc_made(SC_NIL, 0); }
+static inline sc_value sc_bool(int b) { sc_value v = sc_made(SC_BOOL, 0); v.as.integer = b != 0; return v; }
+static inline sc_value sc_int(int64_t i) { sc_value v = sc_made(SC_INT, 0); v.as.integer = i; return v; }
+static inline sc_value sc_double(double d) { sc_value v = sc_made(SC_DOUBLE, 0); v.as.number = d; return v; }
+static inline sc_value sc_strn(const char *s, size_t n) { sc_value v = sc_made(SC_STR, n); v.as.bytes = s; return v; }
 static inline sc_value sc_str(const char *s) { return sc_strn(s, strlen(s)); }
-static inline sc_value sc_bytes(const void *p, size_t n) { sc_value v = sc_strn((const char *)p, n); v.tag = SC_BYTES; return v; }
+static inline sc_value sc_bytes(const void *p, size_t n) { sc_value v = sc_made(SC_BYTES, n); v.as.bytes = (const char *)p; return v; }
 static inline sc_value sc_callback(const char *name) { sc_value v = sc_str(name); v.tag = SC_FUNCTION; return v; }
-static inline sc_value sc_items(sc_tag tag, sc_value *items, size_t n) { sc_value v = sc_nil(); v.tag = tag; v.as.items = items; v.length = n; return v; }
+static inline sc_value sc_items(sc_tag tag, sc_value *items, size_t n) { sc_value v = sc_made(tag, n); v.as.items = items; return v; }
 
 static inline int sc_is_number(const sc_value *v) { return v->tag == SC_INT || v->tag == SC_DOUBLE || v->tag == SC_BOOL; }
 static inline double sc_number(const sc_value *v) { return v->tag == SC_DOUBLE ? v->as.number : (double)v->as.integer; }
