@@ -609,7 +609,7 @@ static int copy_export(sc_native *fn, const sc_export *source) {
     fn->name = copy_of(source->name);
     fn->signature = copy_of(source->signature);
     fn->doc = copy_of(source->doc);
-    if (source->signature != NULL) fn->types = calloc(strlen(source->signature) + 2, sizeof *fn->types);
+    if (source->signature != NULL) fn->types = calloc(sc_signature_room(source->signature), sizeof *fn->types);
     return fn->name == NULL || (source->signature != NULL && (fn->signature == NULL || fn->types == NULL)) ? -1 : 0;
 }
 

@@ -10,23 +10,12 @@
 #include "convert.h"
 #include "interp.h"
 #include "runlock.h"
+#include "signature.h"
 
 /* Calls of one library nested deeper than this (function -> host -> function …) fail before the C stack does. */
 #define SC_MAX_NESTED 200
 
 typedef struct sc_library sc_library;
-
-#define SC_NO_TAG 255
-
-/* One node of a signature, in preorder: a group (tuple, or all arguments) is followed by its items. */
-typedef struct sc_type {
-    char letter;
-    unsigned char tag;      /* the one that needs no further look, or SC_NO_TAG */
-    unsigned char variadic; /* the last item may be repeated */
-    uint16_t minimum;       /* items a group needs */
-    uint16_t count;         /* items a group names */
-    uint16_t span;          /* nodes, this one and all inside it */
-} sc_type;
 
 typedef struct sc_native {
     sc_library *library;

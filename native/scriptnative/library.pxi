@@ -7,8 +7,8 @@ import os as _os
 
 cimport cython
 from libc.float cimport FLT_MAX
-from libc.stdint cimport int32_t, int64_t, uint16_t
-from libc.string cimport memcpy, strlen, strncmp
+from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memcpy, strlen
 
 cdef extern from "<dlfcn.h>" nogil:
     void *dlsym(void *handle, const char *symbol)
@@ -18,16 +18,6 @@ cdef extern from "<string.h>" nogil:
 
 cdef extern from "scriptconsole.h":
     const uint32_t SC_ABI_VERSION
-    cdef enum:
-        SC_NIL
-        SC_BOOL
-        SC_INT
-        SC_DOUBLE
-        SC_STR
-        SC_BYTES
-        SC_LIST
-        SC_DICT
-        SC_REF
     ctypedef struct sc_export:
         const char *name
         void *function
@@ -53,15 +43,12 @@ cdef extern from "scriptconsole.h":
         const sc_variable *variables
 
 cdef extern from "library.h":
-    cdef enum:
-        SC_NO_TAG
     ctypedef struct sc_type:
-        char letter
-        unsigned char tag
-        unsigned char variadic
-        uint16_t minimum
-        uint16_t count
-        uint16_t span
+        pass
+    ctypedef struct sc_signature_error:
+        size_t at
+        char why[80]
+    int sc_signature_compile(const char *text, sc_type *nodes, sc_signature_error *error)
     ctypedef struct sc_native:
         char *name
         char *signature
@@ -96,7 +83,6 @@ NativeFunction = sc_native_type_new(_sys.modules[__name__])
 # A table without its end mark would be read into whatever follows it.
 cdef enum:
     MAX_EXPORTS = 10000
-    MAX_SIGNATURE = 1000
     SHOWN_ELEMENTS = 20
     SHOWN_BYTES = 200
 
@@ -112,106 +98,6 @@ _KIND_NAMES = {
 
 cdef str _text(const char *text):
     return "" if text is NULL else text[:strlen(text)].decode("utf-8", "backslashreplace")
-
-
-# ---- signatures --------------------------------------------------------------------------------------
-
-
-class _SignatureError(Exception):
-    """What is wrong with a signature; the second argument is the position, from 0."""
-
-
-cdef unsigned char _exact_tag(char letter) noexcept:
-    if letter == b"l" or letter == b"p":
-        return SC_INT
-    if letter == b"d":
-        return SC_DOUBLE
-    if letter == b"b":
-        return SC_BOOL
-    if letter == b"s":
-        return SC_STR
-    if letter == b"y":
-        return SC_BYTES
-    if letter == b"L":
-        return SC_LIST
-    if letter == b"D":
-        return SC_DICT
-    if letter == b"O":
-        return SC_REF
-    return SC_NIL if letter == b"N" else SC_NO_TAG
-
-
-cdef class _Signature:
-    """Compiles signature letters to the nodes that library.c walks."""
-
-    cdef const char *text
-    cdef size_t at
-    cdef sc_type *nodes
-    cdef size_t used
-
-    cdef sc_type *add(self, char letter):
-        cdef sc_type *node = self.nodes + self.used
-        node.letter = letter
-        node.tag = _exact_tag(letter)
-        node.variadic = 0
-        node.minimum = node.count = 0
-        node.span = 1
-        self.used += 1
-        return node
-
-    cdef int item(self) except -1:
-        cdef char letter = self.text[self.at]
-        if letter == b"T":
-            if self.text[self.at + 1] != b"(":
-                raise _SignatureError("'T' must be followed by '('", self.at + 1)
-            self.at += 2
-            self.group(b")")
-        elif letter == 0:
-            raise _SignatureError("a letter is missing", self.at)
-        elif letter in b"ldbsypLDOA":
-            self.add(letter)
-        else:
-            raise _SignatureError(f"unknown letter {chr(<unsigned char>letter)!r}; known are ldbsypLDOA and T(...)", self.at)
-        self.at += 1
-        return 0
-
-    cdef int group(self, char close) except -1:
-        """Items up to `close`, on which it stops."""
-        cdef sc_type *group = self.add(b"T")
-        while self.text[self.at] != close:
-            if self.text[self.at] == 0:
-                missing = "':' and the result letter are missing" if close == b":" else "')' is missing"
-                raise _SignatureError(missing, self.at)
-            if strncmp(self.text + self.at, b"...", 3) == 0:
-                self.at += 3
-                if self.text[self.at] != close:
-                    raise _SignatureError(f"'...' must be the last before {chr(close)!r}", self.at)
-                group.variadic = 1
-                if group.count == 0:
-                    self.add(b"A")
-                    group.count = 1
-                break
-            self.item()
-            group.count += 1
-            group.minimum += 1
-        group.span = <uint16_t>(self.nodes + self.used - group)
-        return 0
-
-    cdef int compile(self, sc_native *fn) except -1:
-        self.text = fn.signature
-        self.nodes = fn.types
-        self.at = self.used = 0
-        if strlen(fn.signature) > MAX_SIGNATURE:
-            raise _SignatureError(f"longer than {MAX_SIGNATURE} characters", MAX_SIGNATURE)
-        self.group(b":")
-        self.at += 1
-        if self.text[self.at] == 0:
-            self.add(b"N")
-            return 0
-        self.item()
-        if self.text[self.at] != 0:
-            raise _SignatureError("only one result letter may follow ':'", self.at)
-        return 0
 
 
 # ---- opening -----------------------------------------------------------------------------------------
@@ -451,19 +337,16 @@ cdef class NativeLibrary:
     cdef int compile_signatures(self) except -1:
         cdef size_t i
         cdef sc_native *fn
-        cdef _Signature signature = _Signature()
+        cdef sc_signature_error error
         for i in range(self.library.count):
             fn = &self.library.functions[i]
-            if fn.signature is NULL:
+            if fn.signature is NULL or sc_signature_compile(fn.signature, fn.types, &error) == 0:
                 continue
-            try:
-                signature.compile(fn)
-            except _SignatureError as error:
-                why, position = error.args
-                raise _errors.LoadError(
-                    f'{self.path}: signature "{_text(fn.signature)}" of {_text(fn.name)}(), character {position + 1}: {why}',
-                    file=self.path,
-                ) from None
+            raise _errors.LoadError(
+                f'{self.path}: signature "{_text(fn.signature)}" of {_text(fn.name)}(), '
+                f"character {error.at + 1}: {_text(error.why)}",
+                file=self.path,
+            )
         return 0
 
     def __dealloc__(self):
