@@ -723,7 +723,7 @@ def test_files_that_are_no_module(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("SC_ABI_VERSION, ", "SC_ABI_VERSION + 1, ", "version 2 of the module interface, this is version 1"),
+        ("SC_ABI_VERSION, ", "SC_ABI_VERSION + 1, ", "version 3 of the module interface, this is version 2"),
         ('"demo"', '""', "the module has no name"),
         ('"demo"', "0", "the module has no name"),
         (
