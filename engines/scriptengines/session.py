@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib
 import itertools
 import os
@@ -41,6 +42,7 @@ BUILTIN_ENGINES = {
     ".c": "scriptengines.native:NativeEngine",
     ".so": "scriptengines.native:NativeEngine",
     ".dylib": "scriptengines.native:NativeEngine",
+    ".scmod": "scriptengines.native:NativeEngine",
 }
 FEED_CAPACITY = 200_000
 REPORTS_PER_FRAME = 20_000
@@ -172,6 +174,7 @@ class Session:
             self._say("error", script.alias, f"reload refused: {error}")
             raise
         self._say("info", script.alias, f"reloaded, generation {script.generation}")
+        self._watch_files(script)
 
     def unload(self, alias: str) -> None:
         """End a script; never takes longer than some seconds."""
@@ -241,7 +244,7 @@ class Session:
         def emit(hook: str, *args: Any) -> int:
             return self.hooks.emit(hook, args)
 
-        return {"call": call, "on": on, "off": off, "emit": emit}
+        return {"call": call, "on": on, "off": off, "emit": emit, "scripts": lambda: dict(self._scripts)}
 
     # ---- observation -------------------------------------------------------------------------------
 
@@ -253,10 +256,19 @@ class Session:
             if self._watcher is None:
                 self._watcher = Watcher(self._changed)
                 for script in self.scripts:
-                    self._watcher.add(script.path)
+                    self._watch_files(script)
+
+    def _watch_files(self, script: Script) -> None:
+        if self._watcher is not None:
+            for path in (script.path, *script.files):
+                self._watcher.add(path)
 
     def _changed(self, path: Path) -> None:
         for script in self.scripts:
+            if path in script.files and script.files_changed():
+                with contextlib.suppress(ScriptConsoleError):  # as below
+                    self._reload(script, None, None)
+                continue
             # The very text that was looked at: a second look might find the file cut off by the next save.
             text = script.changed_text() if script.path == path else b""
             if not text:
@@ -268,8 +280,7 @@ class Session:
 
     def _follow(self, script: Script) -> None:
         with self._mutex:
-            if self._watcher is not None:
-                self._watcher.add(script.path)
+            self._watch_files(script)
             if self._observer is not None:
                 self._observer.follow(script)
 
