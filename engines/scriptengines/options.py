@@ -26,8 +26,8 @@ class Option(NamedTuple):
     """One thing that can be set for a script.
 
     Attributes:
-        kind: "choice", "text", "flag", "size" (bytes: 1048576 or "1 MiB"; 0 for no limit), or "words" (split as a
-            shell does, into a tuple; lines of one header add up).
+        kind: "choice", "text", "flag", "size" (bytes: 1048576 or "1 MiB"; 0 for no limit), or "words" (split
+            as a shell does, into a tuple; lines of one header add up).
         default: Its value when nobody sets it.
         doc: One sentence.
         choices: What a "choice" can be.
@@ -61,7 +61,7 @@ class Option(NamedTuple):
 
 def _words(value: Any) -> tuple[str, ...]:
     if isinstance(value, (list, tuple)):
-        words = cast("tuple[Any, ...]", tuple(cast("list[Any]", value)))
+        words = tuple(cast("list[Any]", value))
         if all(isinstance(word, str) for word in words):
             return words
     elif isinstance(value, str):

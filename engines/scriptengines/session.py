@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from .attempt import Attempt
+    from .components import Components
     from .engine import Engine
     from .observer import Observer
     from .view import Frame, FunctionInfo, LogRecord
@@ -83,6 +84,7 @@ class Session:
         self._watchdog = Watchdog()
         self._observer: Observer | None = None
         self._watcher: Watcher | None = None
+        self._components: Components | None = None
         self._closed = False
         self._ended = threading.Event()
         atexit.register(self.close)
@@ -197,6 +199,16 @@ class Session:
     def interrupt(self, alias: str) -> bool:
         """Stop what a script is doing right now; whether there was anything that could be stopped."""
         return self.script(alias).interrupt()
+
+    @property
+    def components(self) -> Components:
+        """Native modules with manifests: batches, groups, states, events."""
+        if self._components is None:
+            from .components import Components
+
+            with self._mutex:
+                self._components = self._components or Components(self)
+        return self._components
 
     # ---- calls -------------------------------------------------------------------------------------
 

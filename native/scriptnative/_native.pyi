@@ -167,7 +167,7 @@ class NativeLibrary:
         lock: Run lock of the script.
         host: Called as host(name, args) for what the module asks.
         resolve: Gives the callable for one of its functions, by name.
-        inits: Names of the Python extension modules in it, to be executed first; with any it is never unmapped.
+        inits: Names of the Python extension modules in it, to be executed first; with any it stays mapped.
     """
 
     path: str
@@ -208,7 +208,7 @@ class NativeLibrary:
     def unload(self, timeout: float = 2.0) -> None:
         """Run its unload()."""
     def has(self, step: str) -> bool:
-        """Whether the module has the callback "start", "pause", "resume", "stop", "save", "restore" or "statistics"."""
+        """Whether the module has that callback: "start", "pause", "resume", "stop", "save", "restore", …"""
     def step(self, step: str, timeout: float = -1.0, *, entering: bool = True, state: object = None) -> Any:
         """Run that callback, if it is there; the result of save() or statistics().
 

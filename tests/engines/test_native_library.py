@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 
 from scriptengines.native import NativeEngine, compiler, toolchain
-from scriptengines.options import resolve
 from scriptengines.native.library import NativeModule, definition_lines, readable_signature
+from scriptengines.options import resolve
 from scriptnative import RunLock
 from scriptnative.errors import (
     CallCycleError,

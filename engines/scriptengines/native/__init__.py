@@ -1,4 +1,4 @@
-"""The native engine: modules from a shared library, a `.c` file that is compiled on load, or a `.scmod` manifest."""
+"""The native engine: modules from a shared library, a `.c` file compiled on load, or a `.scmod` manifest."""
 
 from __future__ import annotations
 
@@ -41,6 +41,7 @@ class NativeRuntime(LocalRuntime):
 
     Attributes:
         started: Whether it works: start() has succeeded and stop() was not called since.
+        stopped: Whether it has worked and does no more.
         paused: Whether it is held back.
     """
 
@@ -54,7 +55,7 @@ class NativeRuntime(LocalRuntime):
         if self.prepared.build.warnings:
             context.reporter.log("warning", self.prepared.build.warnings.strip())
         super().__init__(source, context, previous, state)
-        self.started = self.paused = False
+        self.started = self.stopped = self.paused = False
         try:
             self.module = self._open(self.prepared)
         except BaseException:
@@ -100,27 +101,26 @@ class NativeRuntime(LocalRuntime):
 
     def _check_requirements(self, context: Context) -> None:
         """Refuse a version that it, or what is loaded already, cannot go with."""
-        manifest = self.prepared.manifest
-        if manifest is None:
+        own = self.prepared.manifest
+        if own is None:
             return
         from .manifest import check_requirement
 
         scripts = _scripts_of(context)
-        for need in manifest.requires:
-            script = scripts.get(need.name)
-            if script is None:
+        for need in own.requires:
+            other = component_of(scripts.values(), need.name)
+            if other is None:
                 hint = did_you_mean(need.name, scripts) or " Load it before."
-                text = f'{manifest.path}:{need.line}: {manifest.name} requires "{need.name}", which is not loaded.{hint}'
-                raise LoadError(text, file=str(manifest.path), line=need.line)
-            runtime = script.runtime
-            version = runtime.version if isinstance(runtime, NativeRuntime) else "0"
-            check_requirement(manifest, need, version)
-        for dependent in dependents_of(scripts.values(), context.alias):
-            other = cast("NativeRuntime", dependent.runtime).manifest
-            assert other is not None
-            for need in other.requires:
-                if need.name == context.alias:
-                    check_requirement(other, need, manifest.version)
+                text = (
+                    f'{own.path}:{need.line}: {own.name} requires "{need.name}", which is not loaded.{hint}'
+                )
+                raise LoadError(text, file=str(own.path), line=need.line)
+            check_requirement(own, need, other.version)
+        for dependent in dependents_of(scripts.values(), own.name):
+            theirs = manifest_of(dependent)
+            for need in () if theirs is None else theirs.requires:
+                if theirs is not None and need.name == own.name:
+                    check_requirement(theirs, need, own.version)
 
     def start(self) -> None:
         """Begin to work; nothing when it works already."""
@@ -131,7 +131,7 @@ class NativeRuntime(LocalRuntime):
         if self.started:
             return
         self.module.library.step("start", entering=entering)
-        self.started = True
+        self.started, self.stopped = True, False
         self.loop.set_paused(self.paused)
 
     def stop(self) -> None:
@@ -140,7 +140,7 @@ class NativeRuntime(LocalRuntime):
             if not self.started:
                 return
             self.module.library.step("stop")
-            self.started = self.paused = False
+            self.started, self.stopped, self.paused = False, True, False
             self.loop.set_paused(True)
 
     def set_paused(self, paused: bool) -> None:
@@ -190,7 +190,8 @@ class NativeRuntime(LocalRuntime):
     def _import(self, alias: str, name: str) -> Function:
         """A handle to a function of another script, which follows its reloads."""
         scripts = _scripts_of(self.context)
-        script = scripts.get(alias)
+        found = component_of(scripts.values(), alias)
+        script = scripts.get(alias if found is None else found.context.alias)
         if script is None:
             raise UnknownScript(f'no script "{alias}" is loaded.{did_you_mean(alias, scripts)}')
         handle = script.function(name)
@@ -234,6 +235,7 @@ class NativeRuntime(LocalRuntime):
             )
         if previous.started:
             self._start(entering=False)
+        self.stopped = previous.stopped
         if previous.paused:
             self._set_paused(True, entering=False)
 
@@ -257,7 +259,7 @@ class NativeRuntime(LocalRuntime):
         elif library.mapped and not self.prepared.build.inits:
             self.context.reporter.log(
                 "warning",
-                f"{self.source.path}: the system keeps the library in memory (was it linked with -z nodelete, "
+                f"{self.source.path}: the system keeps the library in memory (is it linked with -z nodelete, "
                 "or does it have thread-local destructors?)",
             )
 
@@ -330,16 +332,40 @@ def _scripts_of(context: Context) -> Mapping[str, Script]:
     return {} if offered is None else offered()
 
 
+def _native(script: Script) -> NativeRuntime | None:
+    try:
+        runtime = script.runtime
+    except ScriptConsoleError:  # still loading, or closed
+        return None
+    return runtime if isinstance(runtime, NativeRuntime) else None
+
+
+def manifest_of(script: Script) -> Manifest | None:
+    """Its manifest, if it is a loaded component."""
+    runtime = _native(script)
+    return None if runtime is None else runtime.manifest
+
+
+def component_of(scripts: Iterable[Script], name: str) -> NativeRuntime | None:
+    """The loaded component of a name; or a native module without a manifest that has it as its alias."""
+    others: list[NativeRuntime] = []
+    for script in scripts:
+        runtime = _native(script)
+        if runtime is None:
+            continue
+        if runtime.manifest is not None and runtime.manifest.name == name:
+            return runtime
+        if runtime.manifest is None and script.alias == name:
+            others.append(runtime)
+    return others[0] if others else None
+
+
 def dependents_of(scripts: Iterable[Script], name: str) -> list[Script]:
     """Those scripts whose manifest requires the component of that name."""
     found: list[Script] = []
     for script in scripts:
-        try:
-            runtime = script.runtime
-        except ScriptConsoleError:  # still loading, or closed
-            continue
-        manifest = runtime.manifest if isinstance(runtime, NativeRuntime) else None
-        if manifest is not None and any(need.name == name for need in manifest.requires):
+        theirs = manifest_of(script)
+        if theirs is not None and any(need.name == name for need in theirs.requires):
             found.append(script)
     return found
 

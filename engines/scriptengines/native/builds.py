@@ -1,4 +1,4 @@
-"""From what a session loads to the library to open: a `.c` file, a `.scmod` manifest or a ready-made library."""
+"""From what a session loads to the library to open: a `.c` file, a manifest or a ready-made library."""
 
 from __future__ import annotations
 

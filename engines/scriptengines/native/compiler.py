@@ -1,8 +1,8 @@
 """Turns C and Cython sources into one shared library with the machine's own tools, once per content.
 
-Names in the cache hold a hash of all that goes in, so unchanged sources are not compiled again and changed ones are
-loaded beside the old library. What the sources and flags are is the caller's knowledge (options.py, manifest.py),
-loading is `library.py`, and running the tools is `toolchain.py`.
+Names in the cache hold a hash of all that goes in, so unchanged sources are not compiled again and changed ones
+are loaded beside the old library. What the sources and flags are is the caller's knowledge (options.py,
+manifest.py), loading is `library.py`, and running the tools is `toolchain.py`.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def build(recipe: Recipe, cache: Path) -> Build:
         cache: Folder for the results; made when missing.
 
     Raises:
-        LoadError: There is no compiler, or a file does not compile; `file` and `line` tell where, `detail` is all
-            the compiler said.
+        LoadError: There is no compiler, or a file does not compile; `file` and `line` tell where, `detail` is
+            all the compiler said.
     """
     blamed = recipe.sources[0].path
     compiler = toolchain.find_compiler(blamed)

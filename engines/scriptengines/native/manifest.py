@@ -1,7 +1,7 @@
 """Manifests: what a native component is made of and what it needs, in a `.scmod` file.
 
-A manifest is TOML. Here it is read and checked, each error with its line; compiling is `compiler.py`, loading in order
-`scriptengines.components`. Versions and requirements are those of Python packages (PEP 440).
+A manifest is TOML. Here it is read and checked, each error with its line; compiling is `compiler.py`, loading in
+order `scriptengines.components`. Versions and requirements are those of Python packages (PEP 440).
 """
 
 from __future__ import annotations
@@ -288,8 +288,8 @@ def check_requirement(manifest: Manifest, need: Requirement, version: str) -> No
     if not need.versions or SpecifierSet(need.versions).contains(version, prereleases=True):
         return
     raise LoadError(
-        f"{manifest.path}:{need.line}: {manifest.name} {manifest.version} requires {need.name} {need.versions}, "
-        f"but there is {need.name} {version}; load another version of one of them",
+        f"{manifest.path}:{need.line}: {manifest.name} {manifest.version} requires "
+        f"{need.name} {need.versions}, but there is {need.name} {version}; load another version of one of them",
         file=str(manifest.path),
         line=need.line,
     )
@@ -310,8 +310,8 @@ def in_order(manifests: Iterable[Manifest], loaded: Mapping[str, str]) -> list[M
     for manifest in manifests:
         other = by_name.setdefault(manifest.name, manifest)
         if other is not manifest:
-            text = f'{manifest.path}: there is a component "{manifest.name}" already, in {other.path}; rename one'
-            raise ConfigError(text, file=str(manifest.path))
+            text = f'there is a component "{manifest.name}" already, in {other.path}; rename one'
+            raise ConfigError(f"{manifest.path}: {text}", file=str(manifest.path))
     versions = {**loaded, **{name: manifest.version for name, manifest in by_name.items()}}
     for manifest in by_name.values():
         for need in manifest.requires:

@@ -1,4 +1,4 @@
-"""The machine's C compiler and the installed Cython, run as programs; what they say becomes one error with its place."""
+"""The machine's C compiler and Cython, run as programs; what they say becomes one error with its place."""
 
 from __future__ import annotations
 
