@@ -77,6 +77,12 @@ class Runtime(ABC):
     """One generation of a script. Methods may be called from any thread unless they say otherwise."""
 
     isolation: str
+    files: tuple[Path, ...] = ()
+    """What it is made of besides the script's own file; a change of these reloads it too."""
+
+    def files_changed(self) -> bool:
+        """Whether one of `files` has another content than when it was read."""
+        return False
 
     @abstractmethod
     def run(self) -> None:

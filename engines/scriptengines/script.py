@@ -202,6 +202,17 @@ class Script:
         return b"" if text == self._text else text
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """What its running generation is made of besides `path`."""
+        attempt = self._attempt
+        return () if attempt is None or attempt.runtime is None else attempt.runtime.files
+
+    def files_changed(self) -> bool:
+        """Whether one of these has another content now."""
+        attempt = self._attempt
+        return attempt is not None and attempt.runtime is not None and attempt.runtime.files_changed()
+
+    @property
     def pending(self) -> bool:
         """Whether it has a timer, task, connection, server or queued callback."""
         attempt = self._attempt
@@ -448,8 +459,8 @@ class Script:
 
     def set_paused(self, paused: bool) -> None:
         """Hold its timers and sockets back, or let them go on; calls still work."""
-        self.paused = paused
         self.runtime.set_paused(paused)
+        self.paused = paused
 
     # ---- observation ----------------------------------------------------------------------------
 

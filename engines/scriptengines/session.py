@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib
 import itertools
 import os
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from .attempt import Attempt
     from .calls import Calls
+    from .components import Components
     from .engine import Engine
     from .health import Health, Info
     from .observer import Observer
@@ -45,6 +47,7 @@ BUILTIN_ENGINES = {
     ".c": "scriptengines.native:NativeEngine",
     ".so": "scriptengines.native:NativeEngine",
     ".dylib": "scriptengines.native:NativeEngine",
+    ".scmod": "scriptengines.native:NativeEngine",
 }
 FEED_CAPACITY = 200_000
 REPORTS_PER_FRAME = 20_000
@@ -104,6 +107,7 @@ class Session:
         self._calls: Calls | None = None
         self._observer: Observer | None = None
         self._watcher: Watcher | None = None
+        self._components: Components | None = None
         self._closed = False
         self._ended = threading.Event()
         atexit.register(self.close)
@@ -199,6 +203,7 @@ class Session:
             self._say("error", script.alias, f"reload refused: {error}")
             raise
         self._say("info", script.alias, f"reloaded, generation {script.generation}")
+        self._watch_files(script)
 
     def unload(self, alias: str) -> None:
         """End a script; never takes longer than some seconds."""
@@ -221,6 +226,16 @@ class Session:
     def interrupt(self, alias: str) -> bool:
         """Stop what a script is doing right now; whether there was anything that could be stopped."""
         return self.script(alias).interrupt()
+
+    @property
+    def components(self) -> Components:
+        """Native modules with manifests: batches, groups, states, events."""
+        if self._components is None:
+            from .components import Components
+
+            with self._mutex:
+                self._components = self._components or Components(self)
+        return self._components
 
     # ---- calls -------------------------------------------------------------------------------------
 
@@ -277,7 +292,14 @@ class Session:
             outcome = self.consult(hook, *args)
             return None if outcome.vetoed_by else list(outcome.args)
 
-        return {"call": call, "on": on, "off": off, "emit": self.emit, "consult": consult}
+        return {
+            "call": call,
+            "on": on,
+            "off": off,
+            "emit": self.emit,
+            "consult": consult,
+            "scripts": lambda: dict(self._scripts),
+        }
 
     # ---- health ------------------------------------------------------------------------------------
 
@@ -309,10 +331,19 @@ class Session:
             if self._watcher is None:
                 self._watcher = Watcher(self._changed)
                 for script in self.scripts:
-                    self._watcher.add(script.path)
+                    self._watch_files(script)
+
+    def _watch_files(self, script: Script) -> None:
+        if self._watcher is not None:
+            for path in (script.path, *script.files):
+                self._watcher.add(path)
 
     def _changed(self, path: Path) -> None:
         for script in self.scripts:
+            if path in script.files and script.files_changed():
+                with contextlib.suppress(ScriptConsoleError):  # as below
+                    self._reload(script, None, None)
+                continue
             # The very text that was looked at: a second look might find the file cut off by the next save.
             text = script.changed_text() if script.path == path else b""
             if not text:
@@ -324,8 +355,7 @@ class Session:
 
     def _follow(self, script: Script) -> None:
         with self._mutex:
-            if self._watcher is not None:
-                self._watcher.add(script.path)
+            self._watch_files(script)
             if self._observer is not None:
                 self._observer.follow(script)
 

@@ -195,6 +195,7 @@ class NativeLibrary:
         lock: Run lock of the script.
         host: Called as host(name, args) for what the module asks.
         resolve: Gives the callable for one of its functions, by name.
+        inits: Names of the Python extension modules in it, to be executed first; with any it stays mapped.
     """
 
     path: str
@@ -207,12 +208,19 @@ class NativeLibrary:
         lock: RunLock,
         host: Callable[[str, tuple[object, ...]], object],
         resolve: Callable[[str], object],
+        inits: tuple[str, ...] = (),
     ) -> None: ...
     @property
     def closed(self) -> bool:
-        """Whether it is unmapped."""
-    def locate(self, source: str, lines: dict[str, int]) -> None:
-        """File and lines to name in frames."""
+        """Whether it was closed."""
+    @property
+    def mapped(self) -> bool:
+        """Whether the process still has the file mapped, closed or not."""
+    @property
+    def kept(self) -> int:
+        """References the module keeps beyond its calls."""
+    def locate(self, source: str, places: dict[str, tuple[str, int]]) -> None:
+        """Files and lines to name in frames: of the module, and of each function that is known."""
     def functions(self) -> list[tuple[str, str | None, str]]:
         """(name, signature letters, documentation) in the order of the table."""
     def function(self, name: str) -> NativeFunction:
@@ -227,8 +235,19 @@ class NativeLibrary:
         """Run the module's load()."""
     def unload(self, timeout: float = 2.0) -> None:
         """Run its unload()."""
+    def has(self, step: str) -> bool:
+        """Whether the module has that callback: "start", "pause", "resume", "stop", "save", "restore", …"""
+    def step(self, step: str, timeout: float = -1.0, *, entering: bool = True, state: object = None) -> Any:
+        """Run that callback, if it is there; the result of save() or statistics().
+
+        Args:
+            step: Its name.
+            timeout: Seconds to wait for the run lock; negative means for ever.
+            entering: Refused once the lock is closed; the script's own thread passes False.
+            state: For restore().
+        """
     def close(self, timeout: float = 2.0) -> bool:
-        """Unmap it; False when calls still run."""
+        """Unload, give back what it keeps and unmap it; False when calls still run."""
 
 @final
 class NativeFunction:

@@ -131,6 +131,10 @@ class ConfigError(ScriptConsoleError, ValueError):
     """A setting, option or path given by the user is wrong."""
 
 
+class ComponentError(ScriptConsoleError, RuntimeError):
+    """A component is in no state for what is asked, or others require it."""
+
+
 class UnknownScript(ScriptConsoleError, KeyError):
     """No script has that alias."""
 
@@ -172,6 +176,7 @@ _BY_NAME: dict[str, type[ScriptConsoleError]] = {
         ScriptClosed,
         ScriptBusy,
         ConfigError,
+        ComponentError,
         UnknownScript,
         UnknownFunction,
     )

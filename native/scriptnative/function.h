@@ -21,13 +21,10 @@ void sc_cell_drop(sc_cell *cell);
 static inline unsigned long sc_cell_calls(const sc_cell *cell) { return atomic_load(&cell->calls); }
 static inline unsigned long sc_cell_errors(const sc_cell *cell) { return atomic_load(&cell->errors); }
 static inline unsigned sc_cell_advance(sc_cell *cell) { return atomic_fetch_add(&cell->serial, 1) + 1; }
-/* Under the GIL: no read-modify-write instruction is needed. */
+/* Attached to the one interpreter that has the cell's handles: its GIL keeps counters apart, readers need not wait. */
 static inline void sc_cell_count(sc_cell *cell, int failed) {
-    atomic_store_explicit(&cell->calls, atomic_load_explicit(&cell->calls, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-    if (failed)
-        atomic_store_explicit(&cell->errors, atomic_load_explicit(&cell->errors, memory_order_relaxed) + 1,
-                              memory_order_relaxed);
+    atomic_store_explicit(&cell->calls, atomic_load_explicit(&cell->calls, memory_order_relaxed) + 1, memory_order_relaxed);
+    if (failed) atomic_fetch_add_explicit(&cell->errors, 1, memory_order_relaxed);
 }
 
 /* Make the types (Reference, Function) of the current interpreter, as members of `module`. */

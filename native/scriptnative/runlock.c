@@ -6,34 +6,56 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#if defined(__linux__)
+#include <linux/membarrier.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+#endif
 
-/* What the locks know of a thread. Lives as long as the thread. */
-typedef struct self_t {
-    struct self_t *next, *prev; /* all threads, under `graph` */
+/* Lives as long as the thread. */
+typedef struct sc_lock_thread {
+    struct sc_lock_thread *next, *prev; /* all threads, under `graph` */
     pthread_t thread;
-    sc_runlock *waiting_for;    /* under `graph` */
-    struct self_t *next_waiter; /* in the queue of waiting_for */
+    sc_runlock *waiting_for;            /* under `graph` */
+    struct sc_lock_thread *next_waiter; /* in the queue of waiting_for */
     int granted;
     pthread_cond_t wake;
 } self_t;
-
-struct sc_runlock {
-    atomic_long refs;
-    _Atomic(self_t *) owner;
-    unsigned depth;    /* of the owner; only it reads or writes */
-    atomic_int waiters;
-    atomic_int closed;
-    atomic_ulong hold; /* written by the owner only */
-    self_t *first, *last; /* queue, under `graph` */
-    char name[];
-};
 
 /* One mutex for all locks: it is taken only when somebody has to wait, and a cycle can span them all. */
 static pthread_mutex_t graph = PTHREAD_MUTEX_INITIALIZER;
 static self_t *all_threads;
 static pthread_key_t thread_exit;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
-static __thread self_t *self_cached;
+__thread sc_lock_thread *sc_lock_self;
+
+/* ---- who pays for the order of `owner` and `waiters` ---------------------------------------------------
+ * Where the kernel can order all threads of the process at the request of one (membarrier(2)), only the waiter pays,
+ * who waits anyhow; elsewhere both sides have a fence. */
+
+int sc_barrier_is_remote;
+
+#if defined(__linux__)
+static long membarrier(int command) { return syscall(SYS_membarrier, command, 0, 0); }
+
+/* When the library is loaded: cheap as long as the process has one thread. */
+__attribute__((constructor)) static void register_barrier(void) {
+    sc_barrier_is_remote = membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) == 0;
+}
+
+static void order_all_threads(void) {
+    if (!sc_barrier_is_remote || membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0) return;
+    register_barrier();
+    if (sc_barrier_is_remote && membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED) == 0) return;
+    sc_barrier_is_remote = 0;
+    struct timespec pause = { 0, 1000000 }; /* for releases under way: no store stays unseen that long */
+    nanosleep(&pause, NULL);
+}
+#else
+static void order_all_threads(void) {}
+#endif
+
+/* ---- threads ------------------------------------------------------------------------------------------ */
 
 static void forget_thread(void *record) {
     self_t *self = record;
@@ -44,12 +66,12 @@ static void forget_thread(void *record) {
     pthread_mutex_unlock(&graph);
     pthread_cond_destroy(&self->wake);
     free(self);
-    self_cached = NULL;
+    sc_lock_self = NULL;
 }
 
 static void make_key(void) { pthread_key_create(&thread_exit, forget_thread); }
 
-static self_t *make_self(void) {
+sc_lock_thread *sc_lock_make_self(void) {
     pthread_once(&once, make_key);
     self_t *self = calloc(1, sizeof *self);
     if (self == NULL) abort(); /* a lock that cannot be taken cannot be reported either */
@@ -67,11 +89,11 @@ static self_t *make_self(void) {
     all_threads = self;
     pthread_mutex_unlock(&graph);
     pthread_setspecific(thread_exit, self);
-    self_cached = self;
+    sc_lock_self = self;
     return self;
 }
 
-static inline self_t *get_self(void) { return self_cached != NULL ? self_cached : make_self(); }
+static inline self_t *get_self(void) { return sc_lock_self != NULL ? sc_lock_self : sc_lock_make_self(); }
 
 sc_runlock *sc_runlock_new(const char *name) {
     size_t size = strlen(name) + 1;
@@ -90,35 +112,9 @@ void sc_runlock_drop(sc_runlock *lock) {
 
 const char *sc_runlock_name(const sc_runlock *lock) { return lock->name; }
 
-unsigned long sc_runlock_hold(const sc_runlock *lock) { return atomic_load_explicit(&lock->hold, memory_order_relaxed); }
-
-void sc_runlock_turn(sc_runlock *lock) {
-    unsigned long hold = atomic_load_explicit(&lock->hold, memory_order_relaxed);
-    atomic_store_explicit(&lock->hold, hold + 1, memory_order_relaxed);
-}
-
-/* The calling thread has become the owner. */
-static inline void begin_hold(sc_runlock *lock) {
-    lock->depth = 1;
-    sc_runlock_turn(lock);
-}
-
-int sc_runlock_held(const sc_runlock *lock) { return self_cached != NULL && atomic_load(&lock->owner) == self_cached; }
+int sc_runlock_held(const sc_runlock *lock) { return sc_lock_self != NULL && atomic_load(&lock->owner) == sc_lock_self; }
 
 int sc_runlock_contended(const sc_runlock *lock) { return atomic_load(&lock->waiters) != 0; }
-
-sc_lock_status sc_runlock_try(sc_runlock *lock) {
-    self_t *self = get_self(), *free_lock = NULL;
-    if (atomic_load_explicit(&lock->owner, memory_order_relaxed) == self) {
-        lock->depth++;
-        return SC_LOCK_OK;
-    }
-    if (atomic_load_explicit(&lock->closed, memory_order_relaxed)) return SC_LOCK_CLOSED;
-    if (atomic_load(&lock->waiters) != 0) return SC_LOCK_BUSY; /* they came first */
-    if (!atomic_compare_exchange_strong(&lock->owner, &free_lock, self)) return SC_LOCK_BUSY;
-    begin_hold(lock);
-    return SC_LOCK_OK;
-}
 
 /* Hand a free lock to the first in the queue; under `graph`. */
 static void grant_next(sc_runlock *lock) {
@@ -203,33 +199,30 @@ sc_lock_status sc_runlock_acquire(sc_runlock *lock, double seconds, int entering
     if (entering && atomic_load(&lock->closed)) return SC_LOCK_CLOSED;
     self_t *nobody = NULL;
     if (atomic_load(&lock->waiters) == 0 && atomic_compare_exchange_strong(&lock->owner, &nobody, self)) {
-        begin_hold(lock);
+        sc_runlock_begin_hold(lock);
         return SC_LOCK_OK;
     }
     pthread_mutex_lock(&graph);
-    /* The releaser stores `owner` and then reads `waiters`; we write `waiters` and then read `owner`: one sees the other. */
     atomic_fetch_add(&lock->waiters, 1);
+    order_all_threads();
     sc_lock_status status = wait_in_queue(lock, self, seconds, entering);
     atomic_fetch_sub(&lock->waiters, 1);
     pthread_mutex_unlock(&graph);
-    if (status == SC_LOCK_OK) begin_hold(lock);
+    if (status == SC_LOCK_OK) sc_runlock_begin_hold(lock);
     return status;
+}
+
+void sc_runlock_hand_over(sc_runlock *lock) {
+    pthread_mutex_lock(&graph);
+    grant_next(lock);
+    pthread_mutex_unlock(&graph);
 }
 
 unsigned sc_runlock_give_up(sc_runlock *lock) {
     unsigned depth = lock->depth;
     lock->depth = 0;
-    atomic_store(&lock->owner, NULL);
-    if (atomic_load(&lock->waiters) != 0) {
-        pthread_mutex_lock(&graph);
-        grant_next(lock);
-        pthread_mutex_unlock(&graph);
-    }
+    sc_runlock_leave(lock);
     return depth;
-}
-
-void sc_runlock_release(sc_runlock *lock) {
-    if (--lock->depth == 0) sc_runlock_give_up(lock);
 }
 
 void sc_runlock_restore(sc_runlock *lock, unsigned depth) {
