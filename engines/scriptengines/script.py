@@ -240,6 +240,7 @@ class Script:
                 self.lock.close()
                 return True
             attempt.retire_aside()
+            self._handles.clear()  # they hold functions, and with them all the script had
             ended = attempt.end()
             self.lock.close()
             self.cell.advance()

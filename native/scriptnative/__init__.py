@@ -6,10 +6,13 @@ Everything that needs C lives here; what a script is and may do is the business 
 from __future__ import annotations
 
 from ._native import (
+    BufferReference,
+    CallableReference,
     Cell,
     Feed,
     Function,
     Interpreter,
+    IteratorReference,
     LuaGuard,
     NativeFunction,
     NativeLibrary,
@@ -18,17 +21,22 @@ from ._native import (
     bind,
     bind_lua,
     bind_native,
+    call_as_is,
     call_unlocked,
     interpreter_id,
+    set_awaiter,
     set_loop,
 )
 from .errors import RemoteFrame
 
 __all__ = [
+    "BufferReference",
+    "CallableReference",
     "Cell",
     "Feed",
     "Function",
     "Interpreter",
+    "IteratorReference",
     "LuaGuard",
     "NativeFunction",
     "NativeLibrary",
@@ -38,7 +46,9 @@ __all__ = [
     "bind",
     "bind_lua",
     "bind_native",
+    "call_as_is",
     "call_unlocked",
     "interpreter_id",
+    "set_awaiter",
     "set_loop",
 ]

@@ -13,6 +13,7 @@ from libc.stdint cimport uint32_t, uintptr_t
 from libc.stdlib cimport free
 
 from . import errors as _errors
+from . import portable as _portable
 
 cdef extern from "value.h":
     ctypedef struct sc_value:
@@ -52,6 +53,10 @@ cdef extern from "interp.h":
     void sc_interp_drop(sc_interp *interp)
     int sc_interp_set_helpers(object make_error, object describe, object rebuild, object interrupt, object closed) except -1
     int sc_interp_set_loop(PyObject *set_running_loop, PyObject *loop) except -1
+    int sc_interp_set_awaiter(PyObject *run_awaitable) except -1
+    int sc_interp_set_portable(object portable, object rebuild, object modules) except -1
+    bint sc_interp_is_shared(sc_interp *interp)
+    void sc_reaper_stop() nogil
     void sc_interp_set_lock(sc_interp *interp, sc_runlock *lock)
     sc_interp *sc_interp_create() except NULL
     int sc_interp_end(sc_interp *interp, double seconds)
@@ -61,7 +66,7 @@ cdef extern from "interp.h":
     object sc_interp_import(sc_interp *here, sc_interp *there, const char *module, const char *attribute)
 
 cdef extern from "convert.h":
-    int sc_encode(sc_arena *arena, sc_interp *here, object value, Py_ssize_t index, sc_value *out) except -1
+    int sc_encode_plain(sc_arena *arena, sc_interp *here, object value, Py_ssize_t index, sc_value *out) except -1
     object sc_decode(sc_interp *here, const sc_value *value)
     void sc_kept_release(sc_arena *arena)
 
@@ -93,14 +98,20 @@ cdef extern from "function.h":
     unsigned long sc_cell_errors(sc_cell *cell)
     void sc_cell_count(sc_cell *cell, int failed)
     unsigned sc_cell_advance(sc_cell *cell)
-    object sc_types_new(object module)
-    object sc_reference_call_unlocked(object reference, tuple args)
+    ctypedef enum:
+        SC_UNLOCKED
+        SC_LOCKED
+        SC_AS_IS
+    object sc_reference_types_new(object module)
+    object sc_reference_call_with(object reference, tuple args, int manner)
+    object sc_function_type_new(object module)
     object sc_function_new(object type, object name, object resolve, sc_cell *cell)
     int sc_function_bind_reference(object function, object reference) except -1
     int sc_function_bind_plain(object function, object callable) except -1
 
 
-Reference, Function = sc_types_new(_sys.modules[__name__])
+Reference, CallableReference, IteratorReference, BufferReference, _ = sc_reference_types_new(_sys.modules[__name__])
+Function = sc_function_type_new(_sys.modules[__name__])
 
 
 cdef class RunLock:
@@ -218,7 +229,7 @@ cdef class Feed:
         cdef int stored
         sc_arena_init(&arena)
         try:
-            sc_encode(&arena, sc_interp_current(), payload, 0, &value)
+            sc_encode_plain(&arena, sc_interp_current(), payload, 0, &value)
             stored = sc_feed_push(self.feed, kind, script, &value, urgent)
         finally:
             sc_kept_release(&arena)
@@ -281,12 +292,17 @@ cdef class Cell:
 
 
 _open_interpreters = _weakref.WeakSet()
+_still_read = []
+"""Ended but for their memory, which somebody looks at through a memoryview; they end with the process."""
 
 
 def _end_all():
     """An interpreter that is left when the process ends makes CPython abort."""
+    with nogil:
+        sc_reaper_stop()
+    _still_read.clear()
     for interpreter in list(_open_interpreters):
-        interpreter.end(1.0)
+        interpreter.end(1.0, finally_=True)
 
 
 cdef class Interpreter:
@@ -320,7 +336,10 @@ cdef class Interpreter:
     def interrupt(self):
         return bool(sc_interp_interrupt(sc_interp_current(), self.interp))
 
-    def end(self, double timeout):
+    def end(self, double timeout, *, bint finally_=False):
+        if sc_interp_is_shared(self.interp) and not finally_:
+            _still_read.append(self)
+            return True
         _open_interpreters.discard(self)
         return sc_interp_end(self.interp, timeout) == 0
 
@@ -363,7 +382,17 @@ def interpreter_id():
 
 def call_unlocked(reference, *args):
     """Call through a Reference without the run lock of the script: to look, or to start what takes it itself."""
-    return sc_reference_call_unlocked(reference, args)
+    return sc_reference_call_with(reference, args, SC_UNLOCKED | SC_AS_IS)
+
+
+def call_as_is(reference, *args):
+    """Call through a Reference; a result that could be awaited comes as it is."""
+    return sc_reference_call_with(reference, args, SC_LOCKED | SC_AS_IS)
+
+
+def set_awaiter(run_awaitable):
+    """Let `run_awaitable(awaitable)` give what functions of the current interpreter return; None: nothing does."""
+    sc_interp_set_awaiter(NULL if run_awaitable is None else <PyObject *>run_awaitable)
 
 
 def bind(function, target):
@@ -376,4 +405,5 @@ def bind(function, target):
 
 if sc_interp_current().is_main:
     _atexit.register(_end_all)
+sc_interp_set_portable(_portable.portable, _portable.rebuild, _portable.MODULES)
 sc_interp_set_helpers(_errors.make_error, _errors.describe, _errors.rebuild, _errors.ScriptInterrupt, _errors.ScriptClosed)

@@ -243,6 +243,7 @@ class Guest:
     def discard(self) -> None:
         """Forget this generation, once its thread has ended."""
         self.interior.generations.pop(id(self), None)
+        self.__dict__.clear()  # the caller still holds this method
         # Functions and their globals hold each other: until a collection, many generations would stay.
         gc.collect()
 
@@ -324,6 +325,8 @@ def vacate(limit: float) -> bool:
             del sys.modules[name]
     sys.modules.update(_here.baseline)
     sys.path[:] = _here.path
+    for guest in _here.generations.values():
+        guest.__dict__.clear()
     _here.generations.clear()
     _here.state = {}
     linecache.clearcache()
