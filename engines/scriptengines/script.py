@@ -282,7 +282,8 @@ class Script:
             handle = self.function(name)
         if timeout is None:
             return handle(*args, **kwargs)
-        deadline = self._watchdog.arm(timeout, lambda: self.runtime.interrupt("timed out"))
+        callers = {threading.get_ident()}
+        deadline = self._watchdog.arm(timeout, lambda: self._stop_call(callers))
         try:
             return handle(*args, **kwargs)
         except Interrupted as error:
@@ -293,6 +294,14 @@ class Script:
             raise
         finally:
             deadline.cancel()
+            callers.clear()
+
+    def _stop_call(self, callers: set[int]) -> None:
+        """Stop a call: end its wait for a coroutine, else interrupt the script. `callers` is empty once it is over."""
+        while thread := next(iter(callers.copy()), None):
+            if self.lock.stop_waiting(thread) or self.runtime.interrupt("timed out"):
+                return
+            time.sleep(0.01)  # it is just between running and waiting
 
     def functions(self) -> list[FunctionInfo]:
         """What can be called, in order of definition."""

@@ -4,6 +4,13 @@ from collections.abc import Callable
 from typing import Any, final
 
 @final
+class Latch:
+    """Something a script's own thread will have done; see RunLock.wait_for."""
+
+    def set(self) -> None:
+        """It is done; from any thread."""
+
+@final
 class RunLock:
     """Whoever executes a script holds its run lock: re-entrant, first come first served, refuses cycles.
 
@@ -45,6 +52,24 @@ class RunLock:
         """Release it whole, however often it was taken; the depth is for `restore`."""
     def restore(self, depth: int) -> None:
         """Wait for it again, after `give_up`."""
+    def wait_for(self, latch: Latch, thread_id: int) -> None:
+        """Give the lock up until `latch` is set; holds it again in the end.
+
+        Args:
+            latch: Will be set by that thread.
+            thread_id: The thread that runs the script's loop.
+
+        Raises:
+            CallCycleError: That thread waits for this one.
+            Interrupted: The lock was closed meanwhile.
+            ScriptInterrupt: Somebody called `stop_waiting`.
+        """
+    def stop_waiting(self, thread_id: int) -> int:
+        """End the wait of a thread in any `wait_for`; 0 as the number ends all for this lock.
+
+        Returns:
+            How many there were.
+        """
     def close(self) -> None:
         """Refuse callers from now on, those that wait too."""
     def holder(self) -> int | None:

@@ -43,6 +43,18 @@ cdef extern from "interp.h":
     int sc_runlock_held(sc_runlock *lock)
     int sc_runlock_contended(sc_runlock *lock)
     const char *sc_runlock_name(sc_runlock *lock)
+    ctypedef struct sc_latch:
+        pass
+    ctypedef enum sc_wait_status:
+        SC_WAIT_SET
+        SC_WAIT_CYCLE
+        SC_WAIT_CLOSED
+        SC_WAIT_STOPPED
+    sc_latch *sc_latch_new()
+    void sc_latch_free(sc_latch *latch)
+    void sc_latch_set(sc_latch *latch)
+    sc_wait_status sc_runlock_wait(sc_runlock *lock, sc_latch *latch, unsigned long thread) nogil
+    int sc_runlock_stop_waiters(sc_runlock *lock, unsigned long thread)
     int sc_runlock_signal_holder(sc_runlock *lock, int signal_number, unsigned long *thread_id)
 
     ctypedef struct sc_interp:
@@ -114,6 +126,23 @@ Reference, CallableReference, IteratorReference, BufferReference, _ = sc_referen
 Function = sc_function_type_new(_sys.modules[__name__])
 
 
+cdef class Latch:
+    """Something a script's own thread will have done; see RunLock.wait_for."""
+
+    cdef sc_latch *latch
+
+    def __cinit__(self):
+        self.latch = sc_latch_new()
+        if self.latch is NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        sc_latch_free(self.latch)
+
+    def set(self):
+        sc_latch_set(self.latch)
+
+
 cdef class RunLock:
     """Whoever executes a script holds its run lock: re-entrant, first come first served, refuses cycles."""
 
@@ -177,6 +206,24 @@ cdef class RunLock:
     def restore(self, unsigned depth):
         with nogil:
             sc_runlock_restore(self.lock, depth)
+
+    def wait_for(self, Latch latch, unsigned long thread_id):
+        cdef sc_wait_status status
+        if not sc_runlock_held(self.lock):
+            raise RuntimeError(f"the run lock of {self.name} is not held by this thread")
+        with nogil:
+            status = sc_runlock_wait(self.lock, latch.latch, thread_id)
+        if status == SC_WAIT_CYCLE:
+            raise _errors.CallCycleError(
+                f"waiting for {self.name} would never end: its loop waits for a script that waits for this one"
+            )
+        if status == SC_WAIT_CLOSED:
+            raise _errors.Interrupted(f"{self.name} was unloaded before the call had ended")
+        if status == SC_WAIT_STOPPED:
+            raise _errors.ScriptInterrupt
+
+    def stop_waiting(self, unsigned long thread_id):
+        return sc_runlock_stop_waiters(self.lock, thread_id)
 
     def close(self):
         sc_runlock_close(self.lock)

@@ -77,7 +77,8 @@ sc_ref *sc_ref_new(sc_interp *here, PyObject *object) {
         sc_ref_retain(travelling);
         return travelling;
     }
-    sc_ref *ref = allocate(here, object, Py_TYPE(object)->tp_name);
+    const char *name = Py_TYPE(object)->tp_name, *dot = strrchr(name, '.'); /* of a type made in C: with its module */
+    sc_ref *ref = allocate(here, object, dot == NULL ? name : dot + 1);
     if (ref == NULL) return NULL;
     ref->kind = kind_of(object);
     if ((ref->kind == SC_REF_MEMORY ? share_memory(ref) : find_recipe(ref)) == 0) return ref;

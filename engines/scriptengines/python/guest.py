@@ -16,12 +16,13 @@ import threading
 import types
 from typing import TYPE_CHECKING, Any, cast
 
+from scriptengines.awaiting import run_to_end, waited_for
 from scriptengines.host import FUNCTIONS, Host
 from scriptengines.loop import ScriptLoop
 from scriptengines.reports import LineWriter, Reporter
 from scriptengines.runner import Runner
 from scriptengines.summary import size_of, summarize
-from scriptnative import Feed, RunLock, set_loop
+from scriptnative import Feed, RunLock, set_awaiter, set_loop
 from scriptnative.errors import CrossingError, UnknownFunction, describe, did_you_mean
 
 from . import imports
@@ -157,7 +158,7 @@ class Guest:
             raise UnknownFunction(
                 f'"{name}" in {self.path} is a {type(found).__name__}, not a function', file=self.path
             )
-        return found
+        return waited_for(self.loop, found)
 
     def _unknown(self, name: str) -> UnknownFunction:
         known = [row[0] for row in self.functions()]
@@ -267,6 +268,7 @@ def boot(feed: int, script: int, direct: bool, batch: bool, lock: int, path: lis
     sys.path[:] = path
     reporter = Reporter(Feed(address=feed), script, direct, batch)
     _here = Interior(RunLock("", address=lock), reporter)
+    set_awaiter(_run_awaitable)
     asyncio.events.new_event_loop = asyncio.new_event_loop = _loop_for_caller
     sys.stdout = LineWriter(reporter.output)
     sys.stderr = LineWriter(lambda text: reporter.output(text, "stderr"))
@@ -332,6 +334,18 @@ def vacate(limit: float) -> bool:
     linecache.clearcache()
     gc.collect()
     return True
+
+
+def _run_awaitable(awaitable: Any) -> Any:
+    """What a function returned that is awaitable: run to its end on the loop it belongs to."""
+    if asyncio.isfuture(awaitable):
+        loop = awaitable.get_loop()
+    else:
+        current = asyncio._get_running_loop()
+        loop = current if isinstance(current, ScriptLoop) else next(reversed(_here.generations.values())).loop
+    if not isinstance(loop, ScriptLoop):
+        raise CrossingError("result is a future of a loop that is not the script's; await it there")
+    return run_to_end(loop, awaitable)
 
 
 def _loop_for_caller() -> asyncio.AbstractEventLoop:
