@@ -150,6 +150,7 @@ class Calls:
     def _interrupt(self, thread: int, spared: Iterable[Script]) -> None:
         """Interrupt all that a thread executes: a call goes on in whatever script it has called in turn."""
         for script in self._scripts():
+            script.lock.stop_waiting(thread)  # for what an `async def` function will give
             if script.lock.holder() == thread and script not in spared:
                 script.interrupt("timed out")
 

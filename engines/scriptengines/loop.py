@@ -32,7 +32,7 @@ from .inspection import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scriptnative import Feed, RunLock
+    from scriptnative import Feed, Latch, RunLock
 
     from .selectorloop import SelectorLoop
 else:
@@ -96,6 +96,7 @@ class ScriptLoop(SelectorLoop):
         self.finished = False
         self.thread_id = 0
         self.outside_work = 0
+        self.latches: set[Latch] = set()
         self._is_busy = False
         self._last_id = 0
         self._seen_timers: dict[int, int] = {}
@@ -222,6 +223,8 @@ class ScriptLoop(SelectorLoop):
             super().run_forever()
             if self.time() > deadline:
                 break
+        for latch in list(self.latches):  # nobody else will
+            latch.set()
         self.set_busy(False)
         self.predecessor = None
         self.finished = True

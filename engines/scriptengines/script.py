@@ -269,6 +269,7 @@ class Script:
             attempt.running = False
             self._hooks.refresh(attempt)
             attempt.retire_aside()
+            self._handles.clear()  # they hold functions, and with them all the script had
             ended = attempt.end()
             self.lock.close()
             self.cell.advance()

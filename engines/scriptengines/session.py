@@ -97,7 +97,8 @@ class Session:
         self.consult = self.hooks.consult
         self._mutex = threading.RLock()
         self._scripts: dict[str, Script] = {}
-        # Late reports of a script may still name it; nothing else keeps it once it is unloaded.
+        # Late reports of an unloaded script still name it: it stays until they have been taken.
+        self._leaving: list[Script] = []
         self._by_number: weakref.WeakValueDictionary[int, Script] = weakref.WeakValueDictionary()
         self._numbers = itertools.count(1)
         self._refused: list[Script] = []
@@ -213,6 +214,7 @@ class Session:
         script.close()
         with self._mutex:
             self._scripts.pop(alias, None)
+            self._leaving = [*self._leaving[-100:], script]
         self._say("info", alias, "unloaded")
 
     def pause(self, alias: str) -> None:
@@ -386,12 +388,16 @@ class Session:
 
     def records(self, limit: int = REPORTS_PER_FRAME) -> list[LogRecord]:
         """Take what was reported since the last time, oldest first."""
+        leaving = len(self._leaving)
         reports = self.feed.take(limit)
-        if not reports:
-            return []
-        from .records import to_record
+        records: list[LogRecord] = []
+        if reports:
+            from .records import to_record
 
-        return [record for report in reports for record in to_record(report, self._by_number)]
+            records = [record for report in reports for record in to_record(report, self._by_number)]
+        if len(reports) < limit:
+            del self._leaving[:leaving]
+        return records
 
     def note(self, level: str, text: str) -> None:
         """Write a line of the console's own into the log."""

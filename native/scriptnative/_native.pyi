@@ -4,6 +4,13 @@ from collections.abc import Callable
 from typing import Any, final
 
 @final
+class Latch:
+    """Something a script's own thread will have done; see RunLock.wait_for."""
+
+    def set(self) -> None:
+        """It is done; from any thread."""
+
+@final
 class RunLock:
     """Whoever executes a script holds its run lock: re-entrant, first come first served, refuses cycles.
 
@@ -49,6 +56,24 @@ class RunLock:
         """Number of the present hold, another one each time the lock is taken; None when nobody has it."""
     def turn(self) -> None:
         """Begin something new while holding it: an interrupt of what went before must not hit that."""
+    def wait_for(self, latch: Latch, thread_id: int) -> None:
+        """Give the lock up until `latch` is set; holds it again in the end.
+
+        Args:
+            latch: Will be set by that thread.
+            thread_id: The thread that runs the script's loop.
+
+        Raises:
+            CallCycleError: That thread waits for this one.
+            Interrupted: The lock was closed meanwhile.
+            ScriptInterrupt: Somebody called `stop_waiting`.
+        """
+    def stop_waiting(self, thread_id: int) -> int:
+        """End the wait of a thread in any `wait_for`; 0 as the number ends all for this lock.
+
+        Returns:
+            How many there were.
+        """
     def close(self) -> None:
         """Refuse callers from now on, those that wait too."""
     def holder(self) -> int | None:
@@ -128,17 +153,72 @@ class Interpreter:
             hold: Number of the hold that is meant; nothing happens when that has ended.
             insist: Raise it at every line until the script has been left.
         """
-    def end(self, timeout: float) -> bool:
-        """End it; False when threads are still inside after `timeout` seconds."""
+    def end(self, timeout: float, *, finally_: bool = False) -> bool:
+        """End it; False when threads are still inside after `timeout` seconds.
 
-@final
+        Args:
+            timeout: Seconds to wait for the threads.
+            finally_: Even while somebody reads memory of its objects; without it the end waits for the process's.
+        """
+
 class Reference:
-    """Handle to an object of another runtime; released there when the last handle goes."""
+    """Handle to an object of another runtime; released there when the last handle goes.
+
+    What is done to the object happens in its own script, holding its run lock; errors come as from a call. Two
+    references are equal when their objects are the same one.
+    """
 
     @property
     def callable(self) -> bool:
         """Whether the object behind it can be called."""
+    @property
+    def type_name(self) -> str:
+        """Name of the object's type."""
+    @property
+    def owner(self) -> str:
+        """Alias of the script it is from, "the host" for the main interpreter."""
+    def get(self, name: str, /) -> Any:
+        """Value of an attribute."""
+    def set(self, name: str, value: object, /) -> None:
+        """Set an attribute."""
+    def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a method, by its name."""
+    def copy(self) -> Any:
+        """Its value as the built-in type it is derived from: an int for an IntEnum, a dict for a Counter.
+
+        Raises:
+            CallError: It has no such base (TypeError).
+        """
+
+@final
+class CallableReference(Reference):
+    """Reference to a function, or to anything else that can be called."""
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+@final
+class IteratorReference(Reference):
+    """Reference to a generator or other iterator: each item is fetched when it is asked for."""
+
+    def __iter__(self) -> IteratorReference: ...
+    def __next__(self) -> Any: ...
+    def close(self) -> None:
+        """Close the generator where it lives; it yields no more."""
+
+@final
+class BufferReference(Reference):
+    """Reference to an object whose memory can be shared, such as an array: `memoryview(reference)`."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def buffer(self, *, writable: bool = False) -> memoryview:
+        """A memoryview of the object's own memory, not of a copy.
+
+        Args:
+            writable: Let it be written, too; both sides see it at once, and nothing orders their accesses.
+
+        Raises:
+            BufferError: It is read-only.
+        """
 
 @final
 class Function:
@@ -272,6 +352,12 @@ def emitter[T](
         settle: `settle(hook, anything, index, args, answer)` takes over from the subscriber at `index`, which
             raised `answer` or returned it (when it returned something), and gives the result.
     """
+
+def call_as_is(reference: object, *args: Any) -> Any:
+    """Call through a Reference; a result that could be awaited comes as it is."""
+
+def set_awaiter(run_awaitable: Callable[[Any], Any] | None) -> None:
+    """Let `run_awaitable(awaitable)` give what functions of the current interpreter return; None: nothing does."""
 
 def bind(function: Function, target: object) -> None:
     """Bind a Function to a Reference or to any other callable."""

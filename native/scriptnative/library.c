@@ -358,7 +358,7 @@ static int invoke(call_t *call, const char *name, sc_ref *ref, const sc_value *a
     PyObject *arguments = decode_arguments(call, args, n);
     PyObject *result = NULL;
     if (arguments != NULL) result = ref != NULL ? call_object(call->here, ref, arguments) : call_host(call, name, arguments);
-    int rc = result == NULL ? -1 : sc_encode(&call->arena, call->here, result, -1, out);
+    int rc = result == NULL ? -1 : sc_encode_plain(&call->arena, call->here, result, -1, out);
     Py_XDECREF(result);
     Py_XDECREF(arguments);
     return rc < 0 ? record_exception(call) : 0;
@@ -492,7 +492,7 @@ static inline int encode_argument(call_t *call, PyObject *o, size_t i, sc_value 
         out->tag = SC_DOUBLE;
         out->as.number = PyFloat_AS_DOUBLE(o);
     } else {
-        return sc_encode(&call->arena, call->here, o, (Py_ssize_t)i, out);
+        return sc_encode_plain(&call->arena, call->here, o, (Py_ssize_t)i, out);
     }
     out->flags = 0;
     out->length = 0;

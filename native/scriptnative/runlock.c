@@ -19,8 +19,16 @@ typedef struct sc_lock_thread {
     sc_runlock *waiting_for;            /* under `graph` */
     struct sc_lock_thread *next_waiter; /* in the queue of waiting_for */
     int granted;
+    const struct sc_lock_thread *waiting_on; /* the thread that will set the latch it waits for; under `graph` */
+    sc_latch *latch;                 /* that latch, NULL: waits for none */
+    int stopped;                     /* somebody ended that wait */
     pthread_cond_t wake;
 } self_t;
+
+struct sc_latch {
+    int set;        /* under `graph` */
+    self_t *waiter; /* under `graph` */
+};
 
 /* One mutex for all locks: it is taken only when somebody has to wait, and a cycle can span them all. */
 static pthread_mutex_t graph = PTHREAD_MUTEX_INITIALIZER;
@@ -137,15 +145,20 @@ static void leave_queue(sc_runlock *lock, self_t *self) {
     if (lock->last == self) lock->last = previous;
 }
 
+/* Does `thread` wait, directly or over others, for `self`? Under `graph`. It ends: a circle without `self` is never let
+ * come about. */
+static int waits_for(const self_t *thread, const self_t *self) {
+    while (thread != NULL && thread != self) {
+        if (thread->waiting_on != NULL && waits_for(thread->waiting_on, self)) return 1;
+        if (thread->waiting_for == NULL || thread->granted) return 0;
+        thread = atomic_load(&thread->waiting_for->owner);
+    }
+    return thread == self;
+}
+
 /* Would waiting for `lock` close a circle? Under `graph`. */
 static int closes_cycle(const sc_runlock *lock, const self_t *self) {
-    const self_t *owner = atomic_load(&lock->owner);
-    while (owner != NULL) {
-        if (owner == self) return 1;
-        if (owner->waiting_for == NULL || owner->granted) return 0;
-        owner = atomic_load(&owner->waiting_for->owner);
-    }
-    return 0;
+    return waits_for(atomic_load(&lock->owner), self);
 }
 
 static void deadline_after(double seconds, struct timespec *deadline) {
@@ -163,8 +176,11 @@ static void deadline_after(double seconds, struct timespec *deadline) {
     }
 }
 
+/* Who takes a lock again that he had given up cannot be refused, and need not be: the wait is no new one. */
+typedef enum sc_taking { RESTORING = -1, STAYING = 0, ENTERING = 1 } sc_taking;
+
 /* Wait in the queue until granted; under `graph`. */
-static sc_lock_status wait_in_queue(sc_runlock *lock, self_t *self, double seconds, int entering) {
+static sc_lock_status wait_in_queue(sc_runlock *lock, self_t *self, double seconds, sc_taking taking) {
     struct timespec deadline;
     sc_lock_status status = SC_LOCK_OK;
     if (seconds >= 0) deadline_after(seconds, &deadline);
@@ -176,8 +192,8 @@ static sc_lock_status wait_in_queue(sc_runlock *lock, self_t *self, double secon
     lock->last = self;
     grant_next(lock);
     while (!self->granted) {
-        if (entering && atomic_load(&lock->closed)) status = SC_LOCK_CLOSED;
-        else if (closes_cycle(lock, self)) status = SC_LOCK_CYCLE;
+        if (taking == ENTERING && atomic_load(&lock->closed)) status = SC_LOCK_CLOSED;
+        else if (taking != RESTORING && closes_cycle(lock, self)) status = SC_LOCK_CYCLE;
         else if (seconds < 0) pthread_cond_wait(&self->wake, &graph);
         else if (pthread_cond_timedwait(&self->wake, &graph, &deadline) == ETIMEDOUT) status = SC_LOCK_BUSY;
         if (status != SC_LOCK_OK && !self->granted) {
@@ -190,13 +206,13 @@ static sc_lock_status wait_in_queue(sc_runlock *lock, self_t *self, double secon
     return status;
 }
 
-sc_lock_status sc_runlock_acquire(sc_runlock *lock, double seconds, int entering) {
+static sc_lock_status acquire(sc_runlock *lock, double seconds, sc_taking taking) {
     self_t *self = get_self();
     if (atomic_load_explicit(&lock->owner, memory_order_relaxed) == self) {
         lock->depth++;
         return SC_LOCK_OK;
     }
-    if (entering && atomic_load(&lock->closed)) return SC_LOCK_CLOSED;
+    if (taking == ENTERING && atomic_load(&lock->closed)) return SC_LOCK_CLOSED;
     self_t *nobody = NULL;
     if (atomic_load(&lock->waiters) == 0 && atomic_compare_exchange_strong(&lock->owner, &nobody, self)) {
         sc_runlock_begin_hold(lock);
@@ -205,7 +221,7 @@ sc_lock_status sc_runlock_acquire(sc_runlock *lock, double seconds, int entering
     pthread_mutex_lock(&graph);
     atomic_fetch_add(&lock->waiters, 1);
     order_all_threads();
-    sc_lock_status status = wait_in_queue(lock, self, seconds, entering);
+    sc_lock_status status = wait_in_queue(lock, self, seconds, taking);
     atomic_fetch_sub(&lock->waiters, 1);
     pthread_mutex_unlock(&graph);
     if (status == SC_LOCK_OK) sc_runlock_begin_hold(lock);
@@ -218,6 +234,10 @@ void sc_runlock_hand_over(sc_runlock *lock) {
     pthread_mutex_unlock(&graph);
 }
 
+sc_lock_status sc_runlock_acquire(sc_runlock *lock, double seconds, int entering) {
+    return acquire(lock, seconds, entering ? ENTERING : STAYING);
+}
+
 unsigned sc_runlock_give_up(sc_runlock *lock) {
     unsigned depth = lock->depth;
     lock->depth = 0;
@@ -226,14 +246,83 @@ unsigned sc_runlock_give_up(sc_runlock *lock) {
 }
 
 void sc_runlock_restore(sc_runlock *lock, unsigned depth) {
-    sc_runlock_acquire(lock, -1, 0);
+    acquire(lock, -1, RESTORING);
     lock->depth = depth;
+}
+
+/* ---- latches ------------------------------------------------------------------------------------------ */
+
+sc_latch *sc_latch_new(void) { return calloc(1, sizeof(sc_latch)); }
+
+void sc_latch_free(sc_latch *latch) { free(latch); }
+
+void sc_latch_set(sc_latch *latch) {
+    pthread_mutex_lock(&graph);
+    latch->set = 1;
+    if (latch->waiter != NULL) pthread_cond_signal(&latch->waiter->wake);
+    pthread_mutex_unlock(&graph);
+}
+
+static const self_t *find_thread(unsigned long number) {
+    const self_t *thread = all_threads;
+    while (thread != NULL && (unsigned long)thread->thread != number) thread = thread->next;
+    return thread;
+}
+
+/* Under `graph`, the lock given up. */
+static sc_wait_status wait_for_latch(const sc_runlock *lock, self_t *self) {
+    if (waits_for(self->waiting_on, self)) return SC_WAIT_CYCLE;
+    while (!self->latch->set) {
+        if (self->stopped) return SC_WAIT_STOPPED;
+        if (atomic_load(&lock->closed)) return SC_WAIT_CLOSED;
+        pthread_cond_wait(&self->wake, &graph);
+    }
+    return SC_WAIT_SET;
+}
+
+sc_wait_status sc_runlock_wait(sc_runlock *lock, sc_latch *latch, unsigned long thread) {
+    self_t *self = get_self();
+    pthread_mutex_lock(&graph);
+    unsigned depth = lock->depth;
+    lock->depth = 0;
+    atomic_store(&lock->owner, NULL);
+    grant_next(lock);
+    self->latch = latch;
+    latch->waiter = self;
+    self->stopped = self->granted = 0;
+    self->waiting_on = find_thread(thread);
+    self->waiting_for = lock; /* whatever it waits for happens under this lock */
+    sc_wait_status status = wait_for_latch(lock, self);
+    self->latch = NULL;
+    latch->waiter = NULL;
+    self->waiting_on = NULL;
+    self->waiting_for = NULL;
+    pthread_mutex_unlock(&graph);
+    sc_runlock_restore(lock, depth);
+    return status;
+}
+
+int sc_runlock_stop_waiters(const sc_runlock *lock, unsigned long thread) {
+    int stopped = 0;
+    pthread_mutex_lock(&graph);
+    for (self_t *waiter = all_threads; waiter != NULL; waiter = waiter->next) {
+        if (waiter->latch == NULL || waiter->latch->set) continue;
+        if (thread == 0 ? waiter->waiting_for != lock : (unsigned long)waiter->thread != thread) continue;
+        waiter->stopped = 1;
+        pthread_cond_signal(&waiter->wake);
+        stopped++;
+    }
+    pthread_mutex_unlock(&graph);
+    return stopped;
 }
 
 void sc_runlock_close(sc_runlock *lock) {
     pthread_mutex_lock(&graph);
     atomic_store(&lock->closed, 1);
     for (self_t *waiter = lock->first; waiter != NULL; waiter = waiter->next_waiter) pthread_cond_signal(&waiter->wake);
+    for (self_t *thread = all_threads; thread != NULL; thread = thread->next) {
+        if (thread->latch != NULL && thread->waiting_for == lock) pthread_cond_signal(&thread->wake);
+    }
     pthread_mutex_unlock(&graph);
 }
 

@@ -93,6 +93,23 @@ static inline void sc_runlock_release(sc_runlock *lock) {
 unsigned sc_runlock_give_up(sc_runlock *lock);
 void sc_runlock_restore(sc_runlock *lock, unsigned depth);
 
+/* ---- waiting for something that the script's own thread will do ---------------------------------------
+ * The waiter gives the lock up meanwhile. It counts as waiting for that thread, and for whoever holds the lock. */
+
+/* Set once, by any thread; freed by the last user. */
+typedef struct sc_latch sc_latch;
+sc_latch *sc_latch_new(void);
+void sc_latch_free(sc_latch *latch);
+void sc_latch_set(sc_latch *latch);
+
+typedef enum sc_wait_status { SC_WAIT_SET, SC_WAIT_CYCLE, SC_WAIT_CLOSED, SC_WAIT_STOPPED } sc_wait_status;
+
+/* Give the lock up until `latch` is set by `thread` (its pthread_self); holds the lock again in the end. */
+sc_wait_status sc_runlock_wait(sc_runlock *lock, sc_latch *latch, unsigned long thread);
+
+/* End the waits of thread number `thread`, or (0) all for `lock`; how many there were. */
+int sc_runlock_stop_waiters(const sc_runlock *lock, unsigned long thread);
+
 /* Refuse callers from now on, those that wait too. */
 void sc_runlock_close(sc_runlock *lock);
 

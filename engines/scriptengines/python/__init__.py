@@ -12,7 +12,7 @@ from scriptengines.engine import Engine, Runtime, Sample
 from scriptengines.errors import LoadError, ScriptClosed, ScriptConsoleError
 from scriptengines.options import Option
 from scriptengines.view import FunctionInfo
-from scriptnative import bind, call_unlocked
+from scriptnative import bind, call_as_is, call_unlocked
 
 from .chambers import Pool
 
@@ -78,9 +78,11 @@ class PythonRuntime(Runtime):
         self._inside["retire"]()
 
     def discard(self) -> None:
-        inside, self._inside = self._inside, _Gone()
+        discard = self._inside["discard"]
+        self._inside.clear()  # each of them holds the generation, and its objects
+        self._inside = _Gone()
         if not self._engine.generation_ended(self):
-            call_unlocked(inside["discard"])
+            call_unlocked(discard)
 
     def bind(self, function: Function) -> None:
         bind(function, self._inside["lookup"](function.name))
@@ -96,7 +98,7 @@ class PythonRuntime(Runtime):
         return call_unlocked(self._inside["pending"])
 
     def get(self, path: tuple[str | int, ...]) -> Any:
-        return self._inside["get"](path)
+        return call_as_is(self._inside["get"], path)
 
     def set(self, path: tuple[str | int, ...], value: Any) -> None:
         self._inside["set"](path, value)

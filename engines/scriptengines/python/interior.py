@@ -15,7 +15,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from scriptengines.reports import Reporter
-from scriptnative import Feed, RunLock, set_loop
+from scriptnative import Feed, RunLock, set_awaiter, set_loop
 
 from . import imports
 from .guest import Interior
@@ -71,6 +71,7 @@ class WholeInterior(Interior):
 
     def discard(self, guest: Guest) -> None:
         """Functions and their globals hold each other: until a collection, many generations would stay."""
+        guest.__dict__.clear()
         gc.collect()
 
     def vacate(self, limit: float) -> tuple[bool, list[str]]:
@@ -96,6 +97,8 @@ class WholeInterior(Interior):
         staying = imports.foreign_extensions()
         self._restore_modules(keep_libraries=bool(staying))
         sys.path[:] = self.path
+        for guest in self.generations.values():
+            guest.__dict__.clear()
         self.generations.clear()
         self.state = {}
         linecache.clearcache()
@@ -131,6 +134,7 @@ def boot(feed: int, script: int, direct: bool, batch: bool, lock: int, path: lis
     sys.path[:] = path
     reporter = Reporter(Feed(address=feed), script, direct, batch)
     interior = WholeInterior(RunLock("", address=lock), reporter)
+    set_awaiter(interior.run_awaitable)
     asyncio.events.new_event_loop = asyncio.new_event_loop = interior.new_event_loop
     sys.stdout, sys.stderr = interior.streams["stdout"], interior.streams["stderr"]
     threading.excepthook = lambda failure: reporter.error(

@@ -16,7 +16,7 @@ import types
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, cast
 
-from scriptnative import reference_into, set_tenant_loop, settle, tenant
+from scriptnative import reference_into, set_awaiter, set_tenant_loop, settle, tenant
 
 from .guest import Guest, Interior, new_event_loop
 from .ownmodules import OwnModules
@@ -103,6 +103,7 @@ class Tenant(Interior):
         """Forget its modules."""
         if guest.own_modules is not None:
             guest.own_modules.forget()
+        guest.__dict__.clear()
 
 
 def _here() -> Tenant | None:
@@ -218,7 +219,14 @@ def _install() -> None:
     for owner in (asyncio, asyncio.events):
         _replace(owner, "new_event_loop", _new_event_loop)
     _replace(threading, "excepthook", _excepthook(threading.excepthook))
+    set_awaiter(_run_awaitable)
+    _undo.append(lambda: set_awaiter(None))
     _replace(threading.Thread, "start", _thread_start(threading.Thread.start))
+
+
+def _run_awaitable(awaitable: Any) -> Any:
+    found = _here()
+    return awaitable if found is None else found.run_awaitable(awaitable)
 
 
 def _uninstall() -> None:
