@@ -28,7 +28,7 @@ STOP_LIMIT = 0.5
 """Seconds that an interrupted call gets to come back, before its caller is told without it."""
 
 STOP_AGAIN = 0.05
-"""Seconds after which what has caught an interrupt and goes on is interrupted again."""
+"""Seconds after which a call that is to stop is looked at again: it may execute another script by then."""
 
 
 class Calls:
@@ -99,9 +99,10 @@ class Calls:
     def stop(self, job: Job[Any]) -> bool:
         """Interrupt a call that runs on a worker until it has come back; False when it does not, in time."""
         end = time.monotonic() + STOP_LIMIT
+        told: set[Script] = set()
         while not job.done() and time.monotonic() < end:
             if thread := job.thread:
-                self._interrupt(thread, ())
+                self._interrupt(thread, told)
             wait([job], STOP_AGAIN)
         return job.done()
 
@@ -132,8 +133,9 @@ class Calls:
         thread = threading.get_ident()
 
         def stop() -> None:
+            told = {each for each in outer if each is not script}
             while not deadline.cancelled:
-                self._interrupt(thread, [each for each in outer if each is not script])
+                self._interrupt(thread, told)
                 time.sleep(STOP_AGAIN)
 
         if not script.lock.acquire(timeout):
@@ -147,11 +149,19 @@ class Calls:
             deadline.cancel()
             script.lock.release()
 
-    def _interrupt(self, thread: int, spared: Iterable[Script]) -> None:
-        """Interrupt all that a thread executes: a call goes on in whatever script it has called in turn."""
+    def _interrupt(self, thread: int, told: set[Script]) -> None:
+        """Interrupt all that a thread executes: a call goes on in whatever script it has called in turn.
+
+        Once each: an engine sees to it that its script stops, and another interrupt would hit what the script
+        does on the way out.
+        """
         for script in self._scripts():
-            script.lock.stop_waiting(thread)  # for what an `async def` function will give
-            if script.lock.holder() == thread and script not in spared:
+            if script in told:
+                continue
+            if script.lock.stop_waiting(thread):  # for what an `async def` function will give
+                told.add(script)
+            elif script.lock.holder() == thread:
+                told.add(script)
                 script.interrupt("timed out")
 
 

@@ -165,6 +165,7 @@ _CODES: dict[int, type[ScriptConsoleError]] = {
     3: CallCycleError,
     4: ScriptBusy,
 }
+_STOPS = frozenset({"ScriptInterrupt", "KeyboardInterrupt"})
 _BY_NAME: dict[str, type[ScriptConsoleError]] = {
     cls.__name__: cls
     for cls in (
@@ -271,10 +272,12 @@ def rebuild(description: tuple[Any, ...]) -> BaseException:
     """
     name, text = str(description[0]), str(description[1])
     if len(description) == 2:
-        return CallError(text, remote_type=name)
+        return (
+            Interrupted("the script was interrupted") if name in _STOPS else CallError(text, remote_type=name)
+        )
     _, _, notes, frames, cause, detail = description
     stack = [_with_source(RemoteFrame(*frame)) for frame in frames]
-    if name in ("ScriptInterrupt", "KeyboardInterrupt"):
+    if name in _STOPS:
         error: ScriptConsoleError = Interrupted(text or "the script was interrupted", frames=stack)
     elif name in _BY_NAME:
         error = _BY_NAME[name](text, frames=stack, detail=str(detail))
