@@ -1,6 +1,6 @@
-"""Components: native modules with manifests, loaded in the order of what they require, led through their life.
+"""Components: native modules with manifests, loaded in the order of what they require, and led through life.
 
-A component is a script whose file is a manifest (`native/manifest.py`); everything a session does with scripts
+A component is a script whose file is a manifest (`native/manifest.py`); all that a session does with scripts
 works for it too. Here is what concerns several of them: order, groups, states, events and statistics.
 """
 

@@ -32,13 +32,6 @@ PyObject *sc_types_new(PyObject *module);
 /* The travelling reference behind a Reference object, borrowed; NULL for any other object. */
 sc_ref *sc_reference_unwrap(PyObject *object);
 
-/* What a handle was bound to must still be current once the run lock is held: a reload may have come in between. */
-typedef struct sc_fresh {
-    const atomic_uint *current;
-    unsigned expected;
-    int stale; /* it was not, and nothing was called */
-} sc_fresh;
-
 /* Call through a reference; vectorcall protocol. `fresh` may be NULL. NULL without an exception when stale. */
 PyObject *sc_reference_call(sc_interp *here, sc_ref *ref, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
                             int locked, sc_fresh *fresh);

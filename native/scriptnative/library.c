@@ -530,7 +530,15 @@ static PyObject *finish(call_t *call, const sc_native *fn, sc_value *out) {
     return decode(call, &value);
 }
 
-PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
+/* Whether a reload has put another build in place while this thread waited: its state has gone there. */
+static inline int is_stale(sc_fresh *fresh) {
+    if (fresh == NULL || atomic_load_explicit(fresh->current, memory_order_acquire) == fresh->expected) return 0;
+    fresh->stale = 1;
+    return 1;
+}
+
+PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                         sc_fresh *fresh) {
     call_t call;
     sc_value few[FEW], out = sc_nil(), *values = few;
     PyObject *result = NULL;
@@ -542,9 +550,10 @@ PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, 
     } else if (kwnames != NULL && PyTuple_GET_SIZE(kwnames) != 0) {
         record(&call, FAILED, "TypeError", "%s() takes no keyword arguments", fn->name);
     } else if (encode_arguments(&call, fn, args, (size_t)nargs, values) == 0 && enter(&call, -1, 1) == 0) {
-        int rc = leave(&call, fn->function(&call.ctx, values, (size_t)nargs, &out));
+        int stale = is_stale(fresh);
+        int rc = leave(&call, stale ? -1 : fn->function(&call.ctx, values, (size_t)nargs, &out));
         if (rc == 0) result = finish(&call, fn, &out);
-        if (result == NULL) raise_failure(&call);
+        if (result == NULL && !stale) raise_failure(&call);
         sc_runlock_release(fn->library->lock);
         end(&call);
         return result;
@@ -764,7 +773,7 @@ typedef struct native_object {
 
 static PyObject *native_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
     sc_native *fn = ((native_object *)self)->fn;
-    return sc_native_call(fn, fn->library->home, args, PyVectorcall_NARGS(nargsf), kwnames);
+    return sc_native_call(fn, fn->library->home, args, PyVectorcall_NARGS(nargsf), kwnames, NULL);
 }
 
 static int native_traverse(PyObject *self, visitproc visit, void *arg) {

@@ -18,6 +18,13 @@
 
 typedef struct sc_library sc_library;
 
+/* What a handle was bound to must still be current once the run lock is held: a reload may have come in between. */
+typedef struct sc_fresh {
+    const atomic_uint *current;
+    unsigned expected;
+    int stale; /* it was not, and nothing was called */
+} sc_fresh;
+
 typedef struct sc_native {
     sc_library *library;
     sc_function function;
@@ -63,8 +70,10 @@ int sc_native_locate(sc_native *fn, const char *source, int line);
 void sc_library_free(sc_library *library);
 
 /* Call `fn`, attached to `here`, which is the library's home; `nargs` is the plain count. The caller holds a
- * reference to the library's owner until this returns. New reference, or NULL with an exception set. */
-PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+ * reference to the library's owner until this returns. `fresh` may be NULL. New reference, or NULL with an exception
+ * set; without one when stale. */
+PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                         sc_fresh *fresh);
 
 /* Entry `i` of a table of any version. */
 static inline const sc_export *sc_module_export(const sc_module *module, size_t i) {

@@ -1,7 +1,7 @@
 """Manifests: what a native component is made of and what it needs, in a `.scmod` file.
 
-A manifest is TOML. Here it is read and checked, each error with its line; compiling is `compiler.py`, loading in
-order `scriptengines.components`. Versions and requirements are those of Python packages (PEP 440).
+A manifest is TOML. Here it is read and checked, each error with its line; compiling is `compiler.py`, loading
+in order `scriptengines.components`. Versions and requirements are those of Python packages (PEP 440).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SUFFIX = ".scmod"
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 _SOURCES = (".c", ".pyx")
 _LIBRARIES = (".so", ".dylib")
-_TOML_PLACE = re.compile(r" \(at line (\d+), column \d+\)")
+_TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)")
 
 
 class Requirement(NamedTuple):
@@ -89,6 +89,7 @@ def read(path: Path, text: bytes | None = None) -> Manifest:
     import tomllib
 
     path = path.absolute()
+    written = ""
     try:
         written = (path.read_bytes() if text is None else text).decode()
         table = tomllib.loads(written)
@@ -98,7 +99,7 @@ def read(path: Path, text: bytes | None = None) -> Manifest:
         raise ConfigError(f"{path}: not UTF-8; save it as UTF-8", file=str(path)) from None
     except tomllib.TOMLDecodeError as error:
         place = _TOML_PLACE.search(str(error))
-        line = int(place[1]) if place else 0
+        line = int(place[1] or written.count("\n") + 1) if place else 0
         reason = _TOML_PLACE.sub("", str(error))
         raise ConfigError(
             f"{path}:{line}: not valid TOML: {reason[:1].lower()}{reason[1:]}", file=str(path), line=line
@@ -289,7 +290,8 @@ def check_requirement(manifest: Manifest, need: Requirement, version: str) -> No
         return
     raise LoadError(
         f"{manifest.path}:{need.line}: {manifest.name} {manifest.version} requires "
-        f"{need.name} {need.versions}, but there is {need.name} {version}; load another version of one of them",
+        f"{need.name} {need.versions}, but there is {need.name} {version}; "
+        "load another version of one of them",
         file=str(manifest.path),
         line=need.line,
     )
