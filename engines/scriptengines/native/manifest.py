@@ -6,6 +6,7 @@ in order `scriptengines.components`. Versions and requirements are those of Pyth
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 from collections.abc import Iterable, Mapping
@@ -350,3 +351,27 @@ def _sorted(by_name: dict[str, Manifest]) -> list[Manifest]:
     for manifest in by_name.values():
         visit(manifest)
     return list(done.values())
+
+
+def arrange(files: Iterable[Path]) -> list[Path]:
+    """The files of a folder for loading one by one.
+
+    Manifests come first, each after what it requires, and what they are made of is left out. A manifest that is
+    wrong stays where it is by name: loading it will tell.
+    """
+    manifests: list[Manifest] = []
+    others: list[Path] = []
+    for file in files:
+        if file.suffix == SUFFIX:
+            try:
+                manifests.append(read(file))
+                continue
+            except (ConfigError, LoadError):
+                pass
+        others.append(file)
+    with contextlib.suppress(ConfigError, LoadError):
+        manifests = in_order(manifests, {})
+    parts = {part for manifest in manifests for part in manifest.files}
+    return [manifest.path for manifest in manifests] + [
+        file for file in others if file.absolute() not in parts
+    ]
