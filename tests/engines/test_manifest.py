@@ -11,7 +11,7 @@ import pytest
 from scriptengines import Session
 from scriptengines.errors import CallError, ConfigError, LoadError
 from scriptengines.native import manifest, toolchain
-from scriptengines.native.manifest import in_order, read
+from scriptengines.native.manifest import arrange, in_order, read
 
 from .native_parts import HAS_COMPILER, component_c, write_component
 
@@ -176,6 +176,26 @@ def test_a_name_may_occur_once(folder: Path) -> None:
     other = read(write(folder, 'name = "a"\nversion = "2"\nlibrary = "ready.so"', "b.scmod"))
     with pytest.raises(ConfigError, match=r'there is a component "a" already, in .*a\.scmod'):
         in_order([*found, other], {})
+
+
+def test_a_folder_is_arranged_for_loading(folder: Path) -> None:
+    several(folder, app='log = "*"', log="")
+    write(folder, "name = 1", "broken.scmod")
+    write(folder, "", "other.lua")
+    found = arrange(sorted(folder.glob("*.*")))
+    assert [path.name for path in found] == [
+        "log.scmod",
+        "app.scmod",
+        "broken.scmod",
+        "fast.pyx",
+        "other.lua",
+        "smooth.c",
+    ]  # ready.so is what the two are made of
+
+
+def test_a_folder_that_cannot_be_ordered_keeps_its_names(folder: Path) -> None:
+    several(folder, a='b = "*"', b='a = "*"')
+    assert [path.name for path in arrange(sorted(folder.glob("*.scmod")))] == ["a.scmod", "b.scmod"]
 
 
 # ---- building -------------------------------------------------------------------------------------------

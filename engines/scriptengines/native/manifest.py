@@ -356,8 +356,8 @@ def _sorted(by_name: dict[str, Manifest]) -> list[Manifest]:
 def arrange(files: Iterable[Path]) -> list[Path]:
     """The files of a folder for loading one by one.
 
-    Manifests come first, each after what it requires, and what they are made of is left out. A manifest that is
-    wrong stays where it is by name: loading it will tell.
+    Manifests come first, each after what it requires, and what they are made of is left out. A manifest that
+    is wrong stays where it is by name: loading it will tell.
     """
     manifests: list[Manifest] = []
     others: list[Path] = []
