@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def expand(paths: Iterable[str]) -> list[Path]:
     """Files to load: each file named, and the scripts right inside each folder named, by name.
 
-    In a folder, manifests come first, each after what it requires; what they are made of is no script by itself.
+    In a folder, manifests come first, each after what it requires, and what they are made of is left out.
 
     Raises:
         ConfigError: A path does not exist, has a suffix without an engine, or is a folder without scripts.

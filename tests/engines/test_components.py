@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from scriptengines import Session
-from scriptengines.components import EVENTS, TRANSITIONS, Event, State
+from scriptengines.component import EVENTS, TRANSITIONS, Event, State
 from scriptengines.errors import (
     CallError,
     ComponentError,
