@@ -451,33 +451,35 @@ static void refuse(call_t *call, sc_lock_status status) {
         sc_raise(call->here, SC_E_CLOSED, "%s is closed; load it again to call %s()", module, call->name);
 }
 
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
 /* The rest of `enter`: waiting for the lock, or refusing. */
 static __attribute__((noinline)) int enter_slowly(call_t *call, sc_lock_status status, double seconds, int entering) {
     sc_library *library = call->library;
-    if (status == SC_LOCK_BUSY || (status != SC_LOCK_OK && !entering)) {
-        call->state = PyEval_SaveThread();
+    call->state = PyEval_SaveThread();
+    if (status == SC_LOCK_BUSY || (status != SC_LOCK_OK && !entering))
         status = sc_runlock_acquire(library->lock, seconds, entering);
-        PyEval_RestoreThread(call->state);
-    }
-    if (status == SC_LOCK_OK && library->handle != NULL && library->depth < SC_MAX_NESTED) return 0;
     int nested = status == SC_LOCK_OK && library->handle != NULL;
+    if (nested && library->depth < SC_MAX_NESTED) {
+        library->depth++;
+        if (call->keeps_gil) PyEval_RestoreThread(call->state);
+        return 0;
+    }
     if (status == SC_LOCK_OK) sc_runlock_release(library->lock);
+    PyEval_RestoreThread(call->state);
     if (!nested) refuse(call, status == SC_LOCK_OK ? SC_LOCK_CLOSED : status);
     else record(call, FAILED, "RecursionError", "%s() and its callbacks call each other more than %d times deep", call->name,
                 SC_MAX_NESTED);
     return -1;
 }
 
-#define ALWAYS_INLINE inline __attribute__((always_inline))
-
 /* Into the module: the run lock is taken and the GIL released, unless it is to be kept. Or -1 with an exception set or
  * a failure recorded, and neither. */
 static ALWAYS_INLINE int enter(call_t *call, double seconds, int entering) {
     sc_library *library = call->library;
     sc_lock_status status = sc_runlock_try(library->lock);
-    if ((status != SC_LOCK_OK || library->handle == NULL || library->depth >= SC_MAX_NESTED) &&
-        enter_slowly(call, status, seconds, entering) < 0)
-        return -1;
+    if (status != SC_LOCK_OK || library->handle == NULL || library->depth >= SC_MAX_NESTED)
+        return enter_slowly(call, status, seconds, entering);
     library->depth++;
     if (!call->keeps_gil) call->state = PyEval_SaveThread();
     return 0;

@@ -571,6 +571,18 @@ def test_saving_a_source_of_a_manifest_reloads_it(session: Session, tmp_path: Pa
     log.until(lambda: session.script("it").generation == generation + 1, "the new manifest")
 
 
+def test_saving_a_source_mends_one_that_could_not_be_loaded(tmp_path: Path) -> None:
+    path = write_component(tmp_path, "it", "oops")
+    with Session(keep_failed=True) as session:
+        log = Log(session)
+        session.watch()
+        with pytest.raises(LoadError):
+            session.load(path)
+        (tmp_path / "it.c").write_text(component_c({"who": "*out = sc_int(5);"}))
+        log.until(lambda: session.script("it").generation == 1, "the mended source")
+        assert session.call("it", "who") == 5
+
+
 # ---- one component calls another --------------------------------------------------------------------------
 
 CALLER = component_c(
