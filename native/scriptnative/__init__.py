@@ -27,6 +27,7 @@ from ._native import (
     set_tenant_loop,
     settle,
     tenant,
+    thread_frames,
 )
 from .errors import RemoteFrame
 
@@ -53,4 +54,5 @@ __all__ = [
     "set_tenant_loop",
     "settle",
     "tenant",
+    "thread_frames",
 ]

@@ -65,6 +65,10 @@ sc_interp *sc_interp_create(int own_gil);
  * after `seconds`: then it is abandoned. */
 int sc_interp_end(sc_interp *interp, double seconds);
 
+/* New dict: innermost frame by identifier, of the current interpreter's other threads. sys._current_frames() has those of
+ * all interpreters, which must not meet. */
+PyObject *sc_interp_frames(void);
+
 /* ---- visits -------------------------------------------------------------------------------
  * A visit begins attached to `from` and ends attached to `from`. */
 
