@@ -49,6 +49,11 @@ class LocalRuntime(Runtime):
         finally:
             asyncio.set_event_loop(None)
 
+    def give_up(self) -> None:
+        """Undo what was made so far: it will never run."""
+        with self.context.lock:
+            self.loop.finish(0)
+
     def _loaded(self) -> None:
         self.previous = self.loop.predecessor = None
         self.context.loaded()

@@ -35,6 +35,7 @@ from ._native import (
     set_tenant_loop,
     settle,
     tenant,
+    thread_frames,
 )
 from .errors import RemoteFrame
 
@@ -69,4 +70,5 @@ __all__ = [
     "set_tenant_loop",
     "settle",
     "tenant",
+    "thread_frames",
 ]

@@ -1,6 +1,7 @@
 """Types of the compiled layer; what each thing is for stands in _native.pyx and the C headers."""
 
 from collections.abc import Callable
+from types import FrameType
 from typing import Any, final
 
 @final
@@ -401,6 +402,9 @@ def interrupt_tenant(lock: RunLock, hold: int, *, insist: bool = False) -> bool:
 
 def interrupt_thread(thread_id: int, *, insist: bool = False) -> bool:
     """Raise ScriptInterrupt in a thread of the current interpreter; whether there is that thread."""
+
+def thread_frames() -> dict[int, FrameType]:
+    """The innermost frame of every other thread that executes something in the current interpreter."""
 
 def interpreter_id() -> int:
     """Number of the current interpreter; 0 is the main one."""

@@ -76,6 +76,7 @@ cdef extern from "interp.h":
     int sc_interp_end(sc_interp *interp, double seconds)
     void sc_interp_too_late()
     int sc_interp_interrupt(sc_interp *there, unsigned long hold, int insist)
+    object sc_interp_frames()
     object sc_interp_interruption(sc_interp *there, int insist)
     int sc_interp_run(sc_interp *here, sc_interp *there, const char *code) except -1
     object sc_interp_import(sc_interp *here, sc_interp *there, const char *module, const char *attribute)
@@ -488,6 +489,11 @@ def interrupt_tenant(RunLock lock, unsigned long hold, *, bint insist=False):
 def interrupt_thread(unsigned long thread_id, *, bint insist=False):
     """Raise ScriptInterrupt in a thread of the current interpreter; whether there is that thread."""
     return bool(PyThreadState_SetAsyncExc(thread_id, sc_interp_interruption(sc_interp_current(), insist)))
+
+
+def thread_frames():
+    """The innermost frame of every other thread that executes something in the current interpreter."""
+    return sc_interp_frames()
 
 
 def interpreter_id():

@@ -204,7 +204,8 @@ def _our_folders() -> tuple[str, ...]:
 
 def spared_by_interrupts() -> tuple[str, ...]:
     """Where an insistent interrupt must not raise: in what calls the script, and hears of its end."""
-    return (*_our_folders(), os.path.join(os.path.dirname(os.__file__), "asyncio") + os.sep)
+    library = os.path.dirname(os.__file__) + os.sep
+    return (*_our_folders(), f"{library}asyncio{os.sep}", f"{library}threading.py")
 
 
 def own_frames(error: BaseException) -> list[RemoteFrame]:

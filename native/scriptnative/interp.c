@@ -476,6 +476,22 @@ int sc_interp_interrupt(sc_interp *there, unsigned long hold, int insist) {
     return sent;
 }
 
+PyObject *sc_interp_frames(void) {
+    PyThreadState *mine = PyThreadState_Get();
+    PyObject *frames = PyDict_New();
+    /* Under the GIL none of them goes; those that come are put before the first. */
+    PyThreadState *state = PyInterpreterState_ThreadHead(PyThreadState_GetInterpreter(mine));
+    for (; frames != NULL && state != NULL; state = PyThreadState_Next(state)) {
+        PyFrameObject *frame = state == mine ? NULL : PyThreadState_GetFrame(state);
+        if (frame == NULL) continue;
+        PyObject *thread = PyLong_FromUnsignedLong(state->thread_id);
+        if (thread == NULL || PyDict_SetItem(frames, thread, (PyObject *)frame) < 0) Py_CLEAR(frames);
+        Py_XDECREF(thread);
+        Py_DECREF(frame);
+    }
+    return frames;
+}
+
 /* ---- creating and ending ------------------------------------------------------------------------------ */
 
 sc_interp *sc_interp_create(int own_gil) {

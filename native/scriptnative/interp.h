@@ -90,6 +90,10 @@ int sc_interp_end(sc_interp *interp, double seconds);
 /* Whether somebody outside reads memory of its objects; ending it now would take that away. */
 static inline int sc_interp_is_shared(const sc_interp *interp) { return atomic_load(&interp->views) != 0; }
 
+/* New dict: innermost frame by identifier, of the current interpreter's other threads. sys._current_frames() has those of
+ * all interpreters, which must not meet. */
+PyObject *sc_interp_frames(void);
+
 /* ---- visits -------------------------------------------------------------------------------
  * A visit begins attached to `from` and ends attached to `from`. */
 

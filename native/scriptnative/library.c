@@ -542,12 +542,6 @@ static PyObject *finish(call_t *call, const sc_native *fn, sc_value *out) {
 }
 
 /* Whether a reload has put another build in place while this thread waited: its state has gone there. */
-static inline int is_stale(sc_fresh *fresh) {
-    if (fresh == NULL || atomic_load_explicit(fresh->current, memory_order_acquire) == fresh->expected) return 0;
-    fresh->stale = 1;
-    return 1;
-}
-
 PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
                          sc_fresh *fresh) {
     call_t call;
@@ -561,7 +555,7 @@ PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, 
     } else if (kwnames != NULL && PyTuple_GET_SIZE(kwnames) != 0) {
         record(&call, FAILED, "TypeError", "%s() takes no keyword arguments", fn->name);
     } else if (encode_arguments(&call, fn, args, (size_t)nargs, values) == 0 && enter(&call, -1, 1) == 0) {
-        int stale = is_stale(fresh);
+        int stale = sc_is_stale(fresh);
         int rc = leave(&call, stale ? -1 : fn->function(&call.ctx, values, (size_t)nargs, &out));
         if (rc == 0) result = finish(&call, fn, &out);
         if (result == NULL && !stale) raise_failure(&call);

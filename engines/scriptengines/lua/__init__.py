@@ -64,7 +64,7 @@ class LuaRuntime(LocalRuntime):
             if previous is not None:
                 self.state.import_state(previous.state.export_state())
         except BaseException:
-            self.loop.finish(0)
+            self.give_up()
             raise
 
     def _write(self, text: str, stream: str) -> None:

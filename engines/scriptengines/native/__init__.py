@@ -61,7 +61,7 @@ class NativeRuntime(LocalRuntime):
         try:
             self.module = self._open(self.prepared)
         except BaseException:
-            self.loop.finish(0)
+            self.give_up()
             raise
         self._offered = self._host_functions()
         self._warn_of_version()

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from scriptengines.engine import Context, Source
+    from scriptengines.reports import Reporter
     from scriptnative import Function
 
     from .chambers import Chamber
@@ -47,6 +48,7 @@ class PythonRuntime(Runtime):
         self.isolation = chamber.isolation
         self._engine = engine
         self._lock = context.lock
+        self.reporter = context.reporter
         self._path = str(source.path)
         assert chamber.create is not None
 
@@ -169,23 +171,25 @@ class PythonEngine(Engine):
         try:
             return PythonRuntime(self, source, context, chamber, inherited)
         except BaseException:
-            self._release(chamber)
+            self._release(chamber, context.reporter)
             raise
 
     def generation_ended(self, runtime: PythonRuntime) -> bool:
         """A generation has ended; with the last one its place is vacant, and this returns True."""
-        return self._release(runtime.chamber)
+        return self._release(runtime.chamber, runtime.reporter)
 
-    def _release(self, chamber: Chamber) -> bool:
+    def _release(self, chamber: Chamber, reporter: Reporter) -> bool:
         with self._mutex:
             self._generations[chamber] -= 1
             if self._generations[chamber]:
                 return False
             del self._generations[chamber]
-        if chamber.move_out():
-            self._pool.give_back(chamber)
-        else:
+        left = chamber.move_out()
+        if left:
             self.abandoned += 1
+            reporter.log("warning", f"cannot be ended, and is left behind: {', '.join(left)}")
+        else:
+            self._pool.give_back(chamber)
         return True
 
     def close(self) -> None:

@@ -51,8 +51,8 @@ class Chamber(ABC):
         """Give it to a script."""
 
     @abstractmethod
-    def move_out(self) -> bool:
-        """Take it back; False when the script's threads go on and it must be left alone."""
+    def move_out(self) -> list[str]:
+        """Take it back; what of the script goes on, so that the place must be left alone."""
 
     @abstractmethod
     def send_interrupt(self, hold: int, *, insist: bool) -> bool:
@@ -65,10 +65,8 @@ class Chamber(ABC):
             lock: Its run lock.
         """
         hold = lock.hold()
-        if hold is None:
-            return lock.stop_waiting(0) != 0
-        if not self.send_interrupt(hold, insist=False):
-            return False
+        if hold is None or not self.send_interrupt(hold, insist=False):
+            return lock.hold() is None and lock.stop_waiting(0) != 0
         threading.Thread(target=self._insist, args=(lock, hold), name="interrupt", daemon=True).start()
         return True
 
@@ -85,6 +83,7 @@ class InterpreterChamber(Chamber):
 
     Attributes:
         extensions: Packages with C extensions that earlier scripts have left in it.
+        spoilt: What a script has done to it that cannot be undone.
     """
 
     def __init__(self, isolation: str) -> None:
@@ -94,6 +93,7 @@ class InterpreterChamber(Chamber):
         self._boot: Any = self.interpreter.load("scriptengines.python.interior", "boot")
         self._vacate: Callable[..., Any] | None = None
         self.extensions: list[str] = []
+        self.spoilt = ""
 
     def move_in(self, context: Context) -> None:
         """Give the interpreter to a script."""
@@ -109,14 +109,14 @@ class InterpreterChamber(Chamber):
         self.create, self._vacate = entries["create"], entries["vacate"]
         self.interpreter.set_lock(context.lock)
 
-    def move_out(self) -> bool:
+    def move_out(self) -> list[str]:
         """Clean the interpreter for the next script."""
         self.interpreter.set_lock(None)
         vacate, self.create, self._vacate = self._vacate, None, None
         if vacate is None:
-            return True
-        reusable, self.extensions = vacate(END_LIMIT)
-        return reusable
+            return []
+        left, self.spoilt, self.extensions = vacate(END_LIMIT)
+        return left
 
     def send_interrupt(self, hold: int, *, insist: bool) -> bool:
         """As Chamber says; waits for the interpreter's GIL."""
@@ -141,7 +141,7 @@ class MainChamber(Chamber):
         self._tenant = Tenant(context.lock, context.reporter)
         self.create = self._tenant.move_in()
 
-    def move_out(self) -> bool:
+    def move_out(self) -> list[str]:
         """Let it go."""
         self.create = None
         return self._tenant.move_out(END_LIMIT)
@@ -175,9 +175,13 @@ class Pool:
 
     def give_back(self, chamber: Chamber) -> None:
         """It is vacant again."""
-        if isinstance(chamber, InterpreterChamber):
-            with self._mutex:
-                self._vacant.append(chamber)
+        if not isinstance(chamber, InterpreterChamber):
+            return
+        if chamber.spoilt:
+            chamber.end()
+            return
+        with self._mutex:
+            self._vacant.append(chamber)
 
     def close(self) -> int:
         """Keep or end what is vacant; the number of those that did not end."""

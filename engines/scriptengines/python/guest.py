@@ -22,7 +22,9 @@ from scriptengines.runner import Runner
 from scriptnative.errors import CrossingError, describe
 
 from . import imports
+from .endings import ExitFunctions
 from .namespace import Namespace
+from .processwide import ProcessWatch
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -44,6 +46,7 @@ class Interior(ABC):
         state: Its `host.state`, as the running generation has it.
         generations: Those that have not been discarded, oldest first.
         streams: What its "stdout" and "stderr" are.
+        watch: What it has changed of the process.
     """
 
     def __init__(self, lock: RunLock, reporter: Reporter) -> None:
@@ -51,6 +54,7 @@ class Interior(ABC):
         self.reporter = reporter
         self.state: dict[Any, Any] = {}
         self.generations: dict[int, Guest] = {}
+        self.watch = ProcessWatch(reporter)
         self.streams = {
             "stdout": LineWriter(reporter.output),
             "stderr": LineWriter(lambda text: reporter.output(text, "stderr")),
@@ -82,6 +86,11 @@ class Interior(ABC):
         if not isinstance(loop, ScriptLoop):
             raise CrossingError("result is a future of a loop that is not the script's; await it there")
         return run_to_end(loop, awaitable)
+
+    def exits(self) -> ExitFunctions:
+        """Those of the generation that the calling thread executes."""
+        guest = self.by_thread() or self.newest()
+        return ExitFunctions(self.reporter) if guest is None else guest.exits
 
     def by_thread(self) -> Guest | None:
         """The generation that runs on the calling thread."""
@@ -166,6 +175,7 @@ class Guest:
         self.arguments = arguments
         self.previous = previous
         self.is_loaded = False
+        self.exits = ExitFunctions(interior.reporter)
         self.own_modules: OwnModules | None = None
         self.code = compile(text, path, "exec", dont_inherit=True)
         self._tell_loaded = loaded
@@ -239,6 +249,7 @@ class Guest:
 
     def discard(self) -> None:
         """Forget this generation, once its thread has ended."""
+        self.exits.run_aside()
         self.interior.generations.pop(id(self), None)
         self.interior.discard(self)
 

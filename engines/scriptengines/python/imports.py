@@ -136,8 +136,10 @@ def _explanation(error: ImportError) -> ImportError | None:
     return None
 
 
-def foreign_extensions() -> list[str]:
-    """Packages in sys.modules that have C extensions from outside the standard library."""
+def lasting_extensions() -> list[str]:
+    """Packages whose C extensions may be unable to load again; what isolated scripts may load is not."""
+    if GuardedLoader.isolation == "isolated":
+        return []
     found: set[str] = set()
     for name, module in list(sys.modules.items()):
         spec = getattr(module, "__spec__", None)

@@ -7,18 +7,25 @@ from __future__ import annotations
 
 import asyncio
 import builtins
+import codecs
+import functools
 import gc
+import importlib
 import linecache
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any
+from importlib.machinery import EXTENSION_SUFFIXES
+from typing import TYPE_CHECKING, Any, cast
 
 from scriptengines.reports import Reporter
-from scriptnative import Feed, RunLock, set_awaiter, set_loop
+from scriptnative import Feed, RunLock, set_awaiter, set_loop, thread_frames
 
 from . import imports
+from .endings import end_threads, report_thread_error, thread_names
 from .guest import Interior
+from .processwide import listen, watch_calls
+from .scrub import Snapshot
 
 if TYPE_CHECKING:
     import types
@@ -31,8 +38,9 @@ class WholeInterior(Interior):
 
     def __init__(self, lock: RunLock, reporter: Reporter) -> None:
         super().__init__(lock, reporter)
-        self.baseline = dict(sys.modules)
-        self.path = list(sys.path)
+        self.baseline = _snapshot().modules
+        self._codecs: list[Any] = []
+        self._path = list(sys.path)
         self._replaced: dict[str, types.ModuleType] = {}
 
     def occupy(self, guest: Guest) -> None:
@@ -55,7 +63,7 @@ class WholeInterior(Interior):
             file = getattr(module, "__file__", None)
             if name in ("__main__", "host") or not isinstance(file, str) or name in self.baseline:
                 continue
-            if os.path.dirname(os.path.abspath(file)).startswith(directory):
+            if self._is_own(file, directory):
                 taken[name] = sys.modules.pop(name)
         return taken
 
@@ -74,46 +82,76 @@ class WholeInterior(Interior):
         guest.__dict__.clear()
         gc.collect()
 
-    def vacate(self, limit: float) -> tuple[bool, list[str]]:
-        """End the script's stay.
+    def vacate(self, limit: float) -> tuple[list[str], str, list[str]]:
+        """End the script's stay, and clean up for the next one.
 
         Args:
             limit: Seconds that its threads get to end.
 
         Returns:
-            Whether the interpreter can be used again, and the packages with C extensions that stay in it,
-            because many of them cannot be loaded a second time.
+            What of it goes on, so that the interpreter must be left alone; why the interpreter cannot be
+            used again although all has ended, or ""; the packages with C extensions that stay in it, because
+            many of them cannot be loaded a second time.
         """
-        # What threading takes the callers' threads for; they are not ours to join. It has no public name.
-        foreign = threading._DummyThread  # pyright: ignore[reportPrivateUsage]
-        for thread in threading.enumerate():
-            if thread is threading.current_thread() or isinstance(thread, foreign):
-                continue
-            if thread is not threading.main_thread():
-                thread.join(limit)
-                if thread.is_alive():
-                    return False, []
+        for guest in list(self.generations.values()):
+            guest.exits.run_aside()
+        for function in reversed(cast("list[Any]", getattr(threading, "_threading_atexits", []))):
+            function()  # idle workers of executors wait for this
+        left = end_threads(_running_threads, limit)
+        if left:
+            return left, "", []
         set_loop(asyncio._set_running_loop, None)
-        staying = imports.foreign_extensions()
-        self._restore_modules(keep_libraries=bool(staying))
-        sys.path[:] = self.path
+        staying = imports.lasting_extensions()
+        keep = self._libraries() if staying else frozenset[str]()
+        for function in self._codecs:
+            codecs.unregister(function)
         for guest in self.generations.values():
             guest.__dict__.clear()
         self.generations.clear()
         self.state = {}
-        linecache.clearcache()
-        gc.collect()
-        return True, staying
+        self.watch.restore()
+        _snapshot().restore(keep)
+        return [], self.watch.tainted, staying
 
-    def _restore_modules(self, keep_libraries: bool) -> None:
-        """Forget the script's modules, but libraries only if no extension may refer to them."""
-        own = tuple(os.path.dirname(guest.path) + os.sep for guest in self.generations.values())
+    def _is_own(self, file: str, directory: str) -> bool:
+        """Whether a file lies in the script's folder, and not in a place for libraries inside of it."""
+        path = os.path.abspath(file)
+        inner = [entry + os.sep for entry in self._path if entry.startswith(directory + os.sep)]
+        return path.startswith(directory + os.sep) and not path.startswith(tuple(inner))
+
+    def _libraries(self) -> frozenset[str]:
+        """All modules but the script's own: what extensions refer to must stay one and the same."""
+        folders = {os.path.dirname(guest.path) for guest in self.generations.values()}
+        found: set[str] = set()
         for name, module in list(sys.modules.items()):
             file = str(getattr(module, "__file__", None) or "")
-            is_library = name not in ("__main__", "host") and not file.startswith(own)
-            if name not in self.baseline and not (keep_libraries and is_library):
-                del sys.modules[name]
-        sys.modules.update(self.baseline)
+            own = not file.endswith(tuple(EXTENSION_SUFFIXES)) and any(self._is_own(file, f) for f in folders)
+            if name not in ("__main__", "host") and not own:
+                found.add(name)
+        return frozenset(found)
+
+    def offer(self, module: str, name: str, function: Any) -> None:
+        """Put a function in the place of a module's own, until the script leaves."""
+        setattr(importlib.import_module(module), name, function)
+
+    def register_codec(self, search: Any) -> None:
+        """As codecs.register, until the script leaves."""
+        _register_codec(search)
+        self._codecs.append(search)
+
+
+_register_codec = codecs.register
+
+
+@functools.cache
+def _snapshot() -> Snapshot:
+    return Snapshot()
+
+
+def _running_threads() -> dict[int, str]:
+    """All threads that execute something in this interpreter, but the calling one."""
+    names = thread_names(threading.enumerate())
+    return {thread: names.get(thread, f"thread {thread}") for thread in thread_frames()}
 
 
 def boot(feed: int, script: int, direct: bool, batch: bool, lock: int, path: list[str]) -> dict[str, Any]:
@@ -131,13 +169,17 @@ def boot(feed: int, script: int, direct: bool, batch: bool, lock: int, path: lis
         "create", which makes a generation and gives its methods by name; "vacate", which ends the script's
         stay.
     """
+    _snapshot()
     sys.path[:] = path
     reporter = Reporter(Feed(address=feed), script, direct, batch)
     interior = WholeInterior(RunLock("", address=lock), reporter)
     set_awaiter(interior.run_awaitable)
     asyncio.events.new_event_loop = asyncio.new_event_loop = interior.new_event_loop
     sys.stdout, sys.stderr = interior.streams["stdout"], interior.streams["stderr"]
-    threading.excepthook = lambda failure: reporter.error(
-        "thread", failure.exc_value or RuntimeError("unknown")
-    )
+    threading.excepthook = functools.partial(report_thread_error, reporter)
+    listen(lambda: interior.watch)
+    watch_calls(interior.watch, interior.offer)
+    interior.offer("atexit", "register", lambda *args, **kwargs: interior.exits().register(*args, **kwargs))
+    interior.offer("atexit", "unregister", lambda function: interior.exits().unregister(function))
+    interior.offer("codecs", "register", interior.register_codec)
     return {"create": interior.create, "vacate": interior.vacate}

@@ -8,18 +8,23 @@ script it executes, and every other thread to what was there before. With the la
 from __future__ import annotations
 
 import asyncio
+import gc
+import importlib
 import linecache
 import os
 import sys
 import threading
 import types
+from functools import partial
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, cast
 
 from scriptnative import reference_into, set_awaiter, set_tenant_loop, settle, tenant
 
+from .endings import end_threads, report_thread_error, thread_names
 from .guest import Guest, Interior, new_event_loop
 from .ownmodules import OwnModules
+from .processwide import ProcessWatch, listen, watch_calls
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -50,22 +55,27 @@ class Tenant(Interior):
             _tenants[self.lock.address] = self
         return reference_into(self.lock, self.create)
 
-    def move_out(self, limit: float) -> bool:
-        """Leave; False when a thread of it goes on."""
-        for thread in self.threads:
-            thread.join(limit)
-        left = any(thread.is_alive() for thread in self.threads)
-        set_tenant_loop(self.lock, asyncio._get_running_loop, asyncio._set_running_loop, None)
+    def move_out(self, limit: float) -> list[str]:
+        """Leave; what of it goes on."""
+        modules = [guest.module for guest in self.generations.values()]
         for guest in list(self.generations.values()):
             guest.discard()
         self.state = {}
+        if thread_names(self.threads):  # idle workers of an executor wait for it to be forgotten
+            _wait_for_exit_functions(self.threads, limit)
+            for module in modules:
+                module.__dict__.clear()
+            gc.collect()
+        left = end_threads(lambda: thread_names(self.threads), limit)
+        set_tenant_loop(self.lock, asyncio._get_running_loop, asyncio._set_running_loop, None)
         with _mutex:
             self._leave_path()
             if not left:  # a thread that goes on still needs its output to go somewhere
                 _tenants.pop(self.lock.address, None)
             if not _tenants:
                 _uninstall()
-        return not left
+        self.watch.restore()
+        return left
 
     def _leave_path(self) -> None:
         for directory, users in list(_folders.items()):
@@ -90,6 +100,13 @@ class Tenant(Interior):
         own.give("host", guest.host_module)
         own.give("__main__", guest.module)
         own.give("sys", _Facade("sys", _real_sys, {"argv": [guest.path, *guest.arguments], **self.streams}))
+        for name in ("atexit", "signal"):
+            own.give(name, _copy_of(name))
+        watch_calls(self.watch, partial(_offer, own))
+        _offer(own, "atexit", "register", guest.exits.register)
+        _offer(own, "atexit", "unregister", guest.exits.unregister)
+        for name in ("signal", "set_wakeup_fd", "siginterrupt", "setitimer", "alarm"):
+            _offer(own, "signal", name, _refuse_signals)
         guest.module.__dict__["__builtins__"] = own.builtins
 
     def loaded(self, guest: Guest) -> None:
@@ -104,6 +121,38 @@ class Tenant(Interior):
         if guest.own_modules is not None:
             guest.own_modules.forget()
         guest.__dict__.clear()
+
+
+def _copy_of(name: str) -> types.ModuleType:
+    """A module that only one script sees, with the content of the process's."""
+    original = importlib.import_module(name)
+    copied = types.ModuleType(name)
+    copied.__dict__.update(vars(original))
+    return copied
+
+
+def _offer(own: OwnModules, module: str, name: str, function: Any) -> None:
+    if module not in own.given:
+        own.give(module, _copy_of(module))
+    own.given[module].__dict__[name] = function
+
+
+def _refuse_signals(*_args: Any, **_kwargs: Any) -> Any:
+    """As sub-interpreters do, where CPython refuses it by itself."""
+    raise ValueError(
+        'signal handlers belong to the process that runs the script; isolation = "process" gives it its own'
+    )
+
+
+def _wait_for_exit_functions(threads: list[threading.Thread], limit: float) -> None:
+    for thread in threads:
+        if thread.name == "atexit":
+            thread.join(limit)
+
+
+def _watch() -> ProcessWatch | None:
+    found = _here()
+    return None if found is None else found.watch
 
 
 def _here() -> Tenant | None:
@@ -211,6 +260,7 @@ def _real_sys() -> types.ModuleType:
 
 
 def _install() -> None:
+    listen(_watch)
     _replace_stream("stdout")
     _replace_stream("stderr")
     _replace(sys, "argv", _Arguments(sys.argv))
@@ -299,7 +349,7 @@ def _excepthook(original: Any) -> Any:
         if found is None:
             original(failure)
         else:
-            found.reporter.error("thread", failure.exc_value or RuntimeError("unknown"))
+            report_thread_error(found.reporter, failure)
 
     return report
 
