@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from typing import TYPE_CHECKING
 
-from .errors import LoadError, ScriptConsoleError
+from .errors import LoadError, ScriptClosed, ScriptConsoleError
 
 if TYPE_CHECKING:
     from .engine import Runtime
@@ -117,7 +118,7 @@ class Attempt:
 
     def _retire(self) -> None:
         assert self.runtime is not None
-        with self.script.lock:
+        with contextlib.suppress(ScriptClosed), self.script.lock:  # it has ended by itself meanwhile
             self.runtime.retire()
 
     def end(self, reason: str = "unloaded") -> bool:

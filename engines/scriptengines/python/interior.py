@@ -22,7 +22,7 @@ from scriptengines.reports import Reporter
 from scriptnative import Feed, RunLock, set_loop, thread_frames
 
 from . import imports
-from .endings import end_threads, report_thread_error, thread_names
+from .endings import end_threads, ignoring_interrupts, report_thread_error, thread_names
 from .guest import Interior
 from .processwide import listen, watch_calls
 from .scrub import Snapshot
@@ -92,6 +92,7 @@ class WholeInterior(Interior):
             used again although all has ended, or ""; the packages with C extensions that stay in it, because
             many of them cannot be loaded a second time.
         """
+        _snapshot().restore_builtins()
         for guest in list(self.generations.values()):
             guest.exits.run_aside()
         for function in reversed(cast("list[Any]", getattr(threading, "_threading_atexits", []))):
@@ -173,6 +174,7 @@ def boot(feed: int, script: int, direct: bool, batch: bool, lock: int, path: lis
     asyncio.events.new_event_loop = asyncio.new_event_loop = interior.new_event_loop
     sys.stdout, sys.stderr = interior.streams["stdout"], interior.streams["stderr"]
     threading.excepthook = functools.partial(report_thread_error, reporter)
+    sys.unraisablehook = ignoring_interrupts(sys.__unraisablehook__)
     listen(lambda: interior.watch)
     watch_calls(interior.watch, interior.offer)
     interior.offer("atexit", "register", lambda *args, **kwargs: interior.exits().register(*args, **kwargs))

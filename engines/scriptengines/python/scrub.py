@@ -91,6 +91,10 @@ class Snapshot:
         linecache.clearcache()
         gc.collect()
 
+    def restore_builtins(self) -> None:
+        """What all other code here needs."""
+        vars(self.modules["builtins"]).update(self._globals["builtins"])
+
     def _restore_sys(self) -> None:
         for name, value in self._sys.items():
             setattr(sys, name, value)
