@@ -243,7 +243,7 @@ class Script:
             ended = attempt.end()
             self.lock.close()
             self.cell.advance()
-            self._handles.clear()  # they refer to us and to what they called: it would stay until a collection
+            self._handles.clear()  # they hold us and what they called, until a collection
             return ended
 
     # ---- calls ----------------------------------------------------------------------------------

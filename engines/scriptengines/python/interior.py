@@ -29,6 +29,7 @@ from .scrub import Snapshot
 
 if TYPE_CHECKING:
     import types
+    from collections.abc import Callable
 
     from .guest import Guest
 
@@ -132,6 +133,14 @@ class WholeInterior(Interior):
         """Put a function in the place of a module's own, until the script leaves."""
         setattr(importlib.import_module(module), name, function)
 
+    def register_exit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Callable[..., Any]:
+        """As atexit.register, for the generation that asks."""
+        return self.exits().register(function, *args, **kwargs)
+
+    def unregister_exit(self, function: Callable[..., Any]) -> None:
+        """As atexit.unregister."""
+        self.exits().unregister(function)
+
     def register_codec(self, search: Any) -> None:
         """As codecs.register, until the script leaves."""
         _register_codec(search)
@@ -177,7 +186,7 @@ def boot(feed: int, script: int, direct: bool, batch: bool, lock: int, path: lis
     sys.unraisablehook = ignoring_interrupts(sys.__unraisablehook__)
     listen(lambda: interior.watch)
     watch_calls(interior.watch, interior.offer)
-    interior.offer("atexit", "register", lambda *args, **kwargs: interior.exits().register(*args, **kwargs))
-    interior.offer("atexit", "unregister", lambda function: interior.exits().unregister(function))
+    interior.offer("atexit", "register", interior.register_exit)
+    interior.offer("atexit", "unregister", interior.unregister_exit)
     interior.offer("codecs", "register", interior.register_codec)
     return {"create": interior.create, "vacate": interior.vacate}
