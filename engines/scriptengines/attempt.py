@@ -7,7 +7,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
-from .errors import LoadError, ScriptClosed, ScriptConsoleError
+from .errors import Interrupted, LoadError, ScriptClosed, ScriptConsoleError
 
 if TYPE_CHECKING:
     from .engine import Runtime
@@ -129,15 +129,16 @@ class Attempt:
 
     def retire_aside(self) -> None:
         """Retire it; a script that does not give its run lock up is interrupted."""
-        retiring = threading.Thread(target=self._retire, daemon=True)
-        retiring.start()
-        retiring.join(UNLOAD_LIMIT / 10)
-        if retiring.is_alive():
+        entered = threading.Event()
+        threading.Thread(target=self._retire, args=(entered,), daemon=True).start()
+        if not entered.wait(UNLOAD_LIMIT / 10):
             self.interrupt_aside("unloaded")
 
-    def _retire(self) -> None:
+    def _retire(self, entered: threading.Event) -> None:
         assert self.runtime is not None
-        with contextlib.suppress(ScriptClosed), self.script.lock:  # closed: it was abandoned meanwhile
+        # It may have ended by itself meanwhile, or what it does while it ends may have to be interrupted.
+        with contextlib.suppress(ScriptClosed, Interrupted), self.script.lock:
+            entered.set()
             self.runtime.retire()
 
     def end(self, reason: str = "unloaded") -> bool:

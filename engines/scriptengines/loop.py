@@ -190,6 +190,13 @@ class ScriptLoop(SelectorLoop):
         if self.stopping:
             return
         self.stopping = True
+        while True:
+            try:
+                return self._close_all()
+            except ScriptInterrupt:  # meant for the script; half retired, the loop would never end
+                continue
+
+    def _close_all(self) -> None:
         for handle in (*self._ready, *self._scheduled):
             # Tasks and transports need their next step to be able to end.
             if not is_asyncio(handle._callback):

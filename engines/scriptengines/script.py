@@ -275,6 +275,7 @@ class Script:
             ended = attempt.end()
             self.lock.close()
             self.cell.advance()
+            self._handles.clear()  # they hold us and what they called, until a collection
             return ended
 
     # ---- calls ----------------------------------------------------------------------------------

@@ -205,7 +205,8 @@ def _our_folders() -> tuple[str, ...]:
 def spared_by_interrupts() -> tuple[str, ...]:
     """Where an insistent interrupt must not raise: in what calls the script, and hears of its end."""
     library = os.path.dirname(os.__file__) + os.sep
-    return (*_our_folders(), f"{library}asyncio{os.sep}", f"{library}threading.py")
+    files = "threading.py", "_weakrefset.py", "weakref.py"
+    return (*_our_folders(), f"{library}asyncio{os.sep}", *(library + name for name in files))
 
 
 def own_frames(error: BaseException) -> list[RemoteFrame]:

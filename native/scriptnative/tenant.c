@@ -118,16 +118,17 @@ static void show_loop(const sc_runlock *tenant, sc_tenant_place *before) {
         if (done == NULL) PyErr_WriteUnraisable(home->set_running_loop);
         Py_XDECREF(done);
         before->loop = loop;
+        before->set_running_loop = Py_NewRef(home->set_running_loop); /* the tenant may end before the visit does */
     }
 }
 
-static void hide_loop(const sc_runlock *tenant, PyObject *loop) {
-    const home_t *home = *find_home(tenant);
+static void hide_loop(const sc_tenant_place *before) {
     PyObject *pending = PyErr_GetRaisedException();
-    PyObject *done = home == NULL ? NULL : PyObject_CallOneArg(home->set_running_loop, loop);
-    if (home != NULL && done == NULL) PyErr_WriteUnraisable(home->set_running_loop);
+    PyObject *done = PyObject_CallOneArg(before->set_running_loop, before->loop);
+    if (done == NULL) PyErr_WriteUnraisable(before->set_running_loop);
     Py_XDECREF(done);
-    Py_DECREF(loop);
+    Py_DECREF(before->set_running_loop);
+    Py_DECREF(before->loop);
     PyErr_SetRaisedException(pending);
 }
 
@@ -164,7 +165,7 @@ void sc_tenant_leave(const sc_tenant_place *before) {
     if (stay == NULL) return;
     sc_runlock *left = stay->current;
     stay->current = before->tenant;
-    if (before->loop != NULL) hide_loop(left, before->loop);
+    if (before->loop != NULL) hide_loop(before);
     if (stay->stopping == NULL) return;
     if (stay->stopping == left && !sc_runlock_held(left)) withdraw(stay);
     else if (stay->stopping == stay->current && stay->exception != NULL) send(stay);

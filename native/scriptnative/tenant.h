@@ -14,6 +14,7 @@
 typedef struct sc_tenant_place {
     sc_runlock *tenant;
     PyObject *loop; /* its running loop; NULL: not touched */
+    PyObject *set_running_loop;
 } sc_tenant_place;
 
 /* The tenant that the calling thread executes, borrowed; NULL: none. */

@@ -72,6 +72,20 @@ def python_handle() -> Result:
         return compare_calls("f(1)", "g(1)", {"f": script.function("inc"), "g": _lupa_inc()})
 
 
+@bench("engines", "Python handle, shared", budget="<= 1.2", peer="lupa")
+def python_shared_handle() -> Result:
+    """int -> int through a Function handle of a Python script on the main GIL."""
+    with loaded((".py", '# scriptconsole: isolation = "shared"\n' + PYTHON)) as [script]:
+        return compare_calls("f(1)", "g(1)", {"f": script.function("inc"), "g": _lupa_inc()})
+
+
+@bench("engines", "Python handle, main", budget="<= 1.2", peer="lupa")
+def python_main_handle() -> Result:
+    """int -> int through a Function handle of a Python script in the main interpreter."""
+    with loaded((".py", '# scriptconsole: isolation = "main"\n' + PYTHON)) as [script]:
+        return compare_calls("f(1)", "g(1)", {"f": script.function("inc"), "g": _lupa_inc()})
+
+
 @bench("engines", "Python handle, queue", budget="<= 0.04", peer="_interpreters.call")
 def python_against_interpreters() -> Result:
     """The same next to CPython's own way of calling into an interpreter."""

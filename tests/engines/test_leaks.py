@@ -40,8 +40,8 @@ LEAKS = {
         "int in __import__('copyreg').dispatch_table",
     ),
     "a builtin": (
-        "import builtins; builtins.mine = 7; builtins.len = 7",
-        "'mine' in dir(__builtins__) or len == 7",
+        "import builtins; builtins.mine = 7; builtins.ascii = 7",
+        "'mine' in dir(__builtins__) or ascii == 7",
     ),
     "sys.path": ("sys.path.append('/nowhere')", "'/nowhere' in sys.path"),
     "sys.meta_path": ("sys.meta_path.append(7)", "7 in sys.meta_path"),
@@ -99,7 +99,6 @@ LEAKS = {
         "import asyncio; asyncio.events._event_loop_policy = 7",
         "__import__('asyncio').events._event_loop_policy == 7",
     ),
-    "an exit function": ("import atexit; atexit.register(print)", "__import__('atexit')._ncallbacks()"),
     "the environment": ("import os; os.environ['LEAK'] = '7'", "'LEAK' in __import__('os').environ"),
     "the current folder": ("import os; os.chdir('/')", "__import__('os').getcwd() == '/'"),
 }

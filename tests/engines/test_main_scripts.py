@@ -196,6 +196,7 @@ def test_the_process_is_as_before_when_the_last_one_has_gone(session: Session, w
 
     load(session, write, "warm.py", "import argparse\n")
     session.unload("warm")
+    assert asyncio._get_running_loop() is None
     before, modules = state(), set(sys.modules)
     write("beside.py", "import host\nx = 1\n")
     for name in ("one", "two"):

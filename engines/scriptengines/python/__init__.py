@@ -5,6 +5,7 @@ This module is the outer side, `chambers` the places where scripts can live, `gu
 
 from __future__ import annotations
 
+import os
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -171,6 +172,8 @@ class PythonEngine(Engine):
         try:
             return PythonRuntime(self, source, context, chamber, inherited)
         except BaseException:
+            for descriptor in inherited[1] if inherited is not None else ():
+                os.close(descriptor)
             self._release(chamber, context.reporter)
             raise
 

@@ -13,7 +13,8 @@ import time
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from scriptnative import Interpreter, interrupt_tenant
+from scriptengines.errors import ScriptConsoleError
+from scriptnative import Interpreter, call_unlocked, interrupt_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -115,7 +116,10 @@ class InterpreterChamber(Chamber):
         vacate, self.create, self._vacate = self._vacate, None, None
         if vacate is None:
             return []
-        left, self.spoilt, self.extensions = vacate(END_LIMIT)
+        try:
+            left, self.spoilt, self.extensions = vacate(END_LIMIT)
+        except ScriptConsoleError as error:  # it has left nothing to clean up with
+            return [f"its interpreter ({error})"]
         return left
 
     def send_interrupt(self, hold: int, *, insist: bool) -> bool:
@@ -138,13 +142,13 @@ class MainChamber(Chamber):
         from .tenants import Tenant
 
         self._lock = context.lock
-        self._tenant = Tenant(context.lock, context.reporter)
-        self.create = self._tenant.move_in()
+        tenant = Tenant(context.lock, context.reporter)
+        self.create, self._vacate = tenant.move_in()
 
     def move_out(self) -> list[str]:
         """Let it go."""
         self.create = None
-        return self._tenant.move_out(END_LIMIT)
+        return call_unlocked(self._vacate, END_LIMIT)
 
     def send_interrupt(self, hold: int, *, insist: bool) -> bool:
         """As Chamber says."""

@@ -99,3 +99,13 @@ def report_thread_error(reporter: Reporter, failure: Any) -> None:
     """For threading.excepthook: an error that ended a thread of a script; being stopped is none."""
     if not issubclass(failure.exc_type, ScriptInterrupt):
         reporter.error("thread", failure.exc_value or RuntimeError("unknown"))
+
+
+def ignoring_interrupts(hook: Callable[[Any], object]) -> Callable[[Any], None]:
+    """A sys.unraisablehook that says nothing of what was stopped, and leaves all else to `hook`."""
+
+    def report(failure: Any) -> None:
+        if not issubclass(failure.exc_type, ScriptInterrupt):
+            hook(failure)
+
+    return report

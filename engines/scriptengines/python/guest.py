@@ -125,7 +125,7 @@ class Interior(ABC):
             arguments: For sys.argv.
             bridge: The session's part of the host API.
             inherited: Of a generation that lives elsewhere: its `host.state`, and descriptors of its
-                listening sockets, which are the new generation's to close.
+                listening sockets, which are the new generation's to close once it is there.
             loaded: Called when it runs.
             failed: Called with the description of an error instead.
         """
@@ -138,7 +138,7 @@ class Interior(ABC):
             guest = Guest(self, path, text, arguments, bridge, previous, loaded, failed)
         except BaseException:
             for each in sockets:
-                each.close()
+                each.detach()
             raise
         guest.loop.inherited = sockets
         self.generations[id(guest)] = guest

@@ -22,13 +22,14 @@ from scriptengines.reports import Reporter
 from scriptnative import Feed, RunLock, set_awaiter, set_loop, thread_frames
 
 from . import imports
-from .endings import end_threads, report_thread_error, thread_names
+from .endings import end_threads, ignoring_interrupts, report_thread_error, thread_names
 from .guest import Interior
 from .processwide import listen, watch_calls
 from .scrub import Snapshot
 
 if TYPE_CHECKING:
     import types
+    from collections.abc import Callable
 
     from .guest import Guest
 
@@ -93,6 +94,7 @@ class WholeInterior(Interior):
             used again although all has ended, or ""; the packages with C extensions that stay in it, because
             many of them cannot be loaded a second time.
         """
+        _snapshot().restore_builtins()
         for guest in list(self.generations.values()):
             guest.exits.run_aside()
         for function in reversed(cast("list[Any]", getattr(threading, "_threading_atexits", []))):
@@ -133,6 +135,14 @@ class WholeInterior(Interior):
     def offer(self, module: str, name: str, function: Any) -> None:
         """Put a function in the place of a module's own, until the script leaves."""
         setattr(importlib.import_module(module), name, function)
+
+    def register_exit(self, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Callable[..., Any]:
+        """As atexit.register, for the generation that asks."""
+        return self.exits().register(function, *args, **kwargs)
+
+    def unregister_exit(self, function: Callable[..., Any]) -> None:
+        """As atexit.unregister."""
+        self.exits().unregister(function)
 
     def register_codec(self, search: Any) -> None:
         """As codecs.register, until the script leaves."""
@@ -177,9 +187,10 @@ def boot(feed: int, script: int, direct: bool, batch: bool, lock: int, path: lis
     asyncio.events.new_event_loop = asyncio.new_event_loop = interior.new_event_loop
     sys.stdout, sys.stderr = interior.streams["stdout"], interior.streams["stderr"]
     threading.excepthook = functools.partial(report_thread_error, reporter)
+    sys.unraisablehook = ignoring_interrupts(sys.__unraisablehook__)
     listen(lambda: interior.watch)
     watch_calls(interior.watch, interior.offer)
-    interior.offer("atexit", "register", lambda *args, **kwargs: interior.exits().register(*args, **kwargs))
-    interior.offer("atexit", "unregister", lambda function: interior.exits().unregister(function))
+    interior.offer("atexit", "register", interior.register_exit)
+    interior.offer("atexit", "unregister", interior.unregister_exit)
     interior.offer("codecs", "register", interior.register_codec)
     return {"create": interior.create, "vacate": interior.vacate}

@@ -46,7 +46,7 @@ class Snapshot:
             name: dict(vars(module)) for name, module in self.modules.items() if _is_plain(name, module)
         }
         self._containers = [
-            (value, cast("Any", value).copy())
+            (value, value.copy())
             for name, contents in self._globals.items()
             if name not in _LIVE and not name.startswith(_OURS)
             for value in contents.values()
@@ -90,6 +90,10 @@ class Snapshot:
             warnings._filters_mutated()
         linecache.clearcache()
         gc.collect()
+
+    def restore_builtins(self) -> None:
+        """What all other code here needs."""
+        vars(self.modules["builtins"]).update(self._globals["builtins"])
 
     def _restore_sys(self) -> None:
         for name, value in self._sys.items():

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from scriptnative import reference_into, set_awaiter, set_tenant_loop, settle, tenant
 
-from .endings import end_threads, report_thread_error, thread_names
+from .endings import end_threads, ignoring_interrupts, report_thread_error, thread_names
 from .guest import Guest, Interior, new_event_loop
 from .ownmodules import OwnModules
 from .processwide import ProcessWatch, listen, watch_calls
@@ -37,6 +37,7 @@ _tenants: dict[int, Tenant] = {}
 """By the address of the run lock, which is how a thread says whose it is."""
 _folders: dict[str, set[int]] = {}
 """What was added to sys.path, and for which of them."""
+_streams: dict[str, _Stream] = {}
 _undo: list[Callable[[], None]] = []
 
 
@@ -47,15 +48,15 @@ class Tenant(Interior):
         super().__init__(lock, reporter)
         self.threads: list[threading.Thread] = []
 
-    def move_in(self) -> Callable[..., Any]:
-        """Begin to live here; what makes generations, for those outside."""
+    def move_in(self) -> tuple[Callable[..., Any], Callable[..., Any]]:
+        """Begin to live here; what makes generations, and what ends the stay, for those outside."""
         with _mutex:
             if not _tenants:
                 _install()
             _tenants[self.lock.address] = self
-        return reference_into(self.lock, self.create)
+        return reference_into(self.lock, self.create), reference_into(self.lock, self.vacate)
 
-    def move_out(self, limit: float) -> list[str]:
+    def vacate(self, limit: float) -> list[str]:
         """Leave; what of it goes on."""
         modules = [guest.module for guest in self.generations.values()]
         for guest in list(self.generations.values()):
@@ -214,13 +215,15 @@ class _Facade(types.ModuleType):
 class _Stream:
     """`sys.stdout` or `sys.stderr`: a script's own for the script, the process's for everybody else."""
 
-    def __init__(self, name: str, original: Any) -> None:
+    def __init__(self, name: str) -> None:
         self._name = name
-        self._original = original
+        self.original: Any = None
 
     def _target(self) -> Any:
-        own = _own_sys()
-        return self._original if own is None else getattr(own, self._name)
+        found, own = _here(), _own_sys()
+        if own is not None:
+            return getattr(own, self._name)
+        return self.original if found is None else found.streams[self._name]
 
     def write(self, text: str, /) -> int:
         """Write to whoever's turn it is."""
@@ -268,6 +271,7 @@ def _install() -> None:
     _offer_host()
     for owner in (asyncio, asyncio.events):
         _replace(owner, "new_event_loop", _new_event_loop)
+    _replace(sys, "unraisablehook", ignoring_interrupts(sys.unraisablehook))
     _replace(threading, "excepthook", _excepthook(threading.excepthook))
     set_awaiter(_run_awaitable)
     _undo.append(lambda: set_awaiter(None))
@@ -297,7 +301,11 @@ def _replace(owner: Any, name: str, value: Any) -> None:
 
 
 def _replace_stream(name: str) -> None:
-    _replace(sys, name, _Stream(name, getattr(sys, name)))
+    # CPython's print() holds no reference to sys.stdout while it writes (a crash, when another thread puts
+    # it back meanwhile), so these objects stay for good.
+    stream = _streams.setdefault(name, _Stream(name))
+    stream.original = getattr(sys, name)
+    _replace(sys, name, stream)
 
 
 def _replace_module(name: str, choose: Callable[[], types.ModuleType]) -> None:
