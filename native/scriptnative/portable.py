@@ -18,8 +18,8 @@ _TYPES: dict[str, frozenset[str]] = {
     "uuid": frozenset({"UUID"}),
     "zoneinfo": frozenset({"ZoneInfo"}),
 }
-MODULES = frozenset(_TYPES)
-"""Where the types are defined; the C layer asks for no others."""
+MODULES = frozenset(_TYPES) - {"builtins"}
+"""Where the types are defined; of others the C layer asks only for the two built-in ones."""
 
 
 def portable(value: object) -> bytes | None:

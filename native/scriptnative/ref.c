@@ -61,8 +61,9 @@ static int find_recipe(sc_ref *ref) {
     sc_interp *here = ref->home;
     if (here->portable == NULL || ref->kind != SC_REF_OBJECT) return 0;
     PyObject *module = NULL, *type = (PyObject *)Py_TYPE(ref->object);
-    int rc = PyObject_GetOptionalAttrString(type, "__module__", &module);
-    if (rc > 0) rc = PyUnicode_CheckExact(module) ? PySet_Contains(here->portable_modules, module) : 0;
+    int rc = PyComplex_CheckExact(ref->object) || PyRange_Check(ref->object);
+    if (rc == 0) rc = PyObject_GetOptionalAttrString(type, "__module__", &module);
+    if (rc > 0 && module != NULL) rc = PyUnicode_CheckExact(module) ? PySet_Contains(here->portable_modules, module) : 0;
     Py_XDECREF(module);
     if (rc <= 0) return rc;
     ref->recipe = PyObject_CallOneArg(here->portable, ref->object);
