@@ -347,9 +347,9 @@ def _end_all():
     """An interpreter that is left when the process ends makes CPython abort."""
     with nogil:
         sc_reaper_stop()
-    _still_read.clear()
     for interpreter in list(_open_interpreters):
         interpreter.end(1.0, finally_=True)
+    _still_read.clear()
 
 
 cdef class Interpreter:

@@ -231,7 +231,9 @@ def test_a_script_that_ends_ends_the_calls_that_wait(session: Session, it: Scrip
 
 def test_its_own_loop_cannot_wait_for_it(session: Session, write: Write, it: Script, log: Log) -> None:
     it.execute("host.set_timeout(call_plainly, 0, 'it', 'fetch', 1)")
-    assert "await it there, or start it with asyncio.create_task" in log.wait_for("fetch() would wait")[0].text
+    assert (
+        "await it there, or start it with asyncio.create_task" in log.wait_for("fetch() would wait")[0].text
+    )
     with pytest.raises(CallCycleError, match="would wait for ever"):
         it.call("call", "it", "fetch", 1)
     session.load(write("other.py", TEXT))

@@ -249,7 +249,8 @@ def test_a_face_of_another_language_finds_its_attributes_itself(session: Session
 
     script = session.load(
         write(
-            "it.py", "def use(f):\n    f.set(1, 'one')\n    return f.get(1), f.get('x'), f.call('hop', 2, 3)\n"
+            "it.py",
+            "def use(f):\n    f.set(1, 'one')\n    return f.get(1), f.get('x'), f.call('hop', 2, 3)\n",
         )
     )
     face = Face()
