@@ -147,7 +147,8 @@ void sc_discard_pending(sc_interp *interp); /* the interpreter is gone, and the 
 
 /* The thread that visits owners who do not come by themselves; see ref.c. */
 void sc_reaper_wake(void);
-void sc_reaper_stop(void); /* before the process ends; waits, so without a GIL */
+/* End it, before a fork until the next drop, before the process ends for good. Waits, so call it without a GIL. */
+void sc_reaper_stop(int for_good);
 
 /* An open interpreter with something pending, retained, that comes after number `*slot`; NULL: no more. */
 sc_interp *sc_interp_next_pending(size_t *slot);

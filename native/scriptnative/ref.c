@@ -185,6 +185,7 @@ static void *reap(void *unused) {
         pthread_mutex_lock(&reaper);
     }
     reaper_running = 0;
+    atomic_store(&reaper_wanted, 0);
     pthread_cond_broadcast(&reaper_left);
     pthread_mutex_unlock(&reaper);
     return unused;
@@ -215,10 +216,11 @@ void sc_reaper_wake(void) {
     pthread_mutex_unlock(&reaper);
 }
 
-void sc_reaper_stop(void) {
+void sc_reaper_stop(int for_good) {
     pthread_mutex_lock(&reaper);
     reaper_stopping = 1;
     pthread_cond_signal(&reaper_news);
     while (reaper_running) pthread_cond_wait(&reaper_left, &reaper);
+    reaper_stopping = for_good;
     pthread_mutex_unlock(&reaper);
 }
