@@ -201,7 +201,7 @@ def own_frames(error: BaseException) -> list[RemoteFrame]:
     ours = _our_folders()
     loop = os.path.join(os.path.dirname(os.__file__), "asyncio") + os.sep
     while step is not None:  # traceback.extract_tb would find the columns too, which takes long
-        code, line = step.tb_frame.f_code, step.tb_lineno
+        code, line = step.tb_frame.f_code, step.tb_lineno or 0
         file, namespace = code.co_filename, step.tb_frame.f_globals
         step = step.tb_next
         if file.startswith(ours) or file.endswith((".pyx", ".pxi")):

@@ -122,6 +122,7 @@ for number in range(1, 3000):
 else:
     print("NEVER RIGHT AGAIN")
 assert outcome()[0] == good[0]
+assert sys.argv[3] == "malloc" or "MemoryError" in seen
 print(seen, file=sys.stderr)
 session.close()
 """
