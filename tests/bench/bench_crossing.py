@@ -51,7 +51,9 @@ def generator_item() -> Result:
     """One item pulled from a generator of a script, next to one call."""
     with loaded((".py", SCRIPT)) as [script]:
         items, handle = script.call("rows", 10**12), script.function("echo")
-        return Result(*alternate(per_call("next(i)", {"i": items}), per_call("f(1)", {"f": handle}), rounds=5), "ns")
+        return Result(
+            *alternate(per_call("next(i)", {"i": items}), per_call("f(1)", {"f": handle}), rounds=5), "ns"
+        )
 
 
 @bench("crossing", "async def function", budget="<= 1.2", peer="run_coroutine_threadsafe")

@@ -164,7 +164,12 @@ tokenizer and in the warning of a coroutine that was never awaited. So only the 
 
 @pytest.mark.parametrize(
     ("value", "how"),
-    [(value, how) for how in ("1", "3", "malloc") for value in VALUES if how == "malloc" or value not in IN_PYTHON],
+    [
+        (value, how)
+        for how in ("1", "3", "malloc")
+        for value in VALUES
+        if how == "malloc" or value not in IN_PYTHON
+    ],
 )
 def test_a_failing_allocation_is_a_memory_error(
     write: Write, request: pytest.FixtureRequest, value: str, how: str
