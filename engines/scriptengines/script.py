@@ -262,7 +262,7 @@ class Script:
     def _resolve(self, function: Function) -> None:
         self.runtime.bind(function)
 
-    def call(self, name: str, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+    def call(self, name: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
         """Call a function by name.
 
         Args:
@@ -297,7 +297,7 @@ class Script:
             callers.clear()
 
     def _stop_call(self, callers: set[int]) -> None:
-        """Stop a call: end its wait for a coroutine, else interrupt the script. `callers` is empty once it is over."""
+        """End the wait of a call for a coroutine, else interrupt the script; `callers` empties at its end."""
         while thread := next(iter(callers.copy()), None):
             if self.lock.stop_waiting(thread) or self.runtime.interrupt("timed out"):
                 return

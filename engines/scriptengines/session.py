@@ -197,7 +197,9 @@ class Session:
 
     # ---- calls -------------------------------------------------------------------------------------
 
-    def call(self, alias: str, function: str, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+    def call(
+        self, alias: str, function: str, /, *args: Any, timeout: float | None = None, **kwargs: Any
+    ) -> Any:
         """Call a function of a script; see Script.call."""
         return self.script(alias).call(function, *args, timeout=timeout, **kwargs)
 
@@ -228,7 +230,7 @@ class Session:
     def _bridge(self, attempt: Attempt) -> dict[str, Callable[..., Any]]:
         """The session's part of the host API, for one generation of a script."""
 
-        def call(alias: str, function: str, *args: Any, **kwargs: Any) -> Any:
+        def call(alias: str, function: str, /, *args: Any, **kwargs: Any) -> Any:
             target = self._scripts.get(alias)
             return (target or self.script(alias)).function(function)(*args, **kwargs)
 

@@ -1,7 +1,7 @@
 """Values of the standard library that cross as an equal value of the same type, such as a date or a path.
 
-Each is immutable and holds no objects of a script, so a copy is as good as the original. All others that are no
-exact built-in type cross as references.
+Each is immutable and holds no objects of a script, so a copy is as good as the original. All others that are
+no exact built-in type cross as references.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What it costs to bring values, memory and objects across, next to what the work would cost without a border."""
+"""What bringing values, memory and objects across costs, next to the same work without a border."""
 
 from __future__ import annotations
 

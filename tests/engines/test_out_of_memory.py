@@ -1,7 +1,7 @@
-"""Every allocation on the way of a value fails once: the answer is a MemoryError or the right result, never a crash.
+"""Each allocation on the way of a value fails once: the answer is MemoryError or the right result, no crash.
 
-Each kind of value has a child process of its own, in which the n-th allocation from the call on fails, for all n. The
-C layer's own memory comes from `malloc`, which a small preloaded library makes fail in the same manner.
+Each kind of value has a child process of its own, in which the n-th allocation from the call on fails, for
+all n. The C layer's own memory comes from `malloc`, which a small preloaded library makes fail as well.
 """
 
 from __future__ import annotations
@@ -158,8 +158,9 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 IN_PYTHON = {"error", "coroutine"}
-"""They run much Python code, in which CPython itself crashes when its allocators fail: 3.13.0 in `co_positions()`, in its
-tokenizer and in the warning of a coroutine that was never awaited. So only the C layer's own memory fails here."""
+"""They run much Python code, in which CPython itself crashes when its allocators fail: 3.13.0 in
+`co_positions()`, in its tokenizer and in the warning of a coroutine never awaited. So only the C layer's
+own memory fails here."""
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""What becomes of values that are no plain built-in ones: subclasses, dates and paths, and memory that is shared."""
+"""What becomes of values that are no plain built-in ones: subclasses, dates, paths, shared memory."""
 
 from __future__ import annotations
 
@@ -51,7 +51,8 @@ def echo(value): return value
 def kind(value): return type(value).__module__ + "." + type(value).__qualname__
 def is_red(value): return value is Colour.RED
 def total(view): return sum(view)
-def describe(view): return type(view).__name__, view.format, view.shape, view.strides, view.readonly, view.nbytes
+def describe(view):
+    return type(view).__name__, view.format, view.shape, view.strides, view.readonly, view.nbytes
 def as_bytes(view): return bytes(view)
 def view(value): return memoryview(value)
 def part(view): return view[10:20]
@@ -310,6 +311,18 @@ def test_an_array_can_grow_again_when_no_view_is_left(it: Script) -> None:
     assert it.evaluate("len(numbers)") == 4
 
 
+def test_numpy_arrays_share_their_memory_both_ways(it: Script) -> None:
+    numpy = pytest.importorskip("numpy")
+    mine = numpy.arange(12.0).reshape(3, 4)
+    assert it.call("describe", memoryview(mine)) == ("memoryview", "d", (3, 4), (32, 8), True, 96)
+    assert it.call("kind", mine) == "scriptnative._native.BufferReference"
+    assert it.call("echo", mine) is mine
+    theirs = numpy.asarray(it.get("numbers"))
+    it.execute("numbers[0] = 70.0")
+    assert theirs.tolist() == [70.0, 2.0, 3.0]
+    assert not theirs.flags.writeable
+
+
 def test_other_exporters_share_their_memory_too(it: Script) -> None:
     with mmap.mmap(-1, 4096) as mapped:
         mapped[:3] = b"abc"
@@ -428,7 +441,8 @@ from scriptengines.session import Session
 session = Session()
 script = session.load(sys.argv[1])
 class AtEnd:
-    def __init__(self): self.views = [script.call("make_view"), script.get("small"), memoryview(script.get("numbers"))]
+    def __init__(self):
+        self.views = [script.call("make_view"), script.get("small"), memoryview(script.get("numbers"))]
     def __del__(self, total=sum): assert [total(view) for view in self.views] == [133693440, 4950, 6.0]
 at_end = AtEnd()
 at_end.__del__()
