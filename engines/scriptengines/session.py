@@ -9,6 +9,7 @@ import os
 import threading
 import time
 import weakref
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,8 @@ BUILTIN_ENGINES = {
 }
 FEED_CAPACITY = 200_000
 REPORTS_PER_FRAME = 20_000
+UNLOADED_KEPT = 16
+"""Scripts that have been unloaded and whose last reports may not have been read yet."""
 CLOSE_LIMIT = 15.0
 """Seconds that a second caller of `close` waits for the first."""
 
@@ -75,6 +78,7 @@ class Session:
         self._scripts: dict[str, Script] = {}
         # Late reports of a script may still name it; nothing else keeps it once it is unloaded.
         self._by_number: weakref.WeakValueDictionary[int, Script] = weakref.WeakValueDictionary()
+        self._unloaded: deque[Script] = deque(maxlen=UNLOADED_KEPT)
         self._numbers = itertools.count(1)
         self._refused: list[Script] = []
         self._engines: dict[str, Engine] = {}
@@ -181,6 +185,7 @@ class Session:
         script.close()
         with self._mutex:
             self._scripts.pop(alias, None)
+            self._unloaded.append(script)
         self._say("info", alias, "unloaded")
 
     def pause(self, alias: str) -> None:
