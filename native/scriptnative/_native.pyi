@@ -317,6 +317,9 @@ def bind_lua(function: Function, fast: object, slow: object, lock: RunLock, guar
 def bind_native(function: Function, target: NativeFunction) -> None:
     """Bind a Function to a NativeFunction."""
 
+def drain() -> None:
+    """Give back all that was dropped elsewhere of this interpreter; it is gone when this returns."""
+
 def set_loop(set_running_loop: Callable[[Any], None], loop: object) -> None:
     """Show `loop` as the running loop to threads that call into the current interpreter; None shows none."""
 

@@ -68,6 +68,7 @@ cdef extern from "interp.h":
     int sc_interp_set_loop(PyObject *set_running_loop, PyObject *loop) except -1
     int sc_interp_set_awaiter(PyObject *run_awaitable) except -1
     int sc_interp_set_portable(object portable, object rebuild, object modules) except -1
+    void sc_drain_all(sc_interp *here)
     bint sc_interp_is_shared(sc_interp *interp)
     void sc_reaper_stop(int for_good) nogil
     void sc_interp_set_lock(sc_interp *interp, sc_runlock *lock)
@@ -419,6 +420,11 @@ def bind_native(function, target):
     if native is NULL:
         raise TypeError(f"not a native function: {target!r}")
     sc_function_bind_native(function, target, native)
+
+
+def drain():
+    """Give back all that was dropped elsewhere; it is gone when this returns."""
+    sc_drain_all(sc_interp_current())
 
 
 def set_loop(set_running_loop, loop):

@@ -373,8 +373,9 @@ sc_lock_status sc_visit_begin(sc_visit *visit, sc_interp *to, int locked) {
         sweep_orphans(to);
     }
     sc_drain_pending(to);
-    /* Only a thread that comes from outside: one that is here already has, or runs, a loop of its own. */
-    if (seat->inside == 1 && seat->loop_serial != to->loop_serial) show_loop(to, seat);
+    /* Only a thread that comes from outside: one that is here already has, or runs, a loop of its own. Nor the reaper,
+     * which would keep the loop alive. */
+    if (seat->inside == 1 && visit->from != NULL && seat->loop_serial != to->loop_serial) show_loop(to, seat);
     return SC_LOCK_OK;
 }
 

@@ -123,6 +123,7 @@ void sc_ref_release(sc_ref *ref) {
 
 void sc_drain_pending(sc_interp *here) {
     if (atomic_load_explicit(&here->pending, memory_order_relaxed) == NULL) return;
+    atomic_fetch_add(&here->draining, 1);
     sc_ref *ref = atomic_exchange(&here->pending, NULL);
     while (ref != NULL) {
         sc_ref *next = ref->next_pending;
@@ -132,6 +133,18 @@ void sc_drain_pending(sc_interp *here) {
         Py_DECREF(ref->object);
         free_ref(ref);
         ref = next;
+    }
+    atomic_fetch_sub(&here->draining, 1);
+}
+
+void sc_drain_all(sc_interp *here) {
+    const struct timespec pause = { 0, 1000000 };
+    for (int turns = 1000; turns > 0; turns--) {
+        sc_drain_pending(here);
+        if (atomic_load(&here->draining) == 0) return;
+        PyThreadState *state = PyEval_SaveThread();
+        nanosleep(&pause, NULL);
+        PyEval_RestoreThread(state);
     }
 }
 

@@ -158,8 +158,8 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 IN_PYTHON = {"error", "coroutine"}
-"""They run much Python code, in which CPython 3.13.0 itself crashes when its allocators fail: in its tokenizer and
-in the warning of a coroutine never awaited. So only the C layer's own memory fails here."""
+"""They run much Python code, in which CPython 3.13.0 itself crashes when its allocators fail: in the
+tokenizer, and in the warning of a coroutine never awaited. So only the C layer's own memory fails here."""
 
 
 @pytest.mark.parametrize(

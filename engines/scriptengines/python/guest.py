@@ -22,7 +22,7 @@ from scriptengines.loop import ScriptLoop
 from scriptengines.reports import LineWriter, Reporter
 from scriptengines.runner import Runner
 from scriptengines.summary import size_of, summarize
-from scriptnative import Feed, RunLock, set_awaiter, set_loop
+from scriptnative import Feed, RunLock, drain, set_awaiter, set_loop
 from scriptnative.errors import CrossingError, UnknownFunction, describe, did_you_mean
 
 from . import imports
@@ -327,6 +327,7 @@ def vacate(limit: float) -> bool:
             del sys.modules[name]
     sys.modules.update(_here.baseline)
     sys.path[:] = _here.path
+    drain()  # what the host has let go of must not outlive the collection below
     for guest in _here.generations.values():
         guest.__dict__.clear()
     _here.generations.clear()
