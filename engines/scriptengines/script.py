@@ -345,7 +345,8 @@ class Script:
         if attempt.runtime is None:
             attempt.cancelled = True
             return True
-        return attempt.runtime.interrupt(reason)
+        # When nothing runs, calls may wait for coroutines.
+        return attempt.runtime.interrupt(reason) or self.lock.stop_waiting(0) > 0
 
     def set_paused(self, paused: bool) -> None:
         """Hold its timers and sockets back, or let them go on; calls still work."""

@@ -437,7 +437,6 @@ int sc_interp_interrupt(sc_interp *here, sc_interp *there) {
     if (sc_visit_begin(&visit, there, 0) != SC_LOCK_OK) return 0;
     sc_runlock *lock = atomic_load(&there->lock);
     if (lock != NULL && sc_runlock_signal_holder(lock, 0, &holder)) sent = interrupt_holder(there, holder);
-    else if (lock != NULL) sent = sc_runlock_stop_waiters(lock, 0) != 0;
     sc_visit_end(&visit);
     (void)here;
     return sent;
