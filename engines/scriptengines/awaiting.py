@@ -1,7 +1,7 @@
 """Running an awaitable on its script's loop while a caller on another thread waits for what comes of it.
 
-That is how `async def` functions are called from outside, and how async generators are pulled from. The caller
-gives the script's run lock up meanwhile: timers and other callers go on.
+That is how `async def` functions are called from outside, and how async generators are pulled from. The
+caller gives the script's run lock up meanwhile: timers and other callers go on.
 """
 
 from __future__ import annotations

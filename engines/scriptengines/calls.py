@@ -8,12 +8,13 @@ the way of any other.
 
 from __future__ import annotations
 
+import contextlib
 import time
 from concurrent.futures import wait
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .errors import CallTimeout, Interrupted
+from .errors import CallTimeout, Interrupted, ScriptBusy, ScriptClosed
 from .workers import Job, Workers
 
 if TYPE_CHECKING:
@@ -162,7 +163,8 @@ class Calls:
                 told.add(script)
             elif script.lock.holder() == thread:
                 told.add(script)
-                script.interrupt("timed out")
+                with contextlib.suppress(ScriptClosed, ScriptBusy):
+                    script.runtime.interrupt("timed out")
 
 
 def _translated(error: Interrupted, name: str, timeout: float, late: bool) -> Exception:

@@ -232,7 +232,7 @@ class Host:
 
     # ---- scripts ------------------------------------------------------------------------------
 
-    def call(self, alias: str, function: str, *args: Any, **kwargs: Any) -> Any:
+    def call(self, alias: str, function: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a function of another script and return its result."""
         return self.bridge["call"](alias, function, *args, **kwargs)
 

@@ -459,7 +459,10 @@ class Script:
         if attempt.runtime is None:
             attempt.cancelled = True
             return True
-        return attempt.runtime.interrupt(reason)
+        if attempt.runtime.interrupt(reason):
+            return True
+        # When nothing runs, calls may wait for what `async def` functions will give.
+        return self.lock.holder() is None and self.lock.stop_waiting(0) > 0
 
     def set_paused(self, paused: bool) -> None:
         """Hold its timers and sockets back, or let them go on; calls still work."""

@@ -280,7 +280,7 @@ class Session:
     def _bridge(self, attempt: Attempt) -> dict[str, Callable[..., Any]]:
         """The session's part of the host API, for one generation of a script."""
 
-        def call(alias: str, function: str, *args: Any, **kwargs: Any) -> Any:
+        def call(alias: str, function: str, /, *args: Any, **kwargs: Any) -> Any:
             target = self._scripts.get(alias)
             return (target or self.script(alias)).function(function)(*args, **kwargs)
 

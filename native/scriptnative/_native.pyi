@@ -159,14 +159,14 @@ class Interpreter:
 
         Args:
             timeout: Seconds to wait for the threads.
-            finally_: Even while somebody reads memory of its objects; without it the end waits for the process's.
+            finally_: Even while somebody reads its memory; else it goes on for that until the process ends.
         """
 
 class Reference:
     """Handle to an object of another runtime; released there when the last handle goes.
 
-    What is done to the object happens in its own script, holding its run lock; errors come as from a call. Two
-    references are equal when their objects are the same one.
+    What is done to the object happens in its own script, holding its run lock; errors come as from a call.
+    Two references are equal when their objects are the same one.
     """
 
     @property
@@ -358,7 +358,7 @@ def call_as_is(reference: object, *args: Any) -> Any:
     """Call through a Reference; a result that could be awaited comes as it is."""
 
 def set_awaiter(run_awaitable: Callable[[Any], Any] | None) -> None:
-    """Let `run_awaitable(awaitable)` give what functions of the current interpreter return; None: nothing does."""
+    """What gives the result of an awaitable that a function of this interpreter returned; None: nothing."""
 
 def bind(function: Function, target: object) -> None:
     """Bind a Function to a Reference or to any other callable."""
@@ -376,6 +376,9 @@ def bind_lua(function: Function, fast: object, slow: object, lock: RunLock, guar
 
 def bind_native(function: Function, target: NativeFunction) -> None:
     """Bind a Function to a NativeFunction."""
+
+def drain() -> None:
+    """Give back all that was dropped elsewhere of this interpreter; it is gone when this returns."""
 
 def set_loop(set_running_loop: Callable[[Any], None], loop: object) -> None:
     """Show `loop` as the running loop to threads that call into the current interpreter; None shows none."""

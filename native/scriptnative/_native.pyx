@@ -5,6 +5,7 @@ An object is shared between interpreters by its address: both sides count the C 
 """
 
 import atexit as _atexit
+import os as _os
 import sys as _sys
 import weakref as _weakref
 
@@ -69,8 +70,9 @@ cdef extern from "interp.h":
     int sc_interp_set_loop(PyObject *set_running_loop, PyObject *loop) except -1
     int sc_interp_set_awaiter(PyObject *run_awaitable) except -1
     int sc_interp_set_portable(object portable, object rebuild, object modules) except -1
+    void sc_drain_all(sc_interp *here)
     bint sc_interp_is_shared(sc_interp *interp)
-    void sc_reaper_stop() nogil
+    void sc_reaper_stop(int for_good) nogil
     void sc_interp_set_lock(sc_interp *interp, sc_runlock *lock)
     sc_interp *sc_interp_create(int own_gil) except NULL
     int sc_interp_end(sc_interp *interp, double seconds)
@@ -378,10 +380,16 @@ _still_read = []
 def _end_all():
     """An interpreter that is left when the process ends makes CPython abort."""
     with nogil:
-        sc_reaper_stop()
-    _still_read.clear()
+        sc_reaper_stop(1)
     for interpreter in list(_open_interpreters):
         interpreter.end(1.0, finally_=True)
+    _still_read.clear()
+
+
+def _pause_reaper():
+    """A process that forks should have no thread that it does not know of."""
+    with nogil:
+        sc_reaper_stop(0)
 
 
 cdef class Interpreter:
@@ -449,6 +457,9 @@ def bind_native(function, target):
 def emitter(dict subscribers, settle):
     """An Emitter over `subscribers`; see emitter.h."""
     return sc_emitter_new(Emitter, subscribers, settle)
+def drain():
+    """Give back all that was dropped elsewhere; it is gone when this returns."""
+    sc_drain_all(sc_interp_current())
 
 
 def set_loop(set_running_loop, loop):
@@ -536,5 +547,6 @@ _errors.ScriptInterrupt.insistent = _Insistent
 
 if sc_interp_current().is_main:
     _atexit.register(_end_all)
+    _os.register_at_fork(before=_pause_reaper)
 sc_interp_set_portable(_portable.portable, _portable.rebuild, _portable.MODULES)
 sc_interp_set_helpers(_errors.make_error, _errors.describe, _errors.rebuild, _errors.ScriptInterrupt, _errors.ScriptClosed)

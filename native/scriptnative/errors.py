@@ -211,19 +211,25 @@ def spared_by_interrupts() -> tuple[str, ...]:
 
 def own_frames(error: BaseException) -> list[RemoteFrame]:
     """Frames of a Python exception that belong to the script, without those of this project."""
-    if error.__traceback__ is None and not isinstance(error, SyntaxError):
-        return []
-    import traceback
-
     frames: list[RemoteFrame] = []
+    step = error.__traceback__
+    if step is None and not isinstance(error, SyntaxError):
+        return frames
+    import linecache
+
     ours = _our_folders()
     loop = os.path.join(os.path.dirname(os.__file__), "asyncio") + os.sep
-    for frame in traceback.extract_tb(error.__traceback__):
-        if frame.filename.startswith(ours) or frame.filename.endswith((".pyx", ".pxi")):
+    while step is not None:  # traceback.extract_tb would find the columns too, which takes long
+        code, line = step.tb_frame.f_code, step.tb_lineno or 0
+        file, namespace = code.co_filename, step.tb_frame.f_globals
+        step = step.tb_next
+        if file.startswith(ours) or file.endswith((".pyx", ".pxi")):
             continue
-        if not frames and frame.filename.startswith(loop):
+        if not frames and file.startswith(loop):
             continue  # how the loop came to call the script is no business of its author
-        frames.append(RemoteFrame(frame.filename, frame.lineno or 0, frame.name, frame.line or ""))
+        linecache.checkcache(file)
+        source = linecache.getline(file, line, namespace).strip()
+        frames.append(RemoteFrame(file, line, code.co_name, source))
     if isinstance(error, SyntaxError) and error.filename:
         frames.append(RemoteFrame(error.filename, error.lineno or 0, "<module>", (error.text or "").strip()))
     return frames

@@ -352,8 +352,9 @@ static void change_seat(sc_visit *visit, sc_thread *seat) {
         sweep_orphans(visit->to);
     }
     sc_drain_pending(visit->to);
-    /* Only a thread that comes from outside: one that is here already has, or runs, a loop of its own. */
-    if (seat->inside == 1 && seat->loop_serial != visit->to->loop_serial) show_loop(visit->to, seat);
+    /* Only a thread that comes from outside: one that is here already has, or runs, a loop of its own. Nor the reaper,
+     * which would keep the loop alive. */
+    if (seat->inside == 1 && visit->from != NULL && seat->loop_serial != visit->to->loop_serial) show_loop(visit->to, seat);
 }
 
 /* What comes too late must not hit the next, innocent call. */

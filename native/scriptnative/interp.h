@@ -29,6 +29,7 @@ struct sc_interp {
     atomic_int open;
     atomic_long visitors; /* threads inside, or on their way in */
     _Atomic(sc_ref *) pending; /* objects of this interpreter that others dropped */
+    atomic_int draining; /* threads that are giving pending objects back */
     atomic_long views; /* of its memory that others hold: it must not end before them */
     pthread_mutex_t mutex;
     sc_thread *threads; /* under mutex */
@@ -157,11 +158,14 @@ PyObject *sc_reference_wrap(sc_interp *here, sc_ref *ref);
 
 /* Decref what other threads dropped; attached to `here`. */
 void sc_drain_pending(sc_interp *here);
+/* The same, and wait a second at most for other threads that are at it. */
+void sc_drain_all(sc_interp *here);
 void sc_discard_pending(sc_interp *interp); /* the interpreter is gone, and the objects with it */
 
 /* The thread that visits owners who do not come by themselves; see ref.c. */
 void sc_reaper_wake(void);
-void sc_reaper_stop(void); /* before the process ends; waits, so without a GIL */
+/* End it, before a fork until the next drop, before the process ends for good. Waits, so call it without a GIL. */
+void sc_reaper_stop(int for_good);
 
 /* An open interpreter with something pending, retained, that comes after number `*slot`; NULL: no more. */
 sc_interp *sc_interp_next_pending(size_t *slot);

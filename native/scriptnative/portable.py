@@ -1,7 +1,7 @@
 """Values of the standard library that cross as an equal value of the same type, such as a date or a path.
 
-Each is immutable and holds no objects of a script, so a copy is as good as the original. All others that are no
-exact built-in type cross as references.
+Each is immutable and holds no objects of a script, so a copy is as good as the original. All others that are
+no exact built-in type cross as references.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ _TYPES: dict[str, frozenset[str]] = {
     "uuid": frozenset({"UUID"}),
     "zoneinfo": frozenset({"ZoneInfo"}),
 }
-MODULES = frozenset(_TYPES)
-"""Where the types are defined; the C layer asks for no others."""
+MODULES = frozenset(_TYPES) - {"builtins"}
+"""Where the types are defined; of others the C layer asks only for the two built-in ones."""
 
 
 def portable(value: object) -> bytes | None:

@@ -61,8 +61,9 @@ static int find_recipe(sc_ref *ref) {
     sc_interp *here = ref->home;
     if (here->portable == NULL || ref->kind != SC_REF_OBJECT) return 0;
     PyObject *module = NULL, *type = (PyObject *)Py_TYPE(ref->object);
-    int rc = PyObject_GetOptionalAttrString(type, "__module__", &module);
-    if (rc > 0) rc = PyUnicode_CheckExact(module) ? PySet_Contains(here->portable_modules, module) : 0;
+    int rc = PyComplex_CheckExact(ref->object) || PyRange_Check(ref->object);
+    if (rc == 0) rc = PyObject_GetOptionalAttrString(type, "__module__", &module);
+    if (rc > 0 && module != NULL) rc = PyUnicode_CheckExact(module) ? PySet_Contains(here->portable_modules, module) : 0;
     Py_XDECREF(module);
     if (rc <= 0) return rc;
     ref->recipe = PyObject_CallOneArg(here->portable, ref->object);
@@ -126,6 +127,7 @@ void sc_ref_release(sc_ref *ref) {
 
 void sc_drain_pending(sc_interp *here) {
     if (atomic_load_explicit(&here->pending, memory_order_relaxed) == NULL) return;
+    atomic_fetch_add(&here->draining, 1);
     sc_ref *ref = atomic_exchange(&here->pending, NULL);
     while (ref != NULL) {
         sc_ref *next = ref->next_pending;
@@ -135,6 +137,18 @@ void sc_drain_pending(sc_interp *here) {
         Py_DECREF(ref->object);
         free_ref(ref);
         ref = next;
+    }
+    atomic_fetch_sub(&here->draining, 1);
+}
+
+void sc_drain_all(sc_interp *here) {
+    const struct timespec pause = { 0, 1000000 };
+    for (int turns = 1000; turns > 0; turns--) {
+        sc_drain_pending(here);
+        if (atomic_load(&here->draining) == 0) return;
+        PyThreadState *state = PyEval_SaveThread();
+        nanosleep(&pause, NULL);
+        PyEval_RestoreThread(state);
     }
 }
 
@@ -188,6 +202,7 @@ static void *reap(void *unused) {
         pthread_mutex_lock(&reaper);
     }
     reaper_running = 0;
+    atomic_store(&reaper_wanted, 0);
     pthread_cond_broadcast(&reaper_left);
     pthread_mutex_unlock(&reaper);
     return unused;
@@ -218,10 +233,11 @@ void sc_reaper_wake(void) {
     pthread_mutex_unlock(&reaper);
 }
 
-void sc_reaper_stop(void) {
+void sc_reaper_stop(int for_good) {
     pthread_mutex_lock(&reaper);
     reaper_stopping = 1;
     pthread_cond_signal(&reaper_news);
     while (reaper_running) pthread_cond_wait(&reaper_left, &reaper);
+    reaper_stopping = for_good;
     pthread_mutex_unlock(&reaper);
 }

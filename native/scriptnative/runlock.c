@@ -296,9 +296,12 @@ sc_wait_status sc_runlock_wait(sc_runlock *lock, sc_latch *latch, unsigned long 
     self->latch = NULL;
     latch->waiter = NULL;
     self->waiting_on = NULL;
-    self->waiting_for = NULL;
+    /* Still in the graph: were it out of it for a moment, somebody could begin a wait that closes a circle. */
+    atomic_fetch_add(&lock->waiters, 1);
+    wait_in_queue(lock, self, -1, RESTORING);
+    atomic_fetch_sub(&lock->waiters, 1);
     pthread_mutex_unlock(&graph);
-    sc_runlock_restore(lock, depth);
+    lock->depth = depth;
     return status;
 }
 

@@ -1,4 +1,4 @@
-"""`async def` functions of a script, called from outside: they run on its loop, and the caller gets what comes of it."""
+"""`async def` functions called from outside: they run on their script's loop, the caller gets the result."""
 
 from __future__ import annotations
 

@@ -226,7 +226,9 @@ def test_a_script_may_use_an_object_of_the_host(session: Session, write: Write) 
     script = session.load(
         write(
             "it.py",
-            "def use(c):\n    c.set('count', c.get('count') * 10)\n    return repr(c), c.call('add', number=5)\n",
+            "def use(c):\n"
+            "    c.set('count', c.get('count') * 10)\n"
+            "    return repr(c), c.call('add', number=5)\n",
         )
     )
     counter = Counter()

@@ -60,14 +60,14 @@ class Chamber(ABC):
         """Raise ScriptInterrupt in the thread that executes the script, if that is still the same hold."""
 
     def interrupt(self, lock: RunLock) -> bool:
-        """Stop what the script does now, whatever it catches, or what callers wait for; False if there is nothing.
+        """Stop what the script does now, whatever it catches; False when it does nothing.
 
         Args:
             lock: Its run lock.
         """
         hold = lock.hold()
         if hold is None or not self.send_interrupt(hold, insist=False):
-            return lock.hold() is None and lock.stop_waiting(0) != 0
+            return False
         threading.Thread(target=self._insist, args=(lock, hold), name="interrupt", daemon=True).start()
         return True
 

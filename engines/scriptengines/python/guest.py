@@ -74,7 +74,7 @@ class Interior(ABC):
 
     @abstractmethod
     def discard(self, guest: Guest) -> None:
-        """Forget a generation whose thread has ended; whoever discards it still holds it, so it is emptied."""
+        """Forget a generation whose thread has ended; who discards it still holds it, so it is emptied."""
 
     def run_awaitable(self, awaitable: Any) -> Any:
         """What a function returned that is awaitable: run to its end on the loop it belongs to."""

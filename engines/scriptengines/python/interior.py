@@ -19,7 +19,7 @@ from importlib.machinery import EXTENSION_SUFFIXES
 from typing import TYPE_CHECKING, Any, cast
 
 from scriptengines.reports import Reporter
-from scriptnative import Feed, RunLock, set_awaiter, set_loop, thread_frames
+from scriptnative import Feed, RunLock, drain, set_awaiter, set_loop, thread_frames
 
 from . import imports
 from .endings import end_threads, ignoring_interrupts, report_thread_error, thread_names
@@ -107,6 +107,7 @@ class WholeInterior(Interior):
         keep = self._libraries() if staying else frozenset[str]()
         for function in self._codecs:
             codecs.unregister(function)
+        drain()  # what the host has let go of must not outlive the collection below
         for guest in self.generations.values():
             guest.__dict__.clear()
         self.generations.clear()
