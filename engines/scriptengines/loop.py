@@ -8,6 +8,7 @@ read on demand.
 from __future__ import annotations
 
 import asyncio
+import os
 import selectors
 import socket
 import threading
@@ -87,6 +88,7 @@ class ScriptLoop(SelectorLoop):
         self.resumed = threading.Event()
         self.paused = False
         self.predecessor: ScriptLoop | None = None
+        self.inherited: list[socket.socket] = []
         self.stopping = False
         self.finished = False
         self.thread_id = 0
@@ -266,10 +268,20 @@ class ScriptLoop(SelectorLoop):
         """
         return self._inherit(host, port) or _bind(host, port)
 
+    def export_listeners(self) -> list[int]:
+        """Copies of the descriptors of its listening sockets, for a loop in another interpreter."""
+        return [os.dup(sock.fileno()) for _, sock, _, _ in list(self._listeners.values())]
+
+    def close_inherited(self) -> None:
+        """Close the listening sockets that were handed over and not asked for."""
+        while self.inherited:
+            self.inherited.pop().close()
+
     def _inherit(self, host: Any, port: int | None) -> socket.socket | None:
-        if self.predecessor is None or not port:
+        if not port:
             return None
-        for _, sock, _, _ in self.predecessor._listeners.values():
+        before = [] if self.predecessor is None else list(self.predecessor._listeners.values())
+        for sock in (*self.inherited, *(sock for _, sock, _, _ in before)):
             name = cast("tuple[Any, ...] | str", sock.getsockname())
             if isinstance(name, tuple) and name[1] == port and same_host(host, name[0]):
                 return sock.dup()

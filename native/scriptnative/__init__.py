@@ -22,7 +22,12 @@ from ._native import (
     call_unlocked,
     emitter,
     interpreter_id,
+    interrupt_tenant,
+    reference_into,
     set_loop,
+    set_tenant_loop,
+    settle,
+    tenant,
 )
 from .errors import RemoteFrame
 
@@ -44,5 +49,10 @@ __all__ = [
     "call_unlocked",
     "emitter",
     "interpreter_id",
+    "interrupt_tenant",
+    "reference_into",
     "set_loop",
+    "set_tenant_loop",
+    "settle",
+    "tenant",
 ]

@@ -100,8 +100,14 @@ class Cell:
 
 @final
 class Interpreter:
-    """A sub-interpreter with its own GIL."""
+    """A sub-interpreter.
 
+    Args:
+        own_gil: Whether it has a GIL of its own, and takes only C extensions that allow for that; else it
+            runs on the main interpreter's and takes all of them.
+    """
+
+    def __init__(self, *, own_gil: bool = True) -> None: ...
     @property
     def id(self) -> int:
         """Its number in this process."""
@@ -256,6 +262,26 @@ def bind_native(function: Function, target: NativeFunction) -> None:
 
 def set_loop(set_running_loop: Callable[[Any], None], loop: object) -> None:
     """Show `loop` as the running loop to threads that call into the current interpreter; None shows none."""
+
+def tenant() -> int:
+    """Address of the run lock of the script that this thread executes in the main interpreter; 0 when none."""
+
+def settle(lock: RunLock | None) -> None:
+    """Count the calling thread of the main interpreter as one of the script with this lock; None: as none's."""
+
+def reference_into(lock: RunLock, value: object) -> Any:
+    """A Reference, for those outside, to an object of a script in the main interpreter."""
+
+def set_tenant_loop(
+    lock: RunLock,
+    get_running_loop: Callable[[], Any],
+    set_running_loop: Callable[[Any], None],
+    loop: object,
+) -> None:
+    """As set_loop, for a script in the main interpreter."""
+
+def interrupt_tenant(lock: RunLock) -> bool:
+    """Raise ScriptInterrupt in the thread that executes a script in the main interpreter; False when none does."""
 
 def interpreter_id() -> int:
     """Number of the current interpreter; 0 is the main one."""

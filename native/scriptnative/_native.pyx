@@ -53,12 +53,19 @@ cdef extern from "interp.h":
     int sc_interp_set_helpers(object make_error, object describe, object rebuild, object interrupt, object closed) except -1
     int sc_interp_set_loop(PyObject *set_running_loop, PyObject *loop) except -1
     void sc_interp_set_lock(sc_interp *interp, sc_runlock *lock)
-    sc_interp *sc_interp_create() except NULL
+    sc_interp *sc_interp_create(int own_gil) except NULL
     int sc_interp_end(sc_interp *interp, double seconds)
     void sc_interp_too_late()
     int sc_interp_interrupt(sc_interp *here, sc_interp *there)
     int sc_interp_run(sc_interp *here, sc_interp *there, const char *code) except -1
     object sc_interp_import(sc_interp *here, sc_interp *there, const char *module, const char *attribute)
+
+cdef extern from "tenant.h":
+    sc_runlock *sc_tenant_current()
+    int sc_tenant_settle(sc_runlock *tenant) except -1
+    int sc_tenant_set_loop(sc_runlock *tenant, PyObject *get, PyObject *set, PyObject *loop) except -1
+    int sc_tenant_interrupt(sc_runlock *tenant, object exception)
+    void sc_tenant_too_late(sc_runlock *tenant)
 
 cdef extern from "convert.h":
     int sc_encode(sc_arena *arena, sc_interp *here, object value, Py_ssize_t index, sc_value *out) except -1
@@ -95,6 +102,7 @@ cdef extern from "function.h":
     unsigned sc_cell_advance(sc_cell *cell)
     object sc_types_new(object module)
     object sc_reference_call_unlocked(object reference, tuple args)
+    object sc_reference_into(sc_runlock *tenant, object value)
     object sc_function_new(object type, object name, object resolve, sc_cell *cell)
     int sc_function_bind_reference(object function, object reference) except -1
     int sc_function_bind_plain(object function, object callable) except -1
@@ -167,6 +175,7 @@ cdef class RunLock:
         if not sc_runlock_held(self.lock):
             raise RuntimeError(f"the run lock of {self.name} is not held by this thread")
         sc_interp_too_late()
+        sc_tenant_too_late(self.lock)
         return sc_runlock_give_up(self.lock)
 
     def restore(self, unsigned depth):
@@ -296,14 +305,14 @@ def _end_all():
 
 
 cdef class Interpreter:
-    """A sub-interpreter with its own GIL."""
+    """A sub-interpreter, with its own GIL or on the main one."""
 
     cdef sc_interp *interp
 
     cdef object __weakref__
 
-    def __cinit__(self):
-        self.interp = sc_interp_create()
+    def __cinit__(self, *, bint own_gil=True):
+        self.interp = sc_interp_create(own_gil)
         _open_interpreters.add(self)
 
     def __dealloc__(self):
@@ -365,6 +374,33 @@ def set_loop(set_running_loop, loop):
         sc_interp_set_loop(<PyObject *>set_running_loop, NULL)
     else:
         sc_interp_set_loop(<PyObject *>set_running_loop, <PyObject *>loop)
+
+
+def tenant():
+    """Address of the run lock of the script that this thread executes in the main interpreter; 0 when none."""
+    return <uintptr_t>sc_tenant_current()
+
+
+def settle(RunLock lock):
+    """Count the calling thread of the main interpreter as one of the script with this run lock; None: as none's."""
+    sc_tenant_settle(NULL if lock is None else lock.lock)
+
+
+def reference_into(RunLock lock, value):
+    """A Reference, for those outside, to an object of a script in the main interpreter."""
+    return sc_reference_into(lock.lock, value)
+
+
+def set_tenant_loop(RunLock lock, get_running_loop, set_running_loop, loop):
+    """As set_loop, for a script in the main interpreter."""
+    sc_tenant_set_loop(
+        lock.lock, <PyObject *>get_running_loop, <PyObject *>set_running_loop, NULL if loop is None else <PyObject *>loop
+    )
+
+
+def interrupt_tenant(RunLock lock):
+    """Raise ScriptInterrupt in the thread that executes a script in the main interpreter; whether there was one."""
+    return bool(sc_tenant_interrupt(lock.lock, _errors.ScriptInterrupt))
 
 
 def interpreter_id():

@@ -93,7 +93,7 @@ static void run_inside(call_t *call, sc_interp *there, PyObject *target) {
 
 static PyObject *call_at_home(sc_interp *here, sc_ref *ref, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
     sc_visit visit;
-    sc_lock_status status = sc_visit_begin(&visit, here, 1);
+    sc_lock_status status = sc_visit_begin(&visit, here, ref->tenant, 1);
     if (status != SC_LOCK_OK) {
         sc_raise_refused(here, status, here);
         return NULL;
@@ -109,19 +109,24 @@ static inline int is_stale(sc_fresh *fresh) {
     return 1;
 }
 
+/* A script that lived in the interpreter before the one that does now. */
+static inline int is_of_earlier_tenant(const sc_ref *ref) {
+    return ref->tenant != NULL && !ref->home->is_main && ref->tenant != atomic_load(&ref->home->lock);
+}
+
 PyObject *sc_reference_call(sc_interp *here, sc_ref *ref, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
                             int locked, sc_fresh *fresh) {
     sc_interp *there = ref->home;
-    if (there == here) return call_at_home(here, ref, args, nargs, kwnames);
+    if (sc_is_at_home(here, ref)) return call_at_home(here, ref, args, nargs, kwnames);
     call_t call;
     sc_visit visit;
     PyObject *result = NULL;
     sc_arena_init(&call.arena);
     if (encode_arguments(&call, here, args, nargs, kwnames) == 0) {
-        sc_lock_status status = sc_visit_begin(&visit, there, locked);
+        sc_lock_status status = sc_visit_begin(&visit, there, ref->tenant, locked);
         if (status == SC_LOCK_OK && is_stale(fresh)) {
             sc_visit_end(&visit);
-        } else if (status == SC_LOCK_OK && ref->tenant != NULL && ref->tenant != atomic_load(&there->lock)) {
+        } else if (status == SC_LOCK_OK && is_of_earlier_tenant(ref)) {
             sc_visit_end(&visit);
             sc_raise_refused_by(here, SC_LOCK_CLOSED, sc_runlock_name(ref->tenant));
         } else if (status == SC_LOCK_OK) {
@@ -131,7 +136,8 @@ PyObject *sc_reference_call(sc_interp *here, sc_ref *ref, PyObject *const *args,
             else if (call.result.tag != SC_NIL) sc_raise_described(here, &call.result);
             else PyErr_NoMemory();
         } else {
-            sc_raise_refused(here, status, there);
+            if (there->is_main && ref->tenant != NULL) sc_raise_refused_by(here, status, sc_runlock_name(ref->tenant));
+            else sc_raise_refused(here, status, there);
         }
     }
     if (call.arena.kept != NULL) sc_kept_release(&call.arena);
@@ -227,8 +233,7 @@ PyObject *sc_reference_call_unlocked(PyObject *object, PyObject *args) {
     return sc_reference_call(here, ref, &PyTuple_GET_ITEM(args, 0), PyTuple_GET_SIZE(args), NULL, 0, NULL);
 }
 
-PyObject *sc_reference_wrap(sc_interp *here, sc_ref *ref) {
-    if (ref->home == here) return Py_NewRef(ref->object);
+static PyObject *new_reference(sc_interp *here, sc_ref *ref) {
     if (here->reference_type == NULL) {
         sc_raise(here, SC_E_CROSSING, "an object cannot enter this interpreter before it has imported scriptnative");
         return NULL;
@@ -240,6 +245,22 @@ PyObject *sc_reference_wrap(sc_interp *here, sc_ref *ref) {
     self->here = here;
     self->vectorcall = reference_vectorcall;
     return (PyObject *)self;
+}
+
+PyObject *sc_reference_wrap(sc_interp *here, sc_ref *ref) {
+    return sc_is_at_home(here, ref) ? Py_NewRef(ref->object) : new_reference(here, ref);
+}
+
+PyObject *sc_reference_into(sc_runlock *tenant, PyObject *object) {
+    sc_interp *here = sc_interp_current();
+    sc_tenant_place before;
+    if (here == NULL || sc_tenant_enter(tenant, &before) < 0) return NULL;
+    sc_ref *ref = sc_ref_new(here, object);
+    sc_tenant_leave(&before);
+    if (ref == NULL) return NULL;
+    PyObject *reference = new_reference(here, ref);
+    sc_ref_release(ref);
+    return reference;
 }
 
 /* ---- Function ----------------------------------------------------------------------------------------- */

@@ -43,6 +43,9 @@ typedef struct sc_fresh {
     int stale; /* it was not, and nothing was called */
 } sc_fresh;
 
+/* New Reference to an object of a tenant of the main interpreter, for those outside of it. */
+PyObject *sc_reference_into(sc_runlock *tenant, PyObject *object);
+
 /* Call through a reference; vectorcall protocol. `fresh` may be NULL. NULL without an exception when stale. */
 PyObject *sc_reference_call(sc_interp *here, sc_ref *ref, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
                             int locked, sc_fresh *fresh);

@@ -309,10 +309,37 @@ static sc_lock_status wait_for_lock(sc_visit *visit) {
     return status;
 }
 
-sc_lock_status sc_visit_begin(sc_visit *visit, sc_interp *to, int locked) {
+static void change_seat(sc_visit *visit, sc_thread *seat) {
+    visit->link.state = visit->from;
+    visit->link.outer = visits;
+    visits = &visit->link;
+    PyThreadState_Swap(seat->state);
+    seat->inside++;
+    if (!seat->swept) { /* a new thread comes along about as often as an old one ends */
+        seat->swept = 1;
+        sweep_orphans(visit->to);
+    }
+    sc_drain_pending(visit->to);
+    /* Only a thread that comes from outside: one that is here already has, or runs, a loop of its own. */
+    if (seat->inside == 1 && seat->loop_serial != visit->to->loop_serial) show_loop(visit->to, seat);
+}
+
+static void leave_seat(sc_visit *visit) {
+    sc_thread *seat = visit->seat;
+    if (seat == NULL) return;
+    if (--seat->inside == 0 && seat->interrupted) {
+        /* Came too late: it must not hit the next, innocent call. */
+        seat->interrupted = 0;
+        PyThreadState_SetAsyncExc((unsigned long)pthread_self(), NULL);
+    }
+    PyThreadState_Swap(visit->from);
+    visits = visit->link.outer;
+}
+
+sc_lock_status sc_visit_begin(sc_visit *visit, sc_interp *to, sc_runlock *tenant, int locked) {
     visit->to = to;
     visit->from = PyThreadState_Get();
-    visit->lock = locked ? atomic_load(&to->lock) : NULL;
+    visit->lock = !locked ? NULL : to->is_main ? tenant : atomic_load(&to->lock);
     atomic_fetch_add(&to->visitors, 1);
     if (!atomic_load(&to->open)) {
         atomic_fetch_sub(&to->visitors, 1);
@@ -335,34 +362,25 @@ sc_lock_status sc_visit_begin(sc_visit *visit, sc_interp *to, int locked) {
         }
     }
     visit->seat = seat;
-    if (seat == NULL) return SC_LOCK_OK;
-    visit->link.state = visit->from;
-    visit->link.outer = visits;
-    visits = &visit->link;
-    PyThreadState_Swap(seat->state);
-    seat->inside++;
-    if (!seat->swept) { /* a new thread comes along about as often as an old one ends */
-        seat->swept = 1;
-        sweep_orphans(to);
+    if (seat != NULL) change_seat(visit, seat);
+    if (to->is_main && sc_tenant_enter(tenant, &visit->place) < 0) {
+        PyErr_Clear();
+        leave_seat(visit);
+        if (visit->lock != NULL) sc_runlock_release(visit->lock);
+        atomic_fetch_sub(&to->visitors, 1);
+        return SC_LOCK_BUSY;
     }
-    sc_drain_pending(to);
-    /* Only a thread that comes from outside: one that is here already has, or runs, a loop of its own. */
-    if (seat->inside == 1 && seat->loop_serial != to->loop_serial) show_loop(to, seat);
     return SC_LOCK_OK;
 }
 
 void sc_visit_end(sc_visit *visit) {
-    sc_thread *seat = visit->seat;
-    if (seat != NULL) {
-        if (--seat->inside == 0 && seat->interrupted) {
-            /* Came too late: it must not hit the next, innocent call. */
-            seat->interrupted = 0;
-            PyThreadState_SetAsyncExc((unsigned long)pthread_self(), NULL);
-        }
-        PyThreadState_Swap(visit->from);
-        visits = visit->link.outer;
+    int is_main = visit->to->is_main;
+    if (is_main) { /* a tenant is given up, and left, under the main interpreter's GIL */
+        if (visit->lock != NULL) sc_runlock_release(visit->lock);
+        sc_tenant_leave(&visit->place);
     }
-    if (visit->lock != NULL) sc_runlock_release(visit->lock);
+    leave_seat(visit);
+    if (!is_main && visit->lock != NULL) sc_runlock_release(visit->lock);
     atomic_fetch_sub(&visit->to->visitors, 1);
 }
 
@@ -392,7 +410,7 @@ int sc_interp_interrupt(sc_interp *here, sc_interp *there) {
     sc_visit visit;
     unsigned long holder = 0;
     int sent = 0;
-    if (sc_visit_begin(&visit, there, 0) != SC_LOCK_OK) return 0;
+    if (sc_visit_begin(&visit, there, NULL, 0) != SC_LOCK_OK) return 0;
     sc_runlock *lock = atomic_load(&there->lock);
     if (lock != NULL && sc_runlock_signal_holder(lock, 0, &holder)) sent = interrupt_holder(there, holder);
     sc_visit_end(&visit);
@@ -401,6 +419,10 @@ int sc_interp_interrupt(sc_interp *here, sc_interp *there) {
 }
 
 /* ---- references -------------------------------------------------------------------------------------- */
+
+int sc_is_at_home(const sc_interp *here, const sc_ref *ref) {
+    return ref->home == here && (!here->is_main || ref->tenant == sc_tenant_current());
+}
 
 sc_ref *sc_ref_new(sc_interp *here, PyObject *object) {
     sc_ref *travelling = sc_reference_unwrap(object);
@@ -418,7 +440,7 @@ sc_ref *sc_ref_new(sc_interp *here, PyObject *object) {
     ref->home = here;
     ref->object = Py_NewRef(object);
     ref->callable = PyCallable_Check(object);
-    ref->tenant = atomic_load(&here->lock);
+    ref->tenant = here->is_main ? sc_tenant_current() : atomic_load(&here->lock);
     if (ref->tenant != NULL) sc_runlock_retain(ref->tenant);
     return ref;
 }
@@ -441,16 +463,16 @@ void sc_ref_release(sc_ref *ref) {
 
 /* ---- creating and ending ------------------------------------------------------------------------------ */
 
-sc_interp *sc_interp_create(void) {
+sc_interp *sc_interp_create(int own_gil) {
     PyThreadState *from = PyThreadState_Get(), *state = NULL;
     PyInterpreterConfig config = {
-        .use_main_obmalloc = 0,
+        .use_main_obmalloc = !own_gil,
         .allow_fork = 0,
         .allow_exec = 0,
         .allow_threads = 1,
         .allow_daemon_threads = 0,
-        .check_multi_interp_extensions = 1,
-        .gil = PyInterpreterConfig_OWN_GIL,
+        .check_multi_interp_extensions = own_gil,
+        .gil = own_gil ? PyInterpreterConfig_OWN_GIL : PyInterpreterConfig_SHARED_GIL,
     };
     PyStatus status = Py_NewInterpreterFromConfig(&state, &config);
     if (PyStatus_Exception(status) || state == NULL) {
@@ -579,7 +601,7 @@ static PyObject *take_step(sc_interp *here, sc_interp *there, const char *text, 
     sc_visit visit;
     sc_value outcome;
     PyObject *result = NULL;
-    sc_lock_status status = sc_visit_begin(&visit, there, 0);
+    sc_lock_status status = sc_visit_begin(&visit, there, NULL, 0);
     if (status != SC_LOCK_OK) {
         sc_raise_refused(here, status, there);
         return NULL;

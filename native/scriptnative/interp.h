@@ -4,6 +4,7 @@
 
 #include "convert.h"
 #include "runlock.h"
+#include "tenant.h"
 
 #include <stdatomic.h>
 
@@ -56,8 +57,9 @@ int sc_interp_set_helpers(PyObject *make_error, PyObject *describe, PyObject *re
 int sc_interp_set_loop(PyObject *set_running_loop, PyObject *loop);
 void sc_interp_set_lock(sc_interp *interp, sc_runlock *lock);
 
-/* A new isolated interpreter (own GIL). NULL with an exception set. */
-sc_interp *sc_interp_create(void);
+/* A new interpreter: with its own GIL, and then only with extensions that allow for it, or on the main one's.
+ * NULL with an exception set. */
+sc_interp *sc_interp_create(int own_gil);
 
 /* End it; the calling thread must not be inside. 0; or -1 with nothing set when threads are still in there
  * after `seconds`: then it is abandoned. */
@@ -71,14 +73,16 @@ typedef struct sc_visit {
     sc_interp *to;
     sc_runlock *lock;
     sc_thread *seat; /* NULL: the thread was there already */
+    sc_tenant_place place; /* where it was in the main interpreter, when that is visited */
     struct visit_link {
         struct visit_link *outer;
         PyThreadState *state; /* left behind by that visit */
     } link;
 } sc_visit;
 
-/* Attach to `to`, taking its run lock if `locked`. SC_LOCK_OK, or why not (then nothing has changed). */
-sc_lock_status sc_visit_begin(sc_visit *visit, sc_interp *to, int locked);
+/* Attach to `to`, taking its run lock if `locked`. `tenant`: of the main interpreter, whose script to enter (NULL: none).
+ * SC_LOCK_OK, or why not (then nothing has changed). */
+sc_lock_status sc_visit_begin(sc_visit *visit, sc_interp *to, sc_runlock *tenant, int locked);
 void sc_visit_end(sc_visit *visit);
 
 /* The thread stops executing the script for now: an interrupt that has not arrived yet must not hit what it does next. */
@@ -101,6 +105,9 @@ void sc_raise(sc_interp *here, int code, const char *format, ...);
 int sc_describe_exception(sc_arena *arena, sc_interp *here, sc_value *out);
 /* Set the exception that `description` stands for. */
 void sc_raise_described(sc_interp *here, const sc_value *description);
+
+/* Whether code at `here` sees the object behind a reference itself, not a Reference to it. */
+int sc_is_at_home(const sc_interp *here, const sc_ref *ref);
 
 /* A travelling count for an object of `here`; a Reference gives the one it stands for. */
 sc_ref *sc_ref_new(sc_interp *here, PyObject *object);

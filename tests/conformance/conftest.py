@@ -12,18 +12,18 @@ from scriptengines.session import Session
 
 from .languages import EXCEPTIONS, LANGUAGES, Language
 
-ENGINES = tuple(language.engine for language in LANGUAGES)
+COLUMNS = tuple(language.name for language in LANGUAGES)
 type Load = Callable[..., Script]
 
 _seen: dict[tuple[str, str], str] = {}
 
 
-@pytest.fixture(params=LANGUAGES, ids=lambda language: language.engine)
+@pytest.fixture(params=LANGUAGES, ids=lambda language: language.name)
 def language(request: pytest.FixtureRequest) -> Language:
     return request.param
 
 
-@pytest.fixture(params=LANGUAGES, ids=lambda language: f"to-{language.engine}")
+@pytest.fixture(params=LANGUAGES, ids=lambda language: f"to-{language.name}")
 def other(request: pytest.FixtureRequest) -> Language:
     """A second script's language, for what two scripts do together."""
     return request.param
@@ -60,9 +60,9 @@ def pytest_configure(config: pytest.Config) -> None:
     )
 
 
-def _engines(item: pytest.Item) -> list[str]:
+def _names(item: pytest.Item) -> list[str]:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    return [value.engine for value in parameters.values() if isinstance(value, Language)]
+    return [value.name for value in parameters.values() if isinstance(value, Language)]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -70,11 +70,11 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     if marker is None:
         return
     behaviour = marker.args[0]
-    for engine in _engines(item):
-        item.user_properties.append(("behaviour", (behaviour, engine)))
-        reason = EXCEPTIONS.get((engine, behaviour))
+    for name in _names(item):
+        item.user_properties.append(("behaviour", (behaviour, name)))
+        reason = EXCEPTIONS.get((name, behaviour))
         if reason is not None:
-            item.add_marker(pytest.mark.skip(reason=f"{engine}: {reason}"))
+            item.add_marker(pytest.mark.skip(reason=f"{name}: {reason}"))
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
@@ -106,9 +106,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _table() -> Iterator[str]:
     behaviours = list(dict.fromkeys(behaviour for behaviour, _ in _seen))
     width = max(map(len, behaviours))
-    yield f"{'':{width}}  {'  '.join(f'{engine:7}' for engine in ENGINES)}"
+    yield f"{'':{width}}  {'  '.join(f'{column:7}' for column in COLUMNS)}"
     for behaviour in behaviours:
-        cells = "  ".join(f"{_seen.get((behaviour, engine), ''):7}" for engine in ENGINES)
+        cells = "  ".join(f"{_seen.get((behaviour, column), ''):7}" for column in COLUMNS)
         yield f"{behaviour:{width}}  {cells}".rstrip()
     for (engine, behaviour), reason in EXCEPTIONS.items():
         if _seen.get((behaviour, engine)) == "no":

@@ -1,4 +1,4 @@
-"""The engines under test, each with its scripts, and the one table of what an engine does not do."""
+"""The engines and isolations under test, each with its scripts, and the one table of what one does not do."""
 
 from __future__ import annotations
 
@@ -28,27 +28,47 @@ EXCEPTIONS = {
     ): "running C code cannot be stopped; the reload is refused as busy",
     ("native", "timeout at load"): "running C code cannot be stopped; load lasts until the callback returns",
 }
-"""(engine, behaviour) -> why it is not there."""
+"""(name of the language, behaviour) -> why it is not there."""
 
 
 @dataclass(frozen=True)
 class Language:
-    """One engine and its scripts."""
+    """One engine, in one of its isolations, and its scripts.
 
+    Attributes:
+        name: Of its column in the table.
+        engine: Of the engine.
+        suffix: Of its files.
+        texts: Its scripts by name.
+        header: What stands at the top of each of them.
+    """
+
+    name: str
     engine: str
     suffix: str
     texts: dict[str, str]
+    header: str = ""
 
     def text(self, name: str, version: int = 1) -> str:
-        return self.texts[name].replace("$VERSION", str(version))
+        return self.headed(self.texts[name].replace("$VERSION", str(version)))
+
+    def headed(self, text: str) -> str:
+        return self.header + text
 
 
 def _language(engine: str, sources: ModuleType) -> Language:
-    return Language(engine, sources.SUFFIX, sources.TEXTS)
+    return Language(engine, engine, sources.SUFFIX, sources.TEXTS)
+
+
+def _python(isolation: str) -> Language:
+    header = f'# scriptconsole: isolation = "{isolation}"\n'
+    return Language(isolation, "python", sources_python.SUFFIX, sources_python.TEXTS, header)
 
 
 LANGUAGES = (
     _language("python", sources_python),
+    _python("shared"),
+    _python("main"),
     _language("lua", sources_lua),
     _language("native", sources_native),
 )

@@ -128,7 +128,10 @@ def test_what_a_script_makes_arrives_as_documented(session, write, language: Lan
 
     text = "".join(_maker(language, name) for name in MADE)
     script = session.load(
-        write(f"it{language.suffix}", module(C_DATA + text) if language.engine == "native" else text)
+        write(
+            f"it{language.suffix}",
+            module(C_DATA + text) if language.engine == "native" else language.headed(text),
+        )
     )
     for name, (*_, expected) in MADE.items():
         assert same(script.call(name), expected), name

@@ -1,85 +1,26 @@
-"""The Python engine: each script in a sub-interpreter with its own GIL.
+"""The Python engine: each script in a sub-interpreter, or in a part of the main one.
 
-This module is the main interpreter's side; `guest` is the side inside. Interpreters are kept and used again,
-because CPython 3.13 leaks about 2 MB with each one that ends.
+This module is the outer side, `chambers` the places where scripts can live, `guest` the side inside.
 """
 
 from __future__ import annotations
 
-import contextlib
-import os
-import sys
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scriptengines.engine import Engine, Runtime, Sample
 from scriptengines.errors import LoadError, ScriptClosed, ScriptConsoleError
+from scriptengines.options import Option
 from scriptengines.view import FunctionInfo
-from scriptnative import Interpreter, bind, call_unlocked
+from scriptnative import bind, call_unlocked
+
+from .chambers import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scriptengines.engine import Context, Source
     from scriptnative import Function
 
-_BOOT = """
-import sys
-sys.path[:] = {path!r}
-from scriptengines.python import imports
-imports.install()
-"""
-
-_kept: list[Chamber] = []
-"""Vacant interpreters that no engine owns, on 3.13; they end with the process."""
-
-END_LIMIT = 2.0
-"""Seconds that a script's own threads get to end before its interpreter is abandoned."""
-
-
-def _end_kept() -> None:
-    """Before a fork: CPython 3.13 crashes in a forked child that has inherited other interpreters."""
-    while _kept:
-        _kept.pop().end()
-
-
-os.register_at_fork(before=_end_kept)
-
-
-class Chamber:
-    """One interpreter, with the script that lives in it or none."""
-
-    def __init__(self) -> None:
-        self.interpreter = Interpreter()
-        self.interpreter.run(_BOOT.format(path=sys.path))
-        self._boot: Any = self.interpreter.load("scriptengines.python.guest", "boot")
-        self.create: Callable[..., Any] | None = None
-        self._vacate: Callable[..., Any] | None = None
-
-    def move_in(self, context: Context) -> None:
-        """Give the interpreter to a script."""
-        reporter = context.reporter
-        entries = self._boot(
-            reporter.feed.address,
-            reporter.script,
-            reporter.direct,
-            reporter.batch,
-            context.lock.address,
-            list(sys.path),
-        )
-        self.create, self._vacate = entries["create"], entries["vacate"]
-        self.interpreter.set_lock(context.lock)
-
-    def move_out(self) -> bool:
-        """Take it back; False when the script's threads go on and it must be left alone."""
-        self.interpreter.set_lock(None)
-        vacate, self.create, self._vacate = self._vacate, None, None
-        return vacate is None or bool(vacate(END_LIMIT))
-
-    def end(self) -> bool:
-        """End the interpreter; False when threads are still inside."""
-        self._boot = self.create = self._vacate = None
-        return self.interpreter.end(END_LIMIT)
+    from .chambers import Chamber
 
 
 class _Gone(dict[str, Any]):
@@ -90,12 +31,18 @@ class _Gone(dict[str, Any]):
 
 
 class PythonRuntime(Runtime):
-    """One generation of a Python script; all generations of a script live in one interpreter."""
+    """One generation of a Python script; those of the same isolation live in the same chamber."""
 
-    isolation = "isolated"
-
-    def __init__(self, engine: PythonEngine, source: Source, context: Context, chamber: Chamber) -> None:
+    def __init__(
+        self,
+        engine: PythonEngine,
+        source: Source,
+        context: Context,
+        chamber: Chamber,
+        inherited: tuple[dict[Any, Any], list[int]] | None,
+    ) -> None:
         self.chamber = chamber
+        self.isolation = chamber.isolation
         self._engine = engine
         self._path = str(source.path)
         assert chamber.create is not None
@@ -109,6 +56,7 @@ class PythonRuntime(Runtime):
                 source.text,
                 source.arguments,
                 dict(context.bridge),
+                inherited,
                 context.loaded,
                 failed,
             )
@@ -160,7 +108,7 @@ class PythonRuntime(Runtime):
         return call_unlocked(self._inside["complete"], text, cursor)
 
     def interrupt(self, reason: str) -> bool:
-        return self.chamber.interpreter.interrupt()
+        return self.chamber.interrupt()
 
     def cancel_timer(self, timer_id: int) -> bool:
         return self._inside["cancel_timer"](timer_id)
@@ -174,44 +122,53 @@ class PythonRuntime(Runtime):
     def export_state(self) -> dict[Any, Any]:
         return self._inside["export_state"]()
 
+    def export_listeners(self) -> list[int]:
+        """Copies of the descriptors of its listening sockets; the caller's to close."""
+        return self._inside["export_listeners"]()
+
 
 class PythonEngine(Engine):
-    """Hosts Python scripts in sub-interpreters and keeps one vacant interpreter for the next."""
+    """Hosts Python scripts, in the isolation that each of them asks for."""
 
     name = "python"
     suffixes: ClassVar[frozenset[str]] = frozenset({".py"})
+    options: ClassVar[dict[str, Option]] = {
+        "isolation": Option(
+            "choice",
+            "isolated",
+            "What keeps the script apart: its own interpreter and GIL, an interpreter on the main GIL, "
+            "a namespace of the main interpreter, or a process.",
+            ("isolated", "shared", "main", "process"),
+        ),
+    }
 
     def __init__(self) -> None:
         self._mutex = threading.Lock()
-        self._vacant: list[Chamber] = []
+        self._pool = Pool()
         self._generations: dict[Chamber, int] = {}
         self.abandoned = 0
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:
-        if previous is not None:
-            assert isinstance(previous, PythonRuntime)
+        isolation = source.options.get("isolation", "isolated")
+        inherited = None
+        if isinstance(previous, PythonRuntime) and previous.isolation == isolation:
             chamber = previous.chamber
         else:
-            chamber = self._take()
+            chamber = self._pool.take(isolation)
             chamber.move_in(context)
+            if previous is not None:
+                inherited = previous.export_state(), _listeners(previous)
         with self._mutex:
             self._generations[chamber] = self._generations.get(chamber, 0) + 1
         try:
-            return PythonRuntime(self, source, context, chamber)
+            return PythonRuntime(self, source, context, chamber, inherited)
         except BaseException:
             self._release(chamber)
             raise
 
     def generation_ended(self, runtime: PythonRuntime) -> bool:
-        """A generation has ended; with the last one its interpreter is vacant, and this returns True."""
+        """A generation has ended; with the last one its place is vacant, and this returns True."""
         return self._release(runtime.chamber)
-
-    def _take(self) -> Chamber:
-        with self._mutex:
-            for vacant in (self._vacant, _kept):
-                with contextlib.suppress(IndexError):
-                    return vacant.pop()
-        return Chamber()
 
     def _release(self, chamber: Chamber) -> bool:
         with self._mutex:
@@ -220,20 +177,20 @@ class PythonEngine(Engine):
                 return False
             del self._generations[chamber]
         if chamber.move_out():
-            with self._mutex:
-                self._vacant.append(chamber)
+            self._pool.give_back(chamber)
         else:
             self.abandoned += 1
         return True
 
     def close(self) -> None:
         with self._mutex:
-            vacant, self._vacant = self._vacant, []
             self.abandoned += len(self._generations)
-        if sys.version_info < (3, 14):  # ending one costs about 8 MB with asyncio in it, for good
-            _kept.extend(vacant)
-            return
-        self.abandoned += sum(not chamber.end() for chamber in vacant)
+        self.abandoned += self._pool.close()
+
+
+def _listeners(previous: Runtime) -> list[int]:
+    """Descriptors of the listening sockets of a generation that lives elsewhere, to be closed by the next."""
+    return previous.export_listeners() if isinstance(previous, PythonRuntime) else []
 
 
 def _load_error(path: str, error: ScriptConsoleError) -> LoadError:

@@ -59,9 +59,13 @@ def refusal(module: str) -> str:
     )
 
 
-def install() -> None:
-    """Guard extension imports in the current interpreter; only 3.13 needs it."""
-    if sys.version_info >= (3, 14):
+def install(isolation: str) -> None:
+    """Guard extension imports in the current interpreter.
+
+    Args:
+        isolation: Of the interpreter; only an isolated one refuses extensions, and only 3.13 needs help.
+    """
+    if isolation != "isolated" or sys.version_info >= (3, 14):
         return
     suffixes = importlib.machinery.EXTENSION_SUFFIXES
     hook = importlib.machinery.FileFinder.path_hook(

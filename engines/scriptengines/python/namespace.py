@@ -1,0 +1,136 @@
+"""What one generation of a Python script defines, for those who look in from outside: names, calls, values.
+
+Used inside every interpreter that hosts Python scripts; knows nothing of loops, locks or sessions.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from typing import TYPE_CHECKING, Any, cast
+
+from scriptengines.summary import size_of, summarize
+from scriptnative.errors import CrossingError, UnknownFunction, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_HIDDEN = frozenset({"host"})
+
+
+class Namespace:
+    """The globals of a generation.
+
+    Args:
+        module: Its module.
+        path: The script's file, for messages.
+        state: Its `host.state`.
+    """
+
+    def __init__(self, module: types.ModuleType, path: str, state: dict[Any, Any]) -> None:
+        self.module = module
+        self.path = path
+        self.state = state
+
+    def lookup(self, name: str) -> Callable[..., Any]:
+        """The function of a name, dotted names included."""
+        found: Any = self.module
+        for part in name.split("."):
+            found = found.__dict__.get(part, found) if found is self.module else getattr(found, part, None)
+            if found is None or found is self.module:
+                raise self._unknown(name)
+        if not callable(found):
+            raise UnknownFunction(
+                f'"{name}" in {self.path} is a {type(found).__name__}, not a function', file=self.path
+            )
+        return found
+
+    def _unknown(self, name: str) -> UnknownFunction:
+        known = [row[0] for row in self.functions()]
+        return UnknownFunction(
+            f'no function "{name}" in {self.path}.{did_you_mean(name, known)}', file=self.path
+        )
+
+    def functions(self) -> list[tuple[str, str, str, int]]:
+        """Name, signature, first paragraph of the documentation and line of each function it defines."""
+        rows: list[tuple[str, str, str, int]] = []
+        for name, value in list(self.module.__dict__.items()):
+            if (
+                name.startswith("_")
+                or not inspect.isroutine(value)
+                or getattr(value, "__module__", "") != "__main__"
+            ):
+                continue
+            try:
+                signature = str(inspect.signature(value))
+            except (TypeError, ValueError):
+                signature = "(…)"
+            doc = (inspect.getdoc(value) or "").partition("\n\n")[0]
+            code = getattr(value, "__code__", None)
+            rows.append((name, signature, doc, code.co_firstlineno if code is not None else 0))
+        return rows
+
+    def variables(self, limit: int) -> list[tuple[str, str, str, int | None]]:
+        """At most `limit` rows: name, type, bounded text, number of items or None."""
+        rows: list[tuple[str, str, str, int | None]] = []
+        names = list(self.module.__dict__.items())
+        if self.state:
+            rows.extend(
+                (f"host.state[{key!r}]", *_shown(value)) for key, value in list(self.state.items())[:limit]
+            )
+        for name, value in names:
+            if len(rows) >= limit:
+                break
+            if name.startswith("__") or name in _HIDDEN or isinstance(value, types.ModuleType):
+                continue
+            if inspect.isroutine(value) or isinstance(value, type):
+                continue
+            rows.append((name, *_shown(value)))
+        return rows
+
+    def get(self, path: tuple[str | int, ...]) -> Any:
+        """The value of a global, or of something inside it."""
+        found: Any = self.module
+        for step in path:
+            found = _step(found, step)
+        return found
+
+    def set(self, path: tuple[str | int, ...], value: Any) -> None:
+        """Set a global, or something inside it."""
+        owner = self.get(path[:-1])
+        if isinstance(owner, (list, dict)):
+            cast("dict[Any, Any]", owner)[path[-1]] = value
+        else:
+            setattr(owner, str(path[-1]), value)
+
+    def evaluate(self, expression: str) -> Any:
+        """The value of an expression in the script's global scope."""
+        return eval(compile(expression, "<console>", "eval"), self.module.__dict__)
+
+    def execute(self, code: str) -> None:
+        """Run statements in the script's global scope."""
+        exec(compile(code, "<console>", "exec"), self.module.__dict__)
+
+    def complete(self, text: str, cursor: int) -> list[str]:
+        """What the word before the cursor may become; 200 candidates at most."""
+        import rlcompleter
+
+        word = text[:cursor].split()[-1] if text[:cursor].split() else ""
+        start = max(word.rfind(mark) for mark in "([{,=+-*/ ") + 1
+        completer = rlcompleter.Completer(self.module.__dict__)
+        found: list[str] = []
+        while (match := completer.complete(word[start:], len(found))) is not None and len(found) < 200:
+            found.append(match.rstrip("() "))
+        return found
+
+
+def _shown(value: Any) -> tuple[str, str, int | None]:
+    return type(value).__name__, summarize(value), size_of(value)
+
+
+def _step(owner: Any, step: str | int) -> Any:
+    if isinstance(owner, (dict, list, tuple)):
+        return cast("dict[Any, Any]", owner)[step]
+    if isinstance(step, int):
+        raise CrossingError(f"a {type(owner).__name__} has no item {step}")
+    return getattr(owner, step)
