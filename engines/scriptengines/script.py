@@ -137,9 +137,13 @@ class Script:
         bridge = self._bridge(attempt)
         context = Context(self.alias, self.lock, self.reporter, bridge, attempt.loaded, attempt.failed)
         source = self._read(text)
-        attempt.runtime = self.engine.create(
-            source, context, previous.runtime if previous is not None else None
-        )
+        before = previous.runtime if previous is not None else None
+        if source.options.get("isolation") == "process":
+            from . import process
+
+            attempt.runtime = process.create(self.engine, source, context, before)
+        else:
+            attempt.runtime = self.engine.create(source, context, before)
         unwanted = attempt.cancelled or self.closed  # since the engine began to prepare it
         if not attempt.run(0 if unwanted else timeout):
             raise attempt.late_error(timeout or 0.0)
@@ -290,9 +294,10 @@ class Script:
             return handle(*args, **kwargs)
         except Interrupted as error:
             if deadline.fired:
-                raise CallTimeout(
-                    f"{self.alias}.{name} took longer than {timeout:g} s", frames=error.frames
-                ) from None
+                text = f"{self.alias}.{name} took longer than {timeout:g} s"
+                if self.runtime.crashed:
+                    text = f"{text}; {error}"
+                raise CallTimeout(text, frames=error.frames, detail=error.detail) from None
             raise
         finally:
             deadline.cancel()
@@ -376,6 +381,8 @@ class Script:
             state = ScriptState.CLOSED
         elif self._attempt is None:
             state = ScriptState.FAILED if self.last_error is not None else ScriptState.LOADING
+        elif self._attempt.runtime is not None and self._attempt.runtime.crashed:
+            state = ScriptState.FAILED
         elif self.paused:
             state = ScriptState.PAUSED
         else:

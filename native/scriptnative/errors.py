@@ -115,6 +115,10 @@ class Interrupted(ScriptConsoleError, RuntimeError):
     """The script was stopped while it ran."""
 
 
+class ScriptCrashed(ScriptConsoleError, RuntimeError):
+    """The process in which a script ran has ended by itself; the message says how, and the remedy."""
+
+
 class CallCycleError(ScriptConsoleError, RuntimeError):
     """Scripts on several threads wait for each other."""
 
@@ -165,6 +169,7 @@ _BY_NAME: dict[str, type[ScriptConsoleError]] = {
         CallCycleError,
         ScriptClosed,
         ScriptBusy,
+        ScriptCrashed,
         ConfigError,
         UnknownScript,
         UnknownFunction,

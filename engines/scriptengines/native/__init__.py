@@ -32,8 +32,8 @@ class NativeRuntime(LocalRuntime):
 
     isolation = "library"
 
-    def __init__(self, source: Source, context: Context, previous: NativeRuntime | None) -> None:
-        state = {} if previous is None else copy.deepcopy(previous.host.state)
+    def __init__(self, source: Source, context: Context, previous: Runtime | None) -> None:
+        state = {} if previous is None else previous.export_state()
         library = source.path
         if source.path.suffix == ".c":
             build = compile_module(source.path, compiled_modules())
@@ -145,12 +145,14 @@ class NativeEngine(Engine):
     name = "native"
     suffixes: ClassVar[frozenset[str]] = frozenset({".c", ".so", ".dylib"})
     options: ClassVar[Mapping[str, Option]] = {
+        "isolation": Option(
+            "choice", "library", "What keeps the module apart: nothing, or a process.", ("library", "process")
+        ),
         "cflags": Option("text", "", "Flags for the compiler."),
         "libs": Option("text", "", "Libraries to link."),
     }
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:
-        assert previous is None or isinstance(previous, NativeRuntime)
         return NativeRuntime(source, context, previous)
 
 

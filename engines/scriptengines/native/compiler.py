@@ -27,7 +27,7 @@ _OPTION_LINES = 20
 _KEPT_BUILDS = 8
 
 _OPTION = re.compile(r'\s*//\s*scriptconsole:\s*(cflags|libs)\s*=\s*"([^"]*)"\s*')
-_OPTION_START = re.compile(r"\s*//\s*scriptconsole:")
+_OPTION_START = re.compile(r"\s*//\s*scriptconsole:(?!\s*isolation\b)")
 _LOCAL_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"', re.MULTILINE)
 _ERROR = re.compile(r"^(?P<file>[^\n:]+):(?P<line>\d+):(?:\d+:)? (?:fatal )?error: (?P<message>.*)$", re.M)
 _MISSING_HEADER = re.compile(r"(?:'?)([^':\s]+)'?(?:: No such file or directory| file not found)")

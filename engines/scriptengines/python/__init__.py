@@ -157,7 +157,7 @@ class PythonEngine(Engine):
             chamber = self._pool.take(isolation)
             chamber.move_in(context)
             if previous is not None:
-                inherited = previous.export_state(), _listeners(previous)
+                inherited = previous.export_state(), previous.export_listeners()
         with self._mutex:
             self._generations[chamber] = self._generations.get(chamber, 0) + 1
         try:
@@ -186,11 +186,6 @@ class PythonEngine(Engine):
         with self._mutex:
             self.abandoned += len(self._generations)
         self.abandoned += self._pool.close()
-
-
-def _listeners(previous: Runtime) -> list[int]:
-    """Descriptors of the listening sockets of a generation that lives elsewhere, to be closed by the next."""
-    return previous.export_listeners() if isinstance(previous, PythonRuntime) else []
 
 
 def _load_error(path: str, error: ScriptConsoleError) -> LoadError:
