@@ -35,7 +35,10 @@ EXCEPTIONS = {
             ("execute", "as in a library"),
             ("log levels", "as in a library"),
             ("keyword arguments", "as in a library"),
-            ("interrupt", "its process would have to be killed; interrupt returns False, reload and unload do it"),
+            (
+                "interrupt",
+                "its process would have to be killed; interrupt returns False, reload and unload do it",
+            ),
             ("call timeout", "its process is killed and the script must be reloaded; see test_process.py"),
             ("reload interrupts a runaway", "its process is killed; see test_process.py"),
             ("timeout at load", "its process is killed; see test_process.py"),

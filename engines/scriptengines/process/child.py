@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 SAMPLE_LIMIT = 0.05
 """Seconds that a look at the script waits for its turn."""
+IDLE_LIMIT = 0.005
+"""Seconds in which a script that is not held up comes to rest; then there is nothing to interrupt."""
 _SETSIG = 10
 """F_SETSIG, <linux/fcntl.h>; Python has no name for it."""
 _INTERRUPTS = (KeyboardInterrupt, ScriptInterrupt)
@@ -90,7 +92,7 @@ class _Feed:
 
 
 class _Predecessor:
-    """What a generation in another process has left to the one here; all that an engine asks of `previous`."""
+    """What a generation elsewhere has left to the one here; all that an engine asks of `previous`."""
 
     def __init__(self, state: dict[Any, Any], listeners: list[int]) -> None:
         self._state = state
@@ -114,7 +116,7 @@ class Child:
     """
 
     def __init__(self, engine: Engine, call: int, own: int, control: int) -> None:
-        self.values = Values("the console", self._invoke, lambda *drop: self._dropped.put(drop))
+        self.values = Values("the console", self._invoke, self._drop)
         self._engine = engine
         self._calls, self._own, self._control = (
             Channel(socket.socket(fileno=descriptor), self.values) for descriptor in (call, own, control)
@@ -206,6 +208,9 @@ class Child:
     def _invoke(self, number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self.ask("invoke", number, args, kwargs)
 
+    def _drop(self, number: int, times: int) -> None:
+        self._dropped.put((number, times))
+
     def _bridged(self, name: str) -> Callable[..., Any]:
         return lambda *args, **kwargs: self.ask("bridge", name, args, kwargs)
 
@@ -228,7 +233,7 @@ class Child:
             reporter=reporter,
             bridge={name: self._bridged(name) for name in given["bridge"]},
             loaded=partial(self.ask, "loaded", None, (), {}),
-            failed=lambda error: self.ask("failed", None, (told(error),), {}),
+            failed=self._failed,
         )
         options: Mapping[str, Any] = MappingProxyType(given["options"])
         source = Source(Path(os.fsdecode(given["path"])), given["text"], given["arguments"], options)
@@ -237,6 +242,9 @@ class Child:
             previous = _Predecessor(given["state"], listeners)
         self._runtime = runtime = self._engine.create(source, context, previous)
         runtime.run()
+
+    def _failed(self, error: BaseException) -> None:
+        self.ask("failed", None, (told(error),), {})
 
     def _receive_listeners(self, count: int) -> list[int]:
         """The listening sockets that follow the parent's first message, on its asking."""
@@ -387,6 +395,9 @@ class Child:
 
     def _interrupt(self, runtime: Runtime, reason: str) -> bool | None:
         """Whether there was something to stop; None when it goes on."""
+        if self._lock.acquire(IDLE_LIMIT):
+            self._lock.release()
+            return False
         stopped = runtime.interrupt(reason)
         if not self._lock.acquire(STOP_LIMIT):
             return None

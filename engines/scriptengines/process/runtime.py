@@ -42,15 +42,20 @@ from .values import Malformed, Values, remote_error, told
 from .wire import STOP_LIMIT, Channel, Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Generator
 
     from scriptengines.engine import Context, Engine, Source
     from scriptnative import Function
+
+type Late = tuple[float, Callable[[], object]]
+"""(seconds, what to do when it takes longer)."""
 
 START_LIMIT = 30.0
 """Seconds that a new process gets until it answers."""
 LOOK_LIMIT = 0.25
 """Seconds that a look at the variables may take before the script counts as busy."""
+ANSWER_LIMIT = 0.1
+"""Seconds that the child may take to answer; it does when it can, unless C code holds its GIL."""
 RETIRE_LIMIT = 1.0
 """Seconds that a script gets to come to rest before it is replaced or ended."""
 DEATH_LIMIT = 2.0
@@ -91,9 +96,7 @@ class ProcessRuntime(Runtime):
 
     isolation = "process"
 
-    def __init__(
-        self, engine: Engine, source: Source, context: Context, previous: Runtime | None
-    ) -> None:
+    def __init__(self, engine: Engine, source: Source, context: Context, previous: Runtime | None) -> None:
         self.context = context
         self._alias = context.alias
         self._lock = context.lock
@@ -146,7 +149,9 @@ class ProcessRuntime(Runtime):
         detail = "\n".join(self._listener.last_lines)
         self._child.close()
         reason = detail.rpartition("\n")[2] or "it does not answer"
-        return LoadError(f"{self._path}: its process does not start: {reason}", file=self._path, detail=detail)
+        return LoadError(
+            f"{self._path}: its process does not start: {reason}", file=self._path, detail=detail
+        )
 
     @property
     def pid(self) -> int:
@@ -254,7 +259,12 @@ class ProcessRuntime(Runtime):
     # ---- conversations --------------------------------------------------------------------------
 
     def converse(
-        self, operation: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], late: Any = None
+        self,
+        operation: str,
+        target: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        late: Late | None = None,
     ) -> Any:
         """Let the child do something, and execute what it asks for meanwhile.
 
@@ -263,7 +273,7 @@ class ProcessRuntime(Runtime):
             target: A name or number.
             args: Values to be copied across.
             kwargs: Likewise.
-            late: (seconds, what to call when it takes longer); for what must not wait for ever.
+            late: For what must not wait for ever.
 
         Raises:
             ScriptClosed: It was retired.
@@ -279,7 +289,12 @@ class ProcessRuntime(Runtime):
             lock.release()
 
     def _converse(
-        self, operation: str, target: Any, args: tuple[Any, ...], kwargs: dict[str, Any], late: Any = None
+        self,
+        operation: str,
+        target: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        late: Late | None = None,
     ) -> Any:
         if self._dead.is_set():
             raise self._last_error()
@@ -300,7 +315,7 @@ class ProcessRuntime(Runtime):
             return message[2]
         raise self._error_in(message)
 
-    def _wait(self, channel: Channel, late: Any) -> list[Any]:
+    def _wait(self, channel: Channel, late: Late | None) -> list[Any]:
         """The reply on a channel; holding the run lock."""
         own = self._own_channel
         poll = self._only_own if channel is own else self._both
@@ -310,8 +325,8 @@ class ProcessRuntime(Runtime):
                 if channel.buffered:
                     message = channel.receive()
                 else:
-                    ready = poll.poll() if late is None else poll.poll(late[0] * 1000)
-                    if not ready:
+                    ready = poll.poll(None if late is None else late[0] * 1000)
+                    if late is not None and not ready:
                         late[1]()
                         late = None
                         continue
@@ -354,7 +369,10 @@ class ProcessRuntime(Runtime):
             self._serving -= 1
             self._stack.pop()
 
-    def _perform(self, operation: str, target: Any, args: list[Any], named: dict[str, Any]) -> tuple[Any, Any]:
+    def _perform(self, operation: str, target: Any, args: Any, named: Any) -> tuple[Any, Any]:
+        if type(args) is not list or type(named) is not dict:
+            raise Malformed("arguments that are none")
+        args, named = cast("list[Any]", args), cast("dict[str, Any]", named)
         try:
             if operation == "loaded":
                 self._loaded = True
@@ -376,7 +394,7 @@ class ProcessRuntime(Runtime):
             return Kind.FAIL, self.values.result(told(error))
 
     def _bridged(self, operation: str, target: Any, args: list[Any], named: dict[str, Any]) -> Any:
-        function = self.context.bridge.get(target) if operation == "bridge" else None
+        function = self.context.bridge.get(str(target)) if operation == "bridge" else None
         if function is None:
             raise Malformed(f"it asks for {operation!r} {target!r}")
         result = function(*args, **named)
@@ -441,8 +459,7 @@ class ProcessRuntime(Runtime):
         elif kind == Kind.ASIDE:
             self._take_aside(message)
         elif kind == Kind.DROPPED:
-            for number, times in zip(message[1::2], message[2::2], strict=True):
-                self.values.take_back(number, times)
+            self.values.take_back(message[1], message[2])
         elif kind == Kind.BYE:
             self._said_bye = True
         else:
@@ -506,7 +523,9 @@ class ProcessRuntime(Runtime):
         if self._death is not None and self._loaded:
             self.context.reporter.error("process", self._death)
         elif self._retired_at and code != 0 and not self._killed_for:
-            self.context.reporter.log("warning", f"{self._alias}: when it ended, its process {describe_end(code)}")
+            self.context.reporter.log(
+                "warning", f"{self._alias}: when it ended, its process {describe_end(code)}"
+            )
         self.values.clear()
 
     def _describe_death(self, code: int) -> ScriptConsoleError:
@@ -519,7 +538,9 @@ class ProcessRuntime(Runtime):
             text = f"{place}: did not stop ({self._killed_for}), so its process was killed; {remedy}"
             return Interrupted(text, file=file, line=line, detail=detail, frames=frames)
         if self._trouble is not None:
-            text = f"{self._alias}: its process sent what no script sends ({self._trouble}) and was killed; {remedy}"
+            text = (
+                f"{self._alias}: its process sent what none sends ({self._trouble}) and was killed; {remedy}"
+            )
             return ScriptCrashed(text, file=self._path)
         text = f"{place}: its process {describe_end(code)}; {remedy}"
         return ScriptCrashed(text, file=file, line=line, detail=detail, frames=frames)
@@ -598,7 +619,7 @@ class ProcessRuntime(Runtime):
         resting = self._retired_at and time.monotonic() - self._retired_at > RETIRE_LIMIT
         if resting and not by_hand:
             return self._kill(reason)
-        answer = self._ask("interrupt", reason, 2 * STOP_LIMIT)
+        answer = self._ask("interrupt", reason, STOP_LIMIT + ANSWER_LIMIT)
         if answer is not None:
             return bool(self._value_of(answer))
         if self._dead.is_set() or self._serving:
@@ -712,7 +733,7 @@ class ProcessRuntime(Runtime):
 
 
 @contextmanager
-def _held(previous: Runtime | None, context: Context) -> Iterator[tuple[dict[Any, Any], list[int]]]:
+def _held(previous: Runtime | None, context: Context) -> Generator[tuple[dict[Any, Any], list[int]]]:
     """The state and the listening sockets of the generation before, which rests meanwhile if it can.
 
     Holding the run lock, which is enough to let a generation in this process rest.
@@ -726,7 +747,9 @@ def _held(previous: Runtime | None, context: Context) -> Iterator[tuple[dict[Any
             else:
                 state, listeners = previous.export_state(), previous.export_listeners()
         except (ScriptCrashed, Interrupted, ScriptClosed):
-            context.reporter.log("warning", f"{context.alias} starts without the host.state it had: it is lost")
+            context.reporter.log(
+                "warning", f"{context.alias} starts without the host.state it had: it is lost"
+            )
     try:
         yield state, listeners
     finally:
@@ -745,6 +768,10 @@ def _checked(rows: Any, kinds: tuple[Any, ...]) -> list[Any]:
     if type(rows) is not list:
         raise Malformed("a table that is none")
     for row in cast("list[Any]", rows):
-        if type(row) is not tuple or len(cast("Any", row)) != len(kinds) or not all(map(isinstance, row, kinds)):
+        if (
+            type(row) is not tuple
+            or len(cast("Any", row)) != len(kinds)
+            or not all(map(isinstance, row, kinds))
+        ):
             raise Malformed(f"a row that is none: {row!r:.100}")
     return cast("list[Any]", rows)

@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import threading
+
 import scriptengines
 import scriptnative
 from scriptnative.errors import LoadError, RemoteFrame

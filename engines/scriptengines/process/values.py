@@ -13,7 +13,7 @@ import weakref
 from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-import msgpack
+import msgpack as _untyped
 
 from scriptnative import Reference
 from scriptnative.errors import CrossingError, ScriptConsoleError, describe, rebuild
@@ -21,6 +21,7 @@ from scriptnative.errors import CrossingError, ScriptConsoleError, describe, reb
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
+msgpack: Any = _untyped
 MAX_FRAME = 256 * 2**20
 """Bytes that one call, with all its arguments, or one result may take."""
 MAX_ITEMS = 2**24
@@ -30,6 +31,7 @@ MAX_DEPTH = 200
 _TUPLE, _SET, _FROZENSET, _DICT, _BIG, _BYTEARRAY, _GIVEN, _RETURNED = range(1, 9)
 _NUMBER = struct.Struct("<QB")
 _SCALARS = frozenset({NoneType, bool, int, float})
+_CONTAINERS = (list, tuple, dict, set, frozenset)
 _SHORT = 65_536
 
 
@@ -204,7 +206,7 @@ class Values:
             )
         except Malformed:
             raise
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - there is no end to what garbage can raise
             raise Malformed(f"{type(error).__name__}: {error}") from None
 
     def _extension(self, code: int, content: bytes) -> Any:
@@ -280,7 +282,7 @@ class _Walk:
             return value
         if kind is str or kind is bytes:
             return value if len(value) < _SHORT else _bounded(value)
-        if isinstance(value, (list, tuple, dict, set, frozenset)):
+        if isinstance(value, _CONTAINERS):
             return self._container(cast("Any", value), depth)
         if isinstance(value, str):
             return _bounded(str.__str__(value))
@@ -306,9 +308,12 @@ class _Walk:
             if isinstance(value, dict):
                 return self._mapping(cast("dict[Any, Any]", value), depth + 1)
             if isinstance(value, list):
-                return self._items([], value, depth + 1)
-            code = _TUPLE if isinstance(value, tuple) else _FROZENSET if isinstance(value, frozenset) else _SET
-            return self._items([_MARKED[code]], value, depth + 1)
+                return self._items([], cast("list[Any]", value), depth + 1)
+            if isinstance(value, tuple):
+                return self._items([_MARKED[_TUPLE]], cast("tuple[Any, ...]", value), depth + 1)
+            code = _FROZENSET if isinstance(value, frozenset) else _SET
+            # A copy, because a thread of the script may add to it meanwhile.
+            return self._items([_MARKED[code]], list(cast("set[Any]", value)), depth + 1)
         finally:
             self._above.discard(id(value))
 
@@ -382,5 +387,5 @@ def remote_error(account: Any) -> BaseException:
         if isinstance(error, ScriptConsoleError) and str(file):
             error.file, error.line = str(file), int(line)
         return error
-    except Exception as wrong:
+    except Exception as wrong:  # noqa: BLE001 - as above
         raise Malformed(f"an error that is none: {type(wrong).__name__}: {wrong}") from None

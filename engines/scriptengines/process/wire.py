@@ -6,7 +6,7 @@ at a time on either side, or under a mutex.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from scriptnative.errors import CrossingError
 
@@ -15,7 +15,7 @@ from .values import MAX_FRAME, Malformed, Values, packer, too_large
 if TYPE_CHECKING:
     import socket
 
-STOP_LIMIT = 0.5
+STOP_LIMIT = 0.4
 """Seconds that an interrupted script gets to come to an end."""
 _CHUNK = 65_536
 _LARGE = 2**22
@@ -38,12 +38,30 @@ class Kind:
     ASIDE_FAIL = 5  # number, description
     # On the control channel, from the child.
     ANSWER = 6  # number, whether it was done, result or account of the error; None, None: too busy
-    ASIDE = 7  # number, operation, target, args, kwargs or None: asked by a thread that does not run the script
+    ASIDE = (
+        7  # number, operation, target, args, kwargs or None: asked by a thread that does not run the script
+    )
     REPORT = 8  # kind, payload: as Feed.push takes them
     BUSY = 9  # change
     BYE = 10  # it ends as it should
     # On the control channel, from either side.
-    DROPPED = 11  # object, times, object, times …
+    DROPPED = 11  # object, times
+
+
+_LENGTHS = {
+    Kind.CALL: 6,
+    Kind.OK: 3,
+    Kind.FAIL: 3,
+    Kind.ASK: 4,
+    Kind.ASIDE_OK: 3,
+    Kind.ASIDE_FAIL: 3,
+    Kind.ANSWER: 4,
+    Kind.ASIDE: 6,
+    Kind.REPORT: 3,
+    Kind.BUSY: 2,
+    Kind.BYE: 1,
+    Kind.DROPPED: 3,
+}
 
 
 class Channel:
@@ -110,9 +128,16 @@ class Channel:
                 missing -= len(parts[-1])
             frame = b"".join(parts)
         self._rest = frame[end:]
-        message = self._values.decode(memoryview(frame)[4:end])
-        if type(message) is not list or not message:
-            raise Malformed(f"a {type(message).__name__} instead of a message")
+        decoded = self._values.decode(memoryview(frame)[4:end])
+        if type(decoded) is not list or not decoded:
+            raise Malformed("no message")
+        message = cast("list[Any]", decoded)
+        if type(message[0]) is not int:
+            raise Malformed("a message of no kind")
+        if _LENGTHS.get(message[0]) != len(message):
+            raise Malformed(f"a message of kind {message[0]} with {len(message)} parts")
+        if len(message) > 1 and type(message[1]) is not int:
+            raise Malformed(f"a message of kind {message[0]} without its number")
         return message
 
     def _read(self, size: int = _CHUNK) -> bytes:
