@@ -53,7 +53,7 @@ def hold_gil(entered):
     entered()
     ctypes.PyDLL(None).sleep(1000)  # HELD
 def call(alias, function, *args): return host.call(alias, function, *args)
-def call_later(alias, function, *args): host.set_timeout(lambda: host.log("got", host.call(alias, function, *args)), 1)
+def call_later(*wanted): host.set_timeout(lambda: host.log("got", host.call(*wanted)), 1)
 def kill(pid): os.kill(pid, signal.SIGKILL)
 def subscribe(): return host.on("paint", host.log)
 """
@@ -87,7 +87,7 @@ TEXTS = {".py": PYTHON, ".c": C, ".lua": LUA}
 
 @pytest.fixture
 def put(session: Session, write: Callable[[str, str], Path]) -> Put:
-    """`put(suffix=".py", alias="it", text=…, **options)` loads a script; in a process unless told otherwise."""
+    """`put(suffix=".py", alias="it", text=…, **options)` loads a script, in a process by default."""
 
     def put(suffix: str = ".py", alias: str = "it", text: str = "", **options: object) -> Script:
         path = write(f"{alias}{suffix}", text or TEXTS[suffix])
@@ -348,7 +348,7 @@ script.call("hold_gil", lambda: print("held", flush=True))
 
 @pytest.mark.parametrize("suffix", [".py", ".lua"])
 def test_timers_that_call_each_other_never_hang(session: Session, put: Put, log: Log, suffix: str) -> None:
-    """Each process is blocked in a timer that asks for the other one: one of them is told, or both succeed."""
+    """Each process is blocked in a timer that asks for the other: one of them is told, or both succeed."""
     put(suffix, "a")
     put(suffix, "b")
     for turn in range(50):
@@ -429,7 +429,7 @@ def test_a_large_value_crosses(put: Put) -> None:
 
 def test_functions_are_given_back_when_they_are_no_longer_needed(put: Put, log: Log) -> None:
     script = put(".lua")
-    values = script.runtime.values  # type: ignore[attr-defined]
+    values = script.runtime.peer.values  # type: ignore[attr-defined]
     for number in range(200):
         script.call("keep", lambda number=number: number)
     script.call("keep", None)

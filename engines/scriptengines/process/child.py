@@ -143,7 +143,7 @@ class Child:
             message = self._own.receive()
         except EOFError:
             return
-        self._reply(self._own, partial(self._run, *message[2:]))
+        self._reply(self._own, partial(self._run, *message[4]))
         self._discarded.wait()
         if self._runtime is not None:
             self._runtime.discard()
@@ -221,7 +221,7 @@ class Child:
 
     # ---- the script ---------------------------------------------------------------------------
 
-    def _run(self, _operation: str, given: dict[str, Any], _args: object, _named: object) -> None:
+    def _run(self, given: dict[str, Any]) -> None:
         """Bring the script up and serve until it is retired; on the main thread."""
         alias: str = given["alias"]
         listeners = self._receive_listeners(given["listeners"])

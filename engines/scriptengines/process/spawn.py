@@ -52,7 +52,7 @@ class ChildProcess:
     def __init__(self, engine: str, path: str, *, site: bool) -> None:
         if not sys.executable:
             raise LoadError(
-                f"{path}: there is no sys.executable to start its process with; set it to a Python interpreter",
+                f"{path}: its process needs sys.executable; set that to a Python interpreter",
                 file=path,
             )
         ours, theirs = zip(*(socket.socketpair() for _ in range(3)), strict=True)
@@ -103,7 +103,7 @@ class ChildProcess:
                     os.kill(self.pid, number)
 
     def reap(self, limit: float) -> int:
-        """Wait for its end, at most `limit` seconds before it is killed; its status as `subprocess` has it."""
+        """Wait for its end, at most `limit` seconds before it is killed; its status, as in `subprocess`."""
         try:
             code = self.process.wait(limit)
         except subprocess.TimeoutExpired:

@@ -13,13 +13,13 @@ import weakref
 from types import NoneType
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-import msgpack as _untyped
+import msgpack as _untyped  # pyright: ignore[reportMissingTypeStubs] - it has none
 
 from scriptnative import Reference
 from scriptnative.errors import CrossingError, ScriptConsoleError, describe, rebuild
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Collection, Iterable
 
 msgpack: Any = _untyped
 MAX_FRAME = 256 * 2**20
@@ -296,7 +296,7 @@ class _Walk:
             return msgpack.ExtType(_BYTEARRAY, bytes(_bounded(value)))
         return self._object(value)
 
-    def _container(self, value: Any, depth: int) -> Any:
+    def _container(self, value: Collection[Any], depth: int) -> Any:
         if depth >= MAX_DEPTH:
             raise _Refused("is nested deeper than 200 levels; send it in parts")
         if id(value) in self._above:
