@@ -343,6 +343,13 @@ script.call("hold_gil", lambda: print("held", flush=True))
     parent.stdout.close()
 
 
+def test_ctrl_c_stops_the_call_that_the_main_thread_waits_for(put: Put) -> None:
+    script = put(".lua", text="function spin(f) f() while true do end end function echo(x) return x end")
+    with pytest.raises(KeyboardInterrupt):
+        script.call("spin", lambda: threading.Timer(0.1, os.kill, (os.getpid(), signal.SIGINT)).start())
+    assert script.call("echo", 1) == 1
+
+
 # ---- threads that wait for each other ----------------------------------------------------------------------
 
 
@@ -546,6 +553,34 @@ def test_what_is_no_message_ends_the_script_and_nothing_else(
     assert "reload it" in log.wait_for("process: ")[0].text
     assert bystander.call("echo", 1) == 1
     session.reload("it")
+
+
+def test_a_script_that_only_claims_to_have_stopped_is_ended(session: Session, put: Put) -> None:
+    script = put(
+        text="""
+import gc, time
+def lie(entered):
+    from scriptengines.process.child import Child
+    [child] = [each for each in gc.get_objects() if isinstance(each, Child)]
+    child._interrupt = lambda runtime, reason: True
+    entered()
+    while True: time.sleep(1000)
+"""
+    )
+    entered = threading.Event()
+
+    def call() -> None:
+        with contextlib.suppress(ScriptConsoleError):
+            script.call("lie", entered.set)
+
+    thread = threading.Thread(target=call)
+    thread.start()
+    assert entered.wait(DEADLINE)
+    pid = script.runtime.peer.pid  # type: ignore[attr-defined]
+    session.unload("it")
+    thread.join(DEADLINE)
+    assert not thread.is_alive()
+    assert not alive(pid)
 
 
 def test_a_script_that_closes_its_channels_has_ended(put: Put, log: Log) -> None:

@@ -80,7 +80,8 @@ class ProcessRuntime(Runtime):
         self._previous = previous
         self._path = str(source.path)
         self._failed = False
-        self._retired_at = 0.0
+        self._retired = False
+        self._ending_at = 0.0
         self._sampling = threading.Lock()
         self._look: SimpleQueue[Any] | None = None
         self.peer = Peer(engine, context, self._path, self._perform, self._invoke)
@@ -214,7 +215,7 @@ class ProcessRuntime(Runtime):
         lock = self._lock
         lock.acquire()
         try:
-            if self._retired_at:
+            if self._retired:
                 raise self.peer.closed()
             return self._conversation.call(operation, target, args, kwargs, late)
         finally:
@@ -300,7 +301,7 @@ class ProcessRuntime(Runtime):
 
     def _look_up(self, operation: str, *args: Any) -> Any:
         """What the child answers between two callbacks of its script."""
-        if self._retired_at or self.peer.dead.is_set():
+        if self._retired or self.peer.dead.is_set():
             raise self.peer.last_error()
         answer = self.peer.ask(operation, list(args), RETIRE_LIMIT)
         if answer is None and self.peer.dead.is_set():
@@ -327,8 +328,10 @@ class ProcessRuntime(Runtime):
         if peer.dead.is_set():
             return False
         by_hand = reason == BY_HAND
-        lingers = self._retired_at and time.monotonic() - self._retired_at > RETIRE_LIMIT
-        if not lingers or by_hand:
+        if reason == "unloaded" or not (by_hand or peer.loaded):
+            self._ending_at = self._ending_at or time.monotonic()
+        lingers = self._ending_at and time.monotonic() - self._ending_at > RETIRE_LIMIT
+        if by_hand or not lingers:  # that it says it has stopped is believed once
             answer = peer.ask("interrupt", reason, STOP_LIMIT + ANSWER_LIMIT)
             if answer is not None:
                 return bool(self._value_of(answer))
@@ -342,11 +345,12 @@ class ProcessRuntime(Runtime):
         return True
 
     def retire(self) -> None:
-        if self._retired_at:
+        if self._retired:
             return
-        self._retired_at = time.monotonic()
-        self.peer.expected = self.peer.expected or not self.peer.dead.is_set()
+        self._retired = True
+        self._ending_at = self._ending_at or time.monotonic()
         if not self.peer.dead.is_set():
+            self.peer.expected = True
             with suppress(ScriptConsoleError):  # it has died of it, and says so itself
                 self._conversation.call("retire", None, (), {}, self._unless_stuck("unloaded"))
 
@@ -368,13 +372,13 @@ class ProcessRuntime(Runtime):
 
     def let_go(self) -> None:
         """Undo `hold`; holding the run lock."""
-        if not (self._retired_at or self.peer.dead.is_set()):
+        if not (self._retired or self.peer.dead.is_set()):
             with suppress(ScriptConsoleError):
                 self._conversation.call("let go", None, (), {})
 
     def discard(self) -> None:
         peer = self.peer
-        self._retired_at = self._retired_at or time.monotonic()
+        self._retired = True
         if not peer.dead.is_set():
             peer.expected = True
             peer.begin_to_ask("discard", None, LOOK_LIMIT)
@@ -421,6 +425,6 @@ def _checked(rows: Any, kinds: tuple[Any, ...]) -> list[Any]:
         raise Malformed("a table that is none")
     for row in cast("list[Any]", rows):
         fits = type(row) is tuple and len(cast("tuple[Any, ...]", row)) == len(kinds)
-        if not fits or not all(map(isinstance, row, kinds)):
+        if not fits or not all(map(isinstance, cast("tuple[Any, ...]", row), kinds)):
             raise Malformed(f"a row that is none: {row!r:.100}")
     return cast("list[Any]", rows)

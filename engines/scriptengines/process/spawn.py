@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -80,6 +81,7 @@ class ChildProcess:
             os.close(faults_in)
             os.close(lifeline)
         self.pid = self.process.pid
+        self._reaping = threading.Lock()
         self.exit = os.pidfd_open(self.pid) if hasattr(os, "pidfd_open") else -1
         os.set_blocking(faults, False)
 
@@ -95,23 +97,26 @@ class ChildProcess:
         self._signal(signal.SIGKILL)
 
     def _signal(self, number: int) -> None:
-        if self.process.returncode is None:  # else the number may belong to another process by now
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                if number == signal.SIGKILL:
-                    os.killpg(self.pid, number)
-                else:
-                    os.kill(self.pid, number)
+        with self._reaping, contextlib.suppress(ProcessLookupError, PermissionError):
+            if self.process.returncode is not None:
+                return  # its number may belong to another process by now
+            if number == signal.SIGKILL:
+                os.killpg(self.pid, number)
+            else:
+                os.kill(self.pid, number)
 
     def reap(self, limit: float) -> int:
         """Wait for its end, at most `limit` seconds before it is killed; its status, as in `subprocess`."""
-        try:
-            code = self.process.wait(limit)
-        except subprocess.TimeoutExpired:
-            self.kill()
-            code = self.process.wait()
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(self.pid, signal.SIGKILL)  # what it left behind
-        return code
+        if self.exit < 0:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                return self.process.wait(limit)
+        else:
+            ended = select.poll()
+            ended.register(self.exit, select.POLLIN)
+            ended.poll(limit * 1000)
+        self.kill()  # and what it leaves behind: until it is waited for, the number of its group is its own
+        with self._reaping:
+            return self.process.wait()
 
     def last_words(self) -> str:
         """What faulthandler wrote when it died."""

@@ -299,23 +299,24 @@ class _Walk:
     def _container(self, value: Collection[Any], depth: int) -> Any:
         if depth >= MAX_DEPTH:
             raise _Refused("is nested deeper than 200 levels; send it in parts")
-        if id(value) in self._above:
+        identity = id(value)
+        if identity in self._above:
             raise _Refused("refers back to a container it is in; a cycle cannot cross")
         if len(value) >= MAX_ITEMS:
             raise _Refused(f"has {len(value)} items; the limit between processes is {MAX_ITEMS - 1}")
-        self._above.add(id(value))
+        self._above.add(identity)
         try:
             if isinstance(value, dict):
                 return self._mapping(cast("dict[Any, Any]", value), depth + 1)
             if isinstance(value, list):
-                return self._items([], cast("list[Any]", value), depth + 1)
+                return self._items([], value, depth + 1)
             if isinstance(value, tuple):
-                return self._items([_MARKED[_TUPLE]], cast("tuple[Any, ...]", value), depth + 1)
+                return self._items([_MARKED[_TUPLE]], value, depth + 1)
             code = _FROZENSET if isinstance(value, frozenset) else _SET
             # A copy, because a thread of the script may add to it meanwhile.
             return self._items([_MARKED[code]], list(cast("set[Any]", value)), depth + 1)
         finally:
-            self._above.discard(id(value))
+            self._above.discard(identity)
 
     def _items(self, prepared: list[Any], items: Iterable[Any], depth: int) -> list[Any]:
         if _SCALARS.issuperset(map(type, items)):
