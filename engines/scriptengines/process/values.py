@@ -31,6 +31,7 @@ MAX_DEPTH = 200
 _TUPLE, _SET, _FROZENSET, _DICT, _BIG, _BYTEARRAY, _GIVEN, _RETURNED = range(1, 9)
 _NUMBER = struct.Struct("<QB")
 _SCALARS = frozenset({NoneType, bool, int, float})
+_TEXTS = frozenset({str, bytes})
 _CONTAINERS = (list, tuple, dict, set, frozenset)
 _SHORT = 65_536
 
@@ -280,7 +281,7 @@ class _Walk:
         kind = cast("type[Any]", type(value))
         if kind in _SCALARS:
             return value
-        if kind is str or kind is bytes:
+        if kind in _TEXTS:
             return value if len(value) < _SHORT else _bounded(value)
         if isinstance(value, _CONTAINERS):
             return self._container(cast("Any", value), depth)
@@ -323,6 +324,10 @@ class _Walk:
             prepared.extend(items)
             return prepared
         for index, item in enumerate(items):
+            kind = cast("type[Any]", type(item))
+            if kind in _SCALARS or (kind in _TEXTS and len(item) < _SHORT):
+                prepared.append(item)
+                continue
             try:
                 prepared.append(self._prepare(item, depth))
             except _Refused as refused:
@@ -331,19 +336,32 @@ class _Walk:
         return prepared
 
     def _mapping(self, value: dict[Any, Any], depth: int) -> Any:
-        flat: list[Any] = [_MARKED[_DICT]]
-        simple = True
+        if not _TEXTS.issuperset(map(type, value)):
+            return self._pairs(value, depth)
+        prepared: dict[Any, Any] = {}
+        for key, item in list(value.items()):
+            kind = cast("type[Any]", type(item))
+            if kind in _SCALARS or (kind in _TEXTS and len(item) < _SHORT):
+                prepared[key] = item
+                continue
+            try:
+                prepared[key] = self._prepare(item, depth)
+            except _Refused as refused:
+                refused.steps.append(_step(key))
+                raise
+        return prepared
+
+    def _pairs(self, value: dict[Any, Any], depth: int) -> list[Any]:
+        """A dict with any keys: what some of them become, a list for instance, cannot be a key of a map."""
+        prepared: list[Any] = [_MARKED[_DICT]]
         for key, item in list(value.items()):
             try:
-                # A list cannot be a key of a map, and that is what a tuple becomes.
-                simple = simple and (type(key) in _SCALARS or type(key) is str or type(key) is bytes)
-                flat.append(self._prepare(key, depth))
-                flat.append(self._prepare(item, depth))
+                prepared.append(self._prepare(key, depth))
+                prepared.append(self._prepare(item, depth))
             except _Refused as refused:
-                is_name = isinstance(key, str) and key.isidentifier()
-                refused.steps.append(f".{key}" if is_name else f"[{key!r}]")
+                refused.steps.append(_step(key))
                 raise
-        return _pairs(flat[1:]) if simple else flat
+        return prepared
 
     def _object(self, value: Any) -> Any:
         values = self._values
@@ -353,6 +371,10 @@ class _Walk:
         self._gave.append(number)
         function = value.callable if isinstance(value, Reference) else callable(value)
         return msgpack.ExtType(_GIVEN, _NUMBER.pack(number, function))
+
+
+def _step(key: Any) -> str:
+    return f".{key}" if isinstance(key, str) and key.isidentifier() else f"[{key!r}]"
 
 
 def _bounded(value: Any) -> Any:
