@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from scriptengines.errors import (
     ScriptConsoleError,
     ScriptCrashed,
 )
+from scriptengines.process.runtime import ProcessRuntime
 from scriptengines.script import Script
 from scriptengines.session import Session
 from scriptengines.view import Level, ScriptState
@@ -237,6 +239,26 @@ def test_what_happens_in_a_process_ends_with_it(session: Session, put: Put) -> N
     assert alive(pid)
     session.unload("it")
     wait_until(lambda: not alive(pid))
+
+
+def test_nothing_is_left_of_processes_that_have_ended(session: Session, put: Put) -> None:
+    def come_and_go() -> tuple[int, int]:
+        put().call("echo", len)
+        session.reload("it")
+        with pytest.raises(ScriptCrashed):
+            session.call("it", "abort")
+        session.reload("it")
+        session.unload("it")
+        gc.collect()
+        return len(os.listdir("/proc/self/fd")), threading.active_count()
+
+    come_and_go()
+    before = come_and_go()
+    for _ in range(3):
+        come_and_go()
+    wait_until(lambda: (len(os.listdir("/proc/self/fd")), threading.active_count()) == before)
+    kept = [each for each in gc.get_objects() if isinstance(each, ProcessRuntime)]
+    assert kept == []
 
 
 # ---- what does not stop ------------------------------------------------------------------------------------
