@@ -15,7 +15,7 @@ SOURCES := $(filter-out %/_native.c,$(wildcard $(addprefix native/scriptnative/,
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install build demo test stress lint types layers bench dist lock clean distclean
+.PHONY: help install build demo test stress fuzz lint types layers bench dist lock clean distclean
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  \1	\2/p' $(MAKEFILE_LIST) | expand -t 14
@@ -32,6 +32,9 @@ test: install  ## the tests, without the stress ones
 
 stress: install  ## the long-running toughness tests
 	$(BIN)/pytest -m stress
+
+fuzz: install  ## made-up input for the C parsers; FUZZ_SECONDS=60 for each
+	$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),60)
 
 lint: install  ## ruff: rules and formatting
 	$(BIN)/ruff check

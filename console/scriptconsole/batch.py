@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scriptengines.errors import ScriptConsoleError, format_error
 from scriptengines.session import Session
@@ -17,7 +17,7 @@ from .exitcodes import ExitCode
 from .scripts import expand
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
 
@@ -29,10 +29,16 @@ class Batch:
         arguments: What scripts find as their own arguments.
         timeout: Seconds the whole run may take; None for no limit.
         quiet: Leave the scripts' log lines out; errors are always told.
+        options: Of every script.
     """
 
     def __init__(
-        self, paths: Sequence[Path], arguments: Sequence[str], timeout: float | None, quiet: bool
+        self,
+        paths: Sequence[Path],
+        arguments: Sequence[str],
+        timeout: float | None,
+        quiet: bool,
+        options: Mapping[str, Any],
     ) -> None:
         self._paths = paths
         self._arguments = arguments
@@ -41,7 +47,7 @@ class Batch:
         self._quiet = quiet
         self._load_failed = False
         self._unread = False
-        self._session = Session(direct_output=True, batch=True)
+        self._session = Session(direct_output=True, batch=True, options=options)
 
     def run(self) -> tuple[ExitCode, bool]:
         """Run to the end.
@@ -141,11 +147,15 @@ def _tell(text: str) -> None:
 
 
 def run_batch(
-    paths: Sequence[str], arguments: Sequence[str], timeout: float | None, quiet: bool
+    paths: Sequence[str],
+    arguments: Sequence[str],
+    timeout: float | None,
+    quiet: bool,
+    options: Mapping[str, Any],
 ) -> tuple[ExitCode, bool]:
     """Expand the paths and run; see Batch.
 
     Raises:
         ConfigError: A path is wrong.
     """
-    return Batch(expand(paths), arguments, timeout, quiet).run()
+    return Batch(expand(paths), arguments, timeout, quiet, options).run()

@@ -48,6 +48,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--quiet", action="store_true", help="with --batch: no log lines on stderr, only errors"
     )
+    parser.add_argument(
+        "-o",
+        "--option",
+        type=_setting,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set an option of the scripts, e.g. isolation=shared; may be given several times",
+    )
     parser.add_argument("--theme", metavar="NAME", help="colours: scriptconsole-dark or scriptconsole-light")
     parser.add_argument(
         "--no-watch", action="store_true", help="do not reload scripts when their files change"
@@ -64,6 +73,18 @@ def _seconds(text: str) -> float:
     if not 0 < value < float("inf"):
         raise argparse.ArgumentTypeError(f"{text} is no time to wait; give seconds, more than 0")
     return value
+
+
+def _setting(text: str) -> tuple[str, object]:
+    name, equals, written = text.partition("=")
+    if not name or not equals:
+        raise argparse.ArgumentTypeError(f"{text!r} is no setting; write name=value")
+    import tomllib
+
+    try:
+        return name, tomllib.loads(f"value = {written}")["value"]
+    except tomllib.TOMLDecodeError:  # a plain word; a shell eats the quotes
+        return name, written
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -97,7 +118,9 @@ def _batch(options: argparse.Namespace, arguments: list[str]) -> int:
     from .batch import run_batch
 
     try:
-        code, clean = run_batch(options.paths, arguments, options.timeout, options.quiet)
+        code, clean = run_batch(
+            options.paths, arguments, options.timeout, options.quiet, dict(options.option)
+        )
     except KeyboardInterrupt:  # a second one, while the scripts were given time to end
         code, clean = ExitCode.INTERRUPTED, False
     return _leave(code, clean)
@@ -110,7 +133,9 @@ def _screen(options: argparse.Namespace) -> int:
         )
     from .screen import run_screen
 
-    clean = run_screen(options.paths, theme=options.theme, watch=not options.no_watch)
+    clean = run_screen(
+        options.paths, theme=options.theme, watch=not options.no_watch, options=dict(options.option)
+    )
     return _leave(ExitCode.OK, clean)
 
 

@@ -46,7 +46,7 @@ class SessionPort(Protocol):
         """Stop what a script executes now."""
         ...
 
-    def call(self, alias: str, function: str, *args: object, **kwargs: Any) -> object:
+    def call(self, alias: str, function: str, /, *args: object, **kwargs: Any) -> object:
         """Call a function of a script and return its result."""
         ...
 

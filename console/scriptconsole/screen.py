@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from scriptengines.errors import ConfigError
 from scriptengines.session import Session
@@ -14,19 +15,26 @@ from .capture import captured
 from .scripts import expand
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Mapping, Sequence
     from types import FrameType
 
     from .app import ScriptConsoleApp
 
 
-def run_screen(paths: Sequence[str], *, theme: str | None = None, watch: bool = True) -> bool:
+def run_screen(
+    paths: Sequence[str],
+    *,
+    theme: str | None = None,
+    watch: bool = True,
+    options: Mapping[str, Any] = MappingProxyType({}),
+) -> bool:
     """Show the console until the user leaves.
 
     Args:
         paths: Scripts and folders to load.
         theme: Name of a theme.
         watch: Reload scripts when their files change.
+        options: Of every script.
 
     Returns:
         Whether every script's thread has ended.
@@ -42,7 +50,7 @@ def run_screen(paths: Sequence[str], *, theme: str | None = None, watch: bool = 
     names = [known.name for known in THEMES]
     if theme is not None and theme not in names:
         raise ConfigError(f'no theme "{theme}"; there are {", ".join(names)}')
-    with Session(keep_failed=True) as session:
+    with Session(keep_failed=True, options=options) as session:
         app = ScriptConsoleApp(session, files, watch=watch)
         if theme is not None:
             app.theme = theme

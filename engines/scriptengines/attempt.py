@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
+import time
 from typing import TYPE_CHECKING
 
-from .errors import LoadError, ScriptConsoleError
+from .errors import LoadError, ScriptClosed, ScriptConsoleError
 
 if TYPE_CHECKING:
     from .engine import Runtime
@@ -39,6 +41,8 @@ class Attempt:
         self.error: BaseException | None = None
         self.cancelled = False
         self.ended = threading.Event()
+        self._cpu_clock = 0
+        self._cpu_used = 0.0
         self._settled = threading.Event()
 
     # ---- told by the runtime ------------------------------------------------------------------
@@ -73,6 +77,8 @@ class Attempt:
             threading.Thread(target=self._work, name=name, daemon=True).start()
             settled = self._settled.wait(timeout)
         except BaseException:  # Ctrl-C while it loads
+            if self._settled.is_set() and self.error is None:  # just when it had loaded
+                raise
             self.cancel("interrupted while it was loading")
             if self.error is not None:
                 self.script.reporter.error("load", self.error)
@@ -84,6 +90,7 @@ class Attempt:
     def _work(self) -> None:
         """Body of the thread."""
         assert self.runtime is not None
+        self._cpu_clock = time.pthread_getcpuclockid(threading.get_ident())
         try:
             self.runtime.run()
         except BaseException as error:  # noqa: BLE001 - nobody else would hear of it
@@ -95,7 +102,18 @@ class Attempt:
             if not self._settled.is_set():
                 path = str(self.script.path)
                 self.failed(LoadError(f"{path}: ended before it was loaded", file=path))
+            self._cpu_used = time.thread_time()
+            self._cpu_clock = 0
             self.ended.set()
+
+    @property
+    def cpu_time(self) -> float:
+        """Seconds of processor time of its thread."""
+        clock = self._cpu_clock
+        try:
+            return time.clock_gettime(clock) if clock else self._cpu_used
+        except OSError:  # the thread has ended just now
+            return self._cpu_used
 
     def cancel(self, reason: str) -> None:
         """Give up waiting for it to load: interrupt it, and see to its end in the background."""
@@ -119,7 +137,7 @@ class Attempt:
 
     def _retire(self) -> None:
         assert self.runtime is not None
-        with self.script.lock:
+        with contextlib.suppress(ScriptClosed), self.script.lock:  # closed: it was abandoned meanwhile
             self.runtime.retire()
 
     def end(self, reason: str = "unloaded") -> bool:

@@ -77,6 +77,12 @@ class Runtime(ABC):
     """One generation of a script. Methods may be called from any thread unless they say otherwise."""
 
     isolation: str
+    files: tuple[Path, ...] = ()
+    """What it is made of besides the script's own file; a change of these reloads it too."""
+
+    def files_changed(self) -> bool:
+        """Whether one of `files` has another content than when it was read."""
+        return False
 
     @property
     def crashed(self) -> bool:
@@ -151,6 +157,10 @@ class Runtime(ABC):
     @abstractmethod
     def set_paused(self, paused: bool) -> None:
         """Hold timers and sockets back, or let them go on."""
+
+    def memory(self) -> int | None:
+        """Bytes the script holds, as far as its engine can tell; may take some milliseconds."""
+        return None
 
     @abstractmethod
     def export_state(self) -> dict[Any, Any]:

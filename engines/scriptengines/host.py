@@ -335,6 +335,7 @@ class Host:
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a script raises ends here, in the report
+            self.loop.interrupt_has_arrived(error)
             self.reporter.error(where, error)
 
     def _start(self, callback: Callable[..., Any], *args: Any) -> None:

@@ -16,6 +16,8 @@ import time
 import weakref
 from typing import TYPE_CHECKING, Any, cast
 
+from scriptnative.errors import ScriptInterrupt
+
 from .inspection import (
     address_of,
     byte_counts,
@@ -30,7 +32,7 @@ from .inspection import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scriptnative import Feed, RunLock
+    from scriptnative import Feed, Latch, RunLock
 
     from .selectorloop import SelectorLoop
 else:
@@ -60,6 +62,7 @@ class _YieldingSelector(selectors.BaseSelector):
         loop = self._loop
         lock = loop.run_lock
         if timeout is not None and timeout <= 0 and not lock.contended and not loop.paused:
+            lock.turn()
             return self._inner.select(timeout)
         if timeout is None or timeout > 0:
             loop.update_busy()
@@ -93,6 +96,7 @@ class ScriptLoop(SelectorLoop):
         self.finished = False
         self.thread_id = 0
         self.outside_work = 0
+        self.latches: set[Latch] = set()
         self._is_busy = False
         self._last_id = 0
         self._seen_timers: dict[int, int] = {}
@@ -149,6 +153,11 @@ class ScriptLoop(SelectorLoop):
 
     def _outside_work_done(self, _future: Any) -> None:
         self.outside_work -= 1
+
+    def interrupt_has_arrived(self, error: object) -> None:
+        """A callback has ended with an error: if it was interrupted, the next one must not be."""
+        if isinstance(error, ScriptInterrupt) and self.run_lock.held:
+            self.run_lock.turn()
 
     # ---- pending work -------------------------------------------------------------------------
 
@@ -214,6 +223,8 @@ class ScriptLoop(SelectorLoop):
             super().run_forever()
             if self.time() > deadline:
                 break
+        for latch in list(self.latches):  # nobody else will
+            latch.set()
         self.set_busy(False)
         self.predecessor = None
         self.finished = True

@@ -26,7 +26,8 @@ class Option(NamedTuple):
     """One thing that can be set for a script.
 
     Attributes:
-        kind: "choice", "text", "flag", or "size" (bytes: 1048576 or "1 MiB"; 0 for no limit).
+        kind: "choice", "text", "flag", "size" (bytes: 1048576 or "1 MiB"; 0 for no limit), or "words" (split
+            as a shell does, into a tuple; lines of one header add up).
         default: Its value when nobody sets it.
         doc: One sentence.
         choices: What a "choice" can be.
@@ -51,9 +52,26 @@ class Option(NamedTuple):
                 raise ValueError(f"must be true or false, got {value!r}")
         elif self.kind == "size":
             return _bytes(value)
+        elif self.kind == "words":
+            return _words(value)
         elif not isinstance(value, str):
             raise ValueError(f"must be a text, got {value!r}")
         return value
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if isinstance(value, (list, tuple)):
+        words = tuple(cast("list[Any]", value))
+        if all(isinstance(word, str) for word in words):
+            return words
+    elif isinstance(value, str):
+        import shlex
+
+        try:
+            return tuple(shlex.split(value))
+        except ValueError as error:
+            raise ValueError(f"cannot be split into words ({error}): {value!r}") from None
+    raise ValueError(f"must be a text or a list of texts, got {value!r}")
 
 
 def _bytes(value: Any) -> int:
@@ -97,8 +115,14 @@ def resolve(
     settings = [*_project(path, engine, alias), *_header(path, text)]
     settings += [_Setting(name, value, "", 0) for name, value in given.items() if value is not None]
     values = {name: option.default for name, option in declared.items()}
+    header: set[str] = set()
     for setting in settings:
-        values[setting.name] = _checked(declared, engine, setting)
+        value = _checked(declared, engine, setting)
+        if setting.line and setting.name in header and declared[setting.name].kind == "words":
+            value = (*values[setting.name], *value)
+        if setting.line:
+            header.add(setting.name)
+        values[setting.name] = value
     return values
 
 

@@ -76,6 +76,7 @@ class Runner:
             if leaving.code not in (None, 0):
                 return self._give_up(leaving)
         except BaseException as error:  # noqa: BLE001 - whatever a script's top level raises is its outcome
+            self._loop.interrupt_has_arrived(error)
             return self._give_up(error)
         return True
 
@@ -98,10 +99,12 @@ class Runner:
                 if leaving.code not in (None, 0):
                     self._reporter.error("script", leaving)
             except (KeyboardInterrupt, ScriptInterrupt) as error:
+                self._loop.interrupt_has_arrived(error)
                 _whole(partial(self._reporter.error, "callback", error))
 
     def _report(self, _loop: object, context: dict[str, object]) -> None:
         error = context.get("exception")
+        self._loop.interrupt_has_arrived(error)
         if isinstance(error, BaseException):
             self._reporter.error(str(context.get("message", "callback")), error)
         else:

@@ -8,35 +8,42 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING, Any
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal
 
 from scriptnative import Cell, RunLock
 
 from .attempt import Attempt
+from .cache import ResultCache
 from .engine import Context, Source
 from .errors import (
-    CallTimeout,
-    Interrupted,
     LoadError,
     ScriptBusy,
     ScriptClosed,
     ScriptConsoleError,
     format_error,
 )
+from .health import Meter
 from .options import resolve
 from .rows import Rows
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from scriptnative import Function
 
+    from .calls import Calls
     from .engine import Engine, Runtime
+    from .health import FunctionStatistics
     from .hooks import Hooks
     from .reports import Reporter
     from .view import ErrorView, FunctionInfo, ScriptView
     from .watchdog import Watchdog
+    from .workers import Job
+
+type Strategy = Literal["raise", "log", "ignore"]
+"""What becomes of an error of a call."""
 
 RUNAWAY_LIMIT = 1.0
 """Seconds that what a script is doing may go on when a new version of it waits."""
@@ -62,6 +69,7 @@ class Script:
         bridge: Callable[[Attempt], Mapping[str, Callable[..., Any]]],
         watchdog: Watchdog,
         hooks: Hooks,
+        calls: Callable[[], Calls],
     ) -> None:
         self.alias = alias
         self.path = path
@@ -79,15 +87,19 @@ class Script:
         self._bridge = bridge
         self._watchdog = watchdog
         self._hooks = hooks
+        self._calls = calls
         self._text = b""
         self._reloading = threading.Lock()
         self._attempt: Attempt | None = None
         self._loading: Attempt | None = None
         self._ending: list[threading.Thread] = []
         self._handles: dict[str, Function] = {}
+        self._cache = ResultCache()
         self._attempts = 0
         self.sampled_at = time.time()
         self._rows = Rows(alias)
+        self._cpu_before = 0.0
+        self.meter = Meter()
 
     # ---- generations ----------------------------------------------------------------------------
 
@@ -194,6 +206,17 @@ class Script:
         return b"" if text == self._text else text
 
     @property
+    def files(self) -> tuple[Path, ...]:
+        """What its running generation is made of besides `path`."""
+        attempt = self._attempt
+        return () if attempt is None or attempt.runtime is None else attempt.runtime.files
+
+    def files_changed(self) -> bool:
+        """Whether one of these has another content now."""
+        attempt = self._attempt
+        return attempt is not None and attempt.runtime is not None and attempt.runtime.files_changed()
+
+    @property
     def pending(self) -> bool:
         """Whether it has a timer, task, connection, server or queued callback."""
         attempt = self._attempt
@@ -209,6 +232,7 @@ class Script:
         self._hooks.refresh(attempt)
         self.generation += 1
         self.cell.advance()
+        self._cache.clear()
         if previous is not None and previous.runtime is not None:
             previous.runtime.retire()
         if self.paused and attempt.runtime is not None:
@@ -223,6 +247,7 @@ class Script:
     def forget(self, attempt: Attempt) -> None:
         """A generation has ended: drop what it subscribed to."""
         self._hooks.forget(attempt)
+        self._cpu_before += attempt.cpu_time
 
     def wait_for_cancelled(self) -> None:
         """Wait until what was cancelled while it loaded has ended or was abandoned; some seconds at most."""
@@ -248,6 +273,7 @@ class Script:
             attempt.running = False
             self._hooks.refresh(attempt)
             attempt.retire_aside()
+            self._handles.clear()  # they hold functions, and with them all the script had
             ended = attempt.end()
             self.lock.close()
             self.cell.advance()
@@ -269,38 +295,128 @@ class Script:
     def _resolve(self, function: Function) -> None:
         self.runtime.bind(function)
 
-    def call(self, name: str, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+    def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a function by name.
+
+        Four keywords are this method's own: `timeout`, seconds after which the call is stopped, the wait for
+        its turn included; `errors`, a Strategy; `default`, the result of a call whose error is not raised;
+        and `ttl`, seconds for which the result answers further calls with the same arguments, unless a
+        reload comes in between.
 
         Args:
             name: Of the function.
             args: Copied across, or passed as references.
-            timeout: Seconds after which the script is interrupted.
-            kwargs: Likewise; Python scripts only.
+            kwargs: Likewise; Python scripts only. For one that is named as one of the four, call
+                `function(name)(timeout=…)`.
 
         Raises:
             CallError: The script raised.
             CallTimeout: It took longer than `timeout`.
             UnknownFunction: There is no such function.
         """
+        if kwargs:
+            return self._call_with(name, args, **kwargs)
         try:
-            handle = self._handles[name]
+            return self._handles[name](*args)
         except KeyError:
+            if name in self._handles:
+                raise
+        return self.function(name)(*args)
+
+    def _call_with(
+        self,
+        name: str,
+        args: tuple[Any, ...],
+        /,
+        timeout: float | None = None,
+        errors: Strategy = "raise",
+        default: Any = None,
+        ttl: float | None = None,
+        **kwargs: Any,
+    ) -> Any:
+        try:
             handle = self.function(name)
+            if ttl is None:
+                return self._call(handle, args, kwargs, timeout)
+            call = partial(self._call, handle, args, kwargs, timeout)
+            return self._cache.get_or_call(name, args, kwargs, ttl, call)
+        except ScriptConsoleError as error:
+            return self._settle(name, error, errors, default)
+
+    def _call(self, handle: Function, args: Any, kwargs: Any, timeout: float | None) -> Any:
         if timeout is None:
             return handle(*args, **kwargs)
-        deadline = self._watchdog.arm(timeout, lambda: self.runtime.interrupt("timed out"))
+        return self._calls().call(self, handle, args, kwargs, timeout)
+
+    def _settle(self, name: str, error: ScriptConsoleError, errors: Strategy, default: Any) -> Any:
+        if errors == "raise":
+            raise error
+        if errors == "log":
+            self.reporter.error(f"call of {name}", error)
+        return default
+
+    def submit(self, name: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Job[Any]:
+        """Call a function on a thread of the session's pool.
+
+        Args:
+            name: Of the function.
+            args: Its arguments.
+            timeout: Seconds from now after which it is stopped.
+            kwargs: Its arguments by keyword.
+
+        Returns:
+            A concurrent.futures.Future.
+
+        Raises:
+            ScriptBusy: So many calls wait for a thread that this one is refused.
+        """
+        return self._calls().submit(self, self.function(name), args, kwargs, timeout)
+
+    async def call_async(self, name: str, /, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+        """As `call`, without blocking the event loop; when the awaiting task is cancelled, so is the call."""
+        import asyncio
+
+        job = self.submit(name, *args, timeout=timeout, **kwargs)
         try:
-            return handle(*args, **kwargs)
-        except Interrupted as error:
-            if deadline.fired:
-                text = f"{self.alias}.{name} took longer than {timeout:g} s"
-                if self.runtime.crashed:
-                    text = f"{text}; {error}"
-                raise CallTimeout(text, frames=error.frames, detail=error.detail) from None
+            return await asyncio.wrap_future(job)
+        except asyncio.CancelledError:
+            self._watchdog.arm(0, lambda: self._calls().stop(job))
             raise
-        finally:
-            deadline.cancel()
+
+    def call_many(
+        self,
+        name: str,
+        arguments: Iterable[tuple[Any, ...]],
+        /,
+        *,
+        errors: Strategy = "raise",
+        default: Any = None,
+    ) -> list[Any]:
+        """Call a function once with each tuple of arguments, at a fraction of the price of single calls.
+
+        Other callers of the script get their turn in between.
+
+        Args:
+            name: Of the function.
+            arguments: One tuple of positional arguments a call.
+            errors: As for `call`; "raise" ends the batch.
+            default: Takes the place of a result that failed.
+
+        Returns:
+            The results in order. An error that is raised has a note with the number of the call that failed,
+            from 0, and the results before it as `results`.
+        """
+        handle = self.function(name)
+        waiting = list(arguments)
+        results: list[Any] = []
+        while len(results) < len(waiting):
+            try:
+                handle.many(waiting[len(results) :], results)
+            except ScriptConsoleError as error:
+                if errors == "raise":
+                    error.add_note(f"in call {len(results)} of the batch")
+                results.append(self._settle(name, error, errors, default))
+        return results
 
     def functions(self) -> list[FunctionInfo]:
         """What can be called, in order of definition."""
@@ -348,8 +464,8 @@ class Script:
 
     def set_paused(self, paused: bool) -> None:
         """Hold its timers and sockets back, or let them go on; calls still work."""
-        self.paused = paused
         self.runtime.set_paused(paused)
+        self.paused = paused
 
     # ---- observation ----------------------------------------------------------------------------
 
@@ -363,6 +479,25 @@ class Script:
             self.sampled_at = time.time()
             self._rows.update(sample, self.sampled_at)
         return sample is not None
+
+    def statistics(self) -> list[FunctionStatistics]:
+        """The calls of each of its functions from outside, in the order they were first called."""
+        from .health import FunctionStatistics
+
+        return [
+            FunctionStatistics(name, *handle.statistics()) for name, handle in list(self._handles.items())
+        ]
+
+    @property
+    def cpu_time(self) -> float:
+        """Seconds of processor time of its own threads, over all generations."""
+        attempt = self._attempt
+        return self._cpu_before + (0.0 if attempt is None else attempt.cpu_time)
+
+    def memory(self) -> int | None:
+        """Bytes it holds, as far as its engine can tell; may take some milliseconds."""
+        attempt = self._attempt
+        return None if attempt is None or attempt.runtime is None else attempt.runtime.memory()
 
     def note_error(self, error: BaseException) -> ErrorView:
         """Remember an error as the last one."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import contextlib
 import importlib
 import itertools
 import os
@@ -10,6 +11,7 @@ import threading
 import time
 import weakref
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from scriptnative import Feed
@@ -27,13 +29,17 @@ from .script import Script
 from .watchdog import Watchdog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from .attempt import Attempt
+    from .calls import Calls
+    from .components import Components
     from .engine import Engine
+    from .health import Health, Info
     from .observer import Observer
     from .view import Frame, FunctionInfo, LogRecord
     from .watcher import Watcher
+    from .workers import Job
 
 BUILTIN_ENGINES = {
     ".py": "scriptengines.python:PythonEngine",
@@ -41,6 +47,7 @@ BUILTIN_ENGINES = {
     ".c": "scriptengines.native:NativeEngine",
     ".so": "scriptengines.native:NativeEngine",
     ".dylib": "scriptengines.native:NativeEngine",
+    ".scmod": "scriptengines.native:NativeEngine",
 }
 FEED_CAPACITY = 200_000
 REPORTS_PER_FRAME = 20_000
@@ -55,6 +62,9 @@ class Session:
         direct_output: Let scripts write to the process's stdout and stderr at once, instead of into the log.
         batch: Tell scripts (`host.batch`) that nobody watches and that they should come to an end.
         keep_failed: Keep a script whose load failed, as failed, so that a reload can load its mended file.
+        options: Options of every script, as for `load`.
+        workers: Threads for calls with a timeout and for `submit`; started as they are needed.
+        room: Calls that may wait for one of them; more are refused.
 
     Attributes:
         emit: `emit(hook, *args)` calls the subscribers of a hook; see Hooks.emit.
@@ -64,11 +74,19 @@ class Session:
     """
 
     def __init__(
-        self, *, direct_output: bool = False, batch: bool = False, keep_failed: bool = False
+        self,
+        *,
+        direct_output: bool = False,
+        batch: bool = False,
+        keep_failed: bool = False,
+        options: Mapping[str, Any] = MappingProxyType({}),
+        workers: int = 16,
+        room: int = 1000,
     ) -> None:
         self.direct_output = direct_output
         self.batch = batch
         self.keep_failed = keep_failed
+        self.options = options
         self._wake_read, wake_write = os.pipe()
         os.set_blocking(self._wake_read, False)
         os.set_blocking(wake_write, False)
@@ -79,14 +97,18 @@ class Session:
         self.consult = self.hooks.consult
         self._mutex = threading.RLock()
         self._scripts: dict[str, Script] = {}
-        # Late reports of a script may still name it; nothing else keeps it once it is unloaded.
+        # Late reports of an unloaded script still name it: it stays until they have been taken.
+        self._leaving: list[Script] = []
         self._by_number: weakref.WeakValueDictionary[int, Script] = weakref.WeakValueDictionary()
         self._numbers = itertools.count(1)
         self._refused: list[Script] = []
         self._engines: dict[str, Engine] = {}
         self._watchdog = Watchdog()
+        self._workers = workers, room
+        self._calls: Calls | None = None
         self._observer: Observer | None = None
         self._watcher: Watcher | None = None
+        self._components: Components | None = None
         self._closed = False
         self._ended = threading.Event()
         atexit.register(self.close)
@@ -143,12 +165,16 @@ class Session:
                 raise ConfigError(f'a script "{name}" is loaded already; give another alias')
             number = next(self._numbers)
             reporter = Reporter(self.feed, number, self.direct_output, self.batch)
-            script = Script(name, file, engine, reporter, self._bridge, self._watchdog, self.hooks)
-            script.arguments, script.options = tuple(arguments), options
+            script = Script(
+                name, file, engine, reporter, self._bridge, self._watchdog, self.hooks, self._get_calls
+            )
+            script.arguments, script.options = tuple(arguments), {**self.options, **options}
             self._scripts[name] = self._by_number[number] = script
         try:
             script.start(timeout)
         except BaseException as error:
+            if script.generation:  # Ctrl-C, just when it had loaded
+                raise
             self._say("error", name, f"not loaded: {error}")
             if self.keep_failed and isinstance(error, ScriptConsoleError):
                 self._follow(script)
@@ -178,6 +204,7 @@ class Session:
             self._say("error", script.alias, f"reload refused: {error}")
             raise
         self._say("info", script.alias, f"reloaded, generation {script.generation}")
+        self._watch_files(script)
 
     def unload(self, alias: str) -> None:
         """End a script; never takes longer than some seconds."""
@@ -187,6 +214,7 @@ class Session:
         script.close()
         with self._mutex:
             self._scripts.pop(alias, None)
+            self._leaving = [*self._leaving[-100:], script]
         self._say("info", alias, "unloaded")
 
     def pause(self, alias: str) -> None:
@@ -201,11 +229,33 @@ class Session:
         """Stop what a script is doing right now; whether there was anything that could be stopped."""
         return self.script(alias).interrupt()
 
+    @property
+    def components(self) -> Components:
+        """Native modules with manifests: batches, groups, states, events."""
+        if self._components is None:
+            from .components import Components
+
+            with self._mutex:
+                self._components = self._components or Components(self)
+        return self._components
+
     # ---- calls -------------------------------------------------------------------------------------
 
-    def call(self, alias: str, function: str, *args: Any, timeout: float | None = None, **kwargs: Any) -> Any:
+    def call(self, alias: str, function: str, /, *args: Any, **kwargs: Any) -> Any:
         """Call a function of a script; see Script.call."""
-        return self.script(alias).call(function, *args, timeout=timeout, **kwargs)
+        return self.script(alias).call(function, *args, **kwargs)
+
+    def submit(self, alias: str, function: str, /, *args: Any, **kwargs: Any) -> Job[Any]:
+        """Call a function of a script on another thread; see Script.submit."""
+        return self.script(alias).submit(function, *args, **kwargs)
+
+    def _get_calls(self) -> Calls:
+        with self._mutex:
+            if self._calls is None:
+                from .calls import Calls
+
+                self._calls = Calls(lambda: self.scripts, self._watchdog, *self._workers)
+            return self._calls
 
     def evaluate(self, alias: str, expression: str) -> Any:
         """The value of an expression in a script's global scope."""
@@ -244,7 +294,34 @@ class Session:
             outcome = self.consult(hook, *args)
             return None if outcome.vetoed_by else list(outcome.args)
 
-        return {"call": call, "on": on, "off": off, "emit": self.emit, "consult": consult}
+        return {
+            "call": call,
+            "on": on,
+            "off": off,
+            "emit": self.emit,
+            "consult": consult,
+            "scripts": lambda: dict(self._scripts),
+        }
+
+    # ---- health ------------------------------------------------------------------------------------
+
+    def health(self) -> Health:
+        """How it and its scripts are doing; may take some milliseconds a script."""
+        from .health import Health, health_of, problems_of
+
+        scripts = tuple(health_of(script) for script in self.scripts)
+        waiting, stuck = (self._calls.workers.waiting, self._calls.workers.stuck) if self._calls else (0, 0)
+        problems = tuple(problems_of(scripts, self.feed.dropped, stuck, self._left_behind))
+        return Health(not problems, problems, scripts, self.feed.dropped, waiting, stuck)
+
+    def info(self) -> Info:
+        """What this process runs on: versions, platform, engines."""
+        from .health import info
+
+        suffixes: dict[str, list[str]] = {}
+        for suffix, target in BUILTIN_ENGINES.items():
+            suffixes.setdefault(target.partition(":")[0].rpartition(".")[2], []).append(suffix)
+        return info({name: tuple(known) for name, known in suffixes.items()})
 
     # ---- observation -------------------------------------------------------------------------------
 
@@ -256,10 +333,19 @@ class Session:
             if self._watcher is None:
                 self._watcher = Watcher(self._changed)
                 for script in self.scripts:
-                    self._watcher.add(script.path)
+                    self._watch_files(script)
+
+    def _watch_files(self, script: Script) -> None:
+        if self._watcher is not None:
+            for path in (script.path, *script.files):
+                self._watcher.add(path)
 
     def _changed(self, path: Path) -> None:
         for script in self.scripts:
+            if path in script.files and script.files_changed():
+                with contextlib.suppress(ScriptConsoleError):  # as below
+                    self._reload(script, None, None)
+                continue
             # The very text that was looked at: a second look might find the file cut off by the next save.
             text = script.changed_text() if script.path == path else b""
             if not text:
@@ -271,8 +357,7 @@ class Session:
 
     def _follow(self, script: Script) -> None:
         with self._mutex:
-            if self._watcher is not None:
-                self._watcher.add(script.path)
+            self._watch_files(script)
             if self._observer is not None:
                 self._observer.follow(script)
 
@@ -303,12 +388,16 @@ class Session:
 
     def records(self, limit: int = REPORTS_PER_FRAME) -> list[LogRecord]:
         """Take what was reported since the last time, oldest first."""
+        leaving = len(self._leaving)
         reports = self.feed.take(limit)
-        if not reports:
-            return []
-        from .records import to_record
+        records: list[LogRecord] = []
+        if reports:
+            from .records import to_record
 
-        return [record for report in reports for record in to_record(report, self._by_number)]
+            records = [record for report in reports for record in to_record(report, self._by_number)]
+        if len(reports) < limit:
+            del self._leaving[:leaving]
+        return records
 
     def note(self, level: str, text: str) -> None:
         """Write a line of the console's own into the log."""
@@ -367,6 +456,8 @@ class Session:
         # A top level that was cancelled still has its interpreter; leaving that behind would crash the exit.
         for script in (*self.scripts, *self._refused):
             script.wait_for_cancelled()
+        if self._calls is not None:
+            self._calls.close()
         self._watchdog.close()
         for engine in self._engines.values():
             engine.close()

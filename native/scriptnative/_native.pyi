@@ -4,6 +4,13 @@ from collections.abc import Callable
 from typing import Any, final
 
 @final
+class Latch:
+    """Something a script's own thread will have done; see RunLock.wait_for."""
+
+    def set(self) -> None:
+        """It is done; from any thread."""
+
+@final
 class RunLock:
     """Whoever executes a script holds its run lock: re-entrant, first come first served, refuses cycles.
 
@@ -45,6 +52,28 @@ class RunLock:
         """Release it whole, however often it was taken; the depth is for `restore`."""
     def restore(self, depth: int) -> None:
         """Wait for it again, after `give_up`."""
+    def hold(self) -> int | None:
+        """Number of the present hold, another one each time the lock is taken; None when nobody has it."""
+    def turn(self) -> None:
+        """Begin something new while holding it: an interrupt of what went before must not hit that."""
+    def wait_for(self, latch: Latch, thread_id: int) -> None:
+        """Give the lock up until `latch` is set; holds it again in the end.
+
+        Args:
+            latch: Will be set by that thread.
+            thread_id: The thread that runs the script's loop.
+
+        Raises:
+            CallCycleError: That thread waits for this one.
+            Interrupted: The lock was closed meanwhile.
+            ScriptInterrupt: Somebody called `stop_waiting`.
+        """
+    def stop_waiting(self, thread_id: int) -> int:
+        """End the wait of a thread in any `wait_for`; 0 as the number ends all for this lock.
+
+        Returns:
+            How many there were.
+        """
     def close(self) -> None:
         """Refuse callers from now on, those that wait too."""
     def holder(self) -> int | None:
@@ -117,19 +146,79 @@ class Interpreter:
         """Run statements in a fresh namespace."""
     def load(self, module: str, attribute: str) -> Any:
         """An attribute of a module, imported if need be: its value, or a Reference."""
-    def interrupt(self) -> bool:
-        """Raise ScriptInterrupt in the thread that holds its run lock; waits for its GIL."""
-    def end(self, timeout: float) -> bool:
-        """End it; False when threads are still inside after `timeout` seconds."""
+    def interrupt(self, hold: int, *, insist: bool = False) -> bool:
+        """Raise ScriptInterrupt in the thread that holds its run lock; waits for its GIL.
 
-@final
+        Args:
+            hold: Number of the hold that is meant; nothing happens when that has ended.
+            insist: Raise it at every line until the script has been left.
+        """
+    def end(self, timeout: float, *, finally_: bool = False) -> bool:
+        """End it; False when threads are still inside after `timeout` seconds.
+
+        Args:
+            timeout: Seconds to wait for the threads.
+            finally_: Even while somebody reads memory of its objects; without it the end waits for the process's.
+        """
+
 class Reference:
-    """Handle to an object of another runtime; released there when the last handle goes."""
+    """Handle to an object of another runtime; released there when the last handle goes.
+
+    What is done to the object happens in its own script, holding its run lock; errors come as from a call. Two
+    references are equal when their objects are the same one.
+    """
 
     @property
     def callable(self) -> bool:
         """Whether the object behind it can be called."""
+    @property
+    def type_name(self) -> str:
+        """Name of the object's type."""
+    @property
+    def owner(self) -> str:
+        """Alias of the script it is from, "the host" for the main interpreter."""
+    def get(self, name: str, /) -> Any:
+        """Value of an attribute."""
+    def set(self, name: str, value: object, /) -> None:
+        """Set an attribute."""
+    def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a method, by its name."""
+    def copy(self) -> Any:
+        """Its value as the built-in type it is derived from: an int for an IntEnum, a dict for a Counter.
+
+        Raises:
+            CallError: It has no such base (TypeError).
+        """
+
+@final
+class CallableReference(Reference):
+    """Reference to a function, or to anything else that can be called."""
+
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
+
+@final
+class IteratorReference(Reference):
+    """Reference to a generator or other iterator: each item is fetched when it is asked for."""
+
+    def __iter__(self) -> IteratorReference: ...
+    def __next__(self) -> Any: ...
+    def close(self) -> None:
+        """Close the generator where it lives; it yields no more."""
+
+@final
+class BufferReference(Reference):
+    """Reference to an object whose memory can be shared, such as an array: `memoryview(reference)`."""
+
+    def __buffer__(self, flags: int, /) -> memoryview: ...
+    def buffer(self, *, writable: bool = False) -> memoryview:
+        """A memoryview of the object's own memory, not of a copy.
+
+        Args:
+            writable: Let it be written, too; both sides see it at once, and nothing orders their accesses.
+
+        Raises:
+            BufferError: It is read-only.
+        """
 
 @final
 class Function:
@@ -139,8 +228,10 @@ class Function:
     def name(self) -> str:
         """By which it is looked up."""
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
-    def statistics(self) -> tuple[int, int, float, float, float, float, float]:
-        """(calls, errors, total, mean, median, 99th percentile, longest); times in seconds.
+    def many(self, arguments: list[tuple[Any, ...]], results: list[Any], /) -> None:
+        """Call with each of the tuples and append the results, until one fails, which raises."""
+    def statistics(self) -> tuple[int, int, float, float, float, float, float, str | None]:
+        """(calls, errors, total, mean, median, 99th percentile, longest, last error); times in seconds.
 
         A function that is fast and called often is timed at every 16th call; its times are estimates then.
         """
@@ -184,6 +275,7 @@ class NativeLibrary:
         lock: Run lock of the script.
         host: Called as host(name, args) for what the module asks.
         resolve: Gives the callable for one of its functions, by name.
+        inits: Names of the Python extension modules in it, to be executed first; with any it stays mapped.
     """
 
     path: str
@@ -196,12 +288,19 @@ class NativeLibrary:
         lock: RunLock,
         host: Callable[[str, tuple[object, ...]], object],
         resolve: Callable[[str], object],
+        inits: tuple[str, ...] = (),
     ) -> None: ...
     @property
     def closed(self) -> bool:
-        """Whether it is unmapped."""
-    def locate(self, source: str, lines: dict[str, int]) -> None:
-        """File and lines to name in frames."""
+        """Whether it was closed."""
+    @property
+    def mapped(self) -> bool:
+        """Whether the process still has the file mapped, closed or not."""
+    @property
+    def kept(self) -> int:
+        """References the module keeps beyond its calls."""
+    def locate(self, source: str, places: dict[str, tuple[str, int]]) -> None:
+        """Files and lines to name in frames: of the module, and of each function that is known."""
     def functions(self) -> list[tuple[str, str | None, str]]:
         """(name, signature letters, documentation) in the order of the table."""
     def function(self, name: str) -> NativeFunction:
@@ -216,8 +315,19 @@ class NativeLibrary:
         """Run the module's load()."""
     def unload(self, timeout: float = 2.0) -> None:
         """Run its unload()."""
+    def has(self, step: str) -> bool:
+        """Whether the module has that callback: "start", "pause", "resume", "stop", "save", "restore", …"""
+    def step(self, step: str, timeout: float = -1.0, *, entering: bool = True, state: object = None) -> Any:
+        """Run that callback, if it is there; the result of save() or statistics().
+
+        Args:
+            step: Its name.
+            timeout: Seconds to wait for the run lock; negative means for ever.
+            entering: Refused once the lock is closed; the script's own thread passes False.
+            state: For restore().
+        """
     def close(self, timeout: float = 2.0) -> bool:
-        """Unmap it; False when calls still run."""
+        """Unload, give back what it keeps and unmap it; False when calls still run."""
 
 @final
 class NativeFunction:
@@ -243,6 +353,12 @@ def emitter[T](
             raised `answer` or returned it (when it returned something), and gives the result.
     """
 
+def call_as_is(reference: object, *args: Any) -> Any:
+    """Call through a Reference; a result that could be awaited comes as it is."""
+
+def set_awaiter(run_awaitable: Callable[[Any], Any] | None) -> None:
+    """Let `run_awaitable(awaitable)` give what functions of the current interpreter return; None: nothing does."""
+
 def bind(function: Function, target: object) -> None:
     """Bind a Function to a Reference or to any other callable."""
 
@@ -264,10 +380,10 @@ def set_loop(set_running_loop: Callable[[Any], None], loop: object) -> None:
     """Show `loop` as the running loop to threads that call into the current interpreter; None shows none."""
 
 def tenant() -> int:
-    """Address of the run lock of the script that this thread executes in the main interpreter; 0 when none."""
+    """Run lock address of the script that this thread executes in the main interpreter; 0 when none."""
 
 def settle(lock: RunLock | None) -> None:
-    """Count the calling thread of the main interpreter as one of the script with this lock; None: as none's."""
+    """Count this thread of the main interpreter as one of the script with this lock; None: as none's."""
 
 def reference_into(lock: RunLock, value: object) -> Any:
     """A Reference, for those outside, to an object of a script in the main interpreter."""
@@ -280,8 +396,11 @@ def set_tenant_loop(
 ) -> None:
     """As set_loop, for a script in the main interpreter."""
 
-def interrupt_tenant(lock: RunLock) -> bool:
-    """Raise ScriptInterrupt in the thread that executes a script in the main interpreter; False when none does."""
+def interrupt_tenant(lock: RunLock, hold: int, *, insist: bool = False) -> bool:
+    """As Interpreter.interrupt, for a script in the main interpreter."""
+
+def interrupt_thread(thread_id: int, *, insist: bool = False) -> bool:
+    """Raise ScriptInterrupt in a thread of the current interpreter; whether there is that thread."""
 
 def interpreter_id() -> int:
     """Number of the current interpreter; 0 is the main one."""

@@ -13,6 +13,7 @@ from libc.stdint cimport uint32_t, uintptr_t
 from libc.stdlib cimport free
 
 from . import errors as _errors
+from . import portable as _portable
 
 cdef extern from "value.h":
     ctypedef struct sc_value:
@@ -39,9 +40,23 @@ cdef extern from "interp.h":
     unsigned sc_runlock_give_up(sc_runlock *lock)
     void sc_runlock_restore(sc_runlock *lock, unsigned depth) nogil
     void sc_runlock_close(sc_runlock *lock)
+    unsigned long sc_runlock_hold(sc_runlock *lock)
+    void sc_runlock_turn(sc_runlock *lock)
     int sc_runlock_held(sc_runlock *lock)
     int sc_runlock_contended(sc_runlock *lock)
     const char *sc_runlock_name(sc_runlock *lock)
+    ctypedef struct sc_latch:
+        pass
+    ctypedef enum sc_wait_status:
+        SC_WAIT_SET
+        SC_WAIT_CYCLE
+        SC_WAIT_CLOSED
+        SC_WAIT_STOPPED
+    sc_latch *sc_latch_new()
+    void sc_latch_free(sc_latch *latch)
+    void sc_latch_set(sc_latch *latch)
+    sc_wait_status sc_runlock_wait(sc_runlock *lock, sc_latch *latch, unsigned long thread) nogil
+    int sc_runlock_stop_waiters(sc_runlock *lock, unsigned long thread)
     int sc_runlock_signal_holder(sc_runlock *lock, int signal_number, unsigned long *thread_id)
 
     ctypedef struct sc_interp:
@@ -52,11 +67,16 @@ cdef extern from "interp.h":
     void sc_interp_drop(sc_interp *interp)
     int sc_interp_set_helpers(object make_error, object describe, object rebuild, object interrupt, object closed) except -1
     int sc_interp_set_loop(PyObject *set_running_loop, PyObject *loop) except -1
+    int sc_interp_set_awaiter(PyObject *run_awaitable) except -1
+    int sc_interp_set_portable(object portable, object rebuild, object modules) except -1
+    bint sc_interp_is_shared(sc_interp *interp)
+    void sc_reaper_stop() nogil
     void sc_interp_set_lock(sc_interp *interp, sc_runlock *lock)
     sc_interp *sc_interp_create(int own_gil) except NULL
     int sc_interp_end(sc_interp *interp, double seconds)
     void sc_interp_too_late()
-    int sc_interp_interrupt(sc_interp *here, sc_interp *there)
+    int sc_interp_interrupt(sc_interp *there, unsigned long hold, int insist)
+    object sc_interp_interruption(sc_interp *there, int insist)
     int sc_interp_run(sc_interp *here, sc_interp *there, const char *code) except -1
     object sc_interp_import(sc_interp *here, sc_interp *there, const char *module, const char *attribute)
 
@@ -64,11 +84,15 @@ cdef extern from "tenant.h":
     sc_runlock *sc_tenant_current()
     int sc_tenant_settle(sc_runlock *tenant) except -1
     int sc_tenant_set_loop(sc_runlock *tenant, PyObject *get, PyObject *set, PyObject *loop) except -1
-    int sc_tenant_interrupt(sc_runlock *tenant, object exception)
+    int sc_tenant_interrupt(sc_runlock *tenant, unsigned long hold, object exception)
     void sc_tenant_too_late(sc_runlock *tenant)
 
+cdef extern from "stop.h":
+    int sc_stop_insist(object exception, tuple spared) except -1
+    int PyThreadState_SetAsyncExc(unsigned long thread_id, object exception)
+
 cdef extern from "convert.h":
-    int sc_encode(sc_arena *arena, sc_interp *here, object value, Py_ssize_t index, sc_value *out) except -1
+    int sc_encode_plain(sc_arena *arena, sc_interp *here, object value, Py_ssize_t index, sc_value *out) except -1
     object sc_decode(sc_interp *here, const sc_value *value)
     void sc_kept_release(sc_arena *arena)
 
@@ -100,9 +124,14 @@ cdef extern from "function.h":
     unsigned long sc_cell_errors(sc_cell *cell)
     void sc_cell_count(sc_cell *cell, int failed)
     unsigned sc_cell_advance(sc_cell *cell)
-    object sc_types_new(object module)
-    object sc_reference_call_unlocked(object reference, tuple args)
     object sc_reference_into(sc_runlock *tenant, object value)
+    ctypedef enum:
+        SC_UNLOCKED
+        SC_LOCKED
+        SC_AS_IS
+    object sc_reference_types_new(object module)
+    object sc_reference_call_with(object reference, tuple args, int manner)
+    object sc_function_type_new(object module)
     object sc_function_new(object type, object name, object resolve, sc_cell *cell)
     int sc_function_bind_reference(object function, object reference) except -1
     int sc_function_bind_plain(object function, object callable) except -1
@@ -113,8 +142,26 @@ cdef extern from "emitter.h":
     object sc_emitter_new(object type, object subscribers, object settle)
 
 
-Reference, Function = sc_types_new(_sys.modules[__name__])
+Reference, CallableReference, IteratorReference, BufferReference, _ = sc_reference_types_new(_sys.modules[__name__])
+Function = sc_function_type_new(_sys.modules[__name__])
 Emitter = sc_emitter_type_new(_sys.modules[__name__])
+
+
+cdef class Latch:
+    """Something a script's own thread will have done; see RunLock.wait_for."""
+
+    cdef sc_latch *latch
+
+    def __cinit__(self):
+        self.latch = sc_latch_new()
+        if self.latch is NULL:
+            raise MemoryError
+
+    def __dealloc__(self):
+        sc_latch_free(self.latch)
+
+    def set(self):
+        sc_latch_set(self.latch)
 
 
 cdef class RunLock:
@@ -182,6 +229,33 @@ cdef class RunLock:
         with nogil:
             sc_runlock_restore(self.lock, depth)
 
+    def hold(self):
+        return sc_runlock_hold(self.lock) if sc_runlock_signal_holder(self.lock, 0, NULL) else None
+
+    def turn(self):
+        if not sc_runlock_held(self.lock):
+            raise RuntimeError(f"the run lock of {self.name} is not held by this thread")
+        sc_interp_too_late()
+        sc_tenant_too_late(self.lock)
+        sc_runlock_turn(self.lock)
+    def wait_for(self, Latch latch, unsigned long thread_id):
+        cdef sc_wait_status status
+        if not sc_runlock_held(self.lock):
+            raise RuntimeError(f"the run lock of {self.name} is not held by this thread")
+        with nogil:
+            status = sc_runlock_wait(self.lock, latch.latch, thread_id)
+        if status == SC_WAIT_CYCLE:
+            raise _errors.CallCycleError(
+                f"waiting for {self.name} would never end: its loop waits for a script that waits for this one"
+            )
+        if status == SC_WAIT_CLOSED:
+            raise _errors.Interrupted(f"{self.name} was unloaded before the call had ended")
+        if status == SC_WAIT_STOPPED:
+            raise _errors.ScriptInterrupt
+
+    def stop_waiting(self, unsigned long thread_id):
+        return sc_runlock_stop_waiters(self.lock, thread_id)
+
     def close(self):
         sc_runlock_close(self.lock)
 
@@ -233,7 +307,7 @@ cdef class Feed:
         cdef int stored
         sc_arena_init(&arena)
         try:
-            sc_encode(&arena, sc_interp_current(), payload, 0, &value)
+            sc_encode_plain(&arena, sc_interp_current(), payload, 0, &value)
             stored = sc_feed_push(self.feed, kind, script, &value, urgent)
         finally:
             sc_kept_release(&arena)
@@ -296,12 +370,17 @@ cdef class Cell:
 
 
 _open_interpreters = _weakref.WeakSet()
+_still_read = []
+"""Ended but for their memory, which somebody looks at through a memoryview; they end with the process."""
 
 
 def _end_all():
     """An interpreter that is left when the process ends makes CPython abort."""
+    with nogil:
+        sc_reaper_stop()
+    _still_read.clear()
     for interpreter in list(_open_interpreters):
-        interpreter.end(1.0)
+        interpreter.end(1.0, finally_=True)
 
 
 cdef class Interpreter:
@@ -332,10 +411,13 @@ cdef class Interpreter:
     def load(self, str module, str attribute):
         return sc_interp_import(sc_interp_current(), self.interp, module.encode(), attribute.encode())
 
-    def interrupt(self):
-        return bool(sc_interp_interrupt(sc_interp_current(), self.interp))
+    def interrupt(self, unsigned long hold, *, bint insist=False):
+        return bool(sc_interp_interrupt(self.interp, hold, insist))
 
-    def end(self, double timeout):
+    def end(self, double timeout, *, bint finally_=False):
+        if sc_interp_is_shared(self.interp) and not finally_:
+            _still_read.append(self)
+            return True
         _open_interpreters.discard(self)
         return sc_interp_end(self.interp, timeout) == 0
 
@@ -398,9 +480,14 @@ def set_tenant_loop(RunLock lock, get_running_loop, set_running_loop, loop):
     )
 
 
-def interrupt_tenant(RunLock lock):
-    """Raise ScriptInterrupt in the thread that executes a script in the main interpreter; whether there was one."""
-    return bool(sc_tenant_interrupt(lock.lock, _errors.ScriptInterrupt))
+def interrupt_tenant(RunLock lock, unsigned long hold, *, bint insist=False):
+    """Raise ScriptInterrupt in the thread that executes a script in the main interpreter; False if none does."""
+    return bool(sc_tenant_interrupt(lock.lock, hold, sc_interp_interruption(sc_interp_current(), insist)))
+
+
+def interrupt_thread(unsigned long thread_id, *, bint insist=False):
+    """Raise ScriptInterrupt in a thread of the current interpreter; whether there is that thread."""
+    return bool(PyThreadState_SetAsyncExc(thread_id, sc_interp_interruption(sc_interp_current(), insist)))
 
 
 def interpreter_id():
@@ -410,7 +497,17 @@ def interpreter_id():
 
 def call_unlocked(reference, *args):
     """Call through a Reference without the run lock of the script: to look, or to start what takes it itself."""
-    return sc_reference_call_unlocked(reference, args)
+    return sc_reference_call_with(reference, args, SC_UNLOCKED | SC_AS_IS)
+
+
+def call_as_is(reference, *args):
+    """Call through a Reference; a result that could be awaited comes as it is."""
+    return sc_reference_call_with(reference, args, SC_LOCKED | SC_AS_IS)
+
+
+def set_awaiter(run_awaitable):
+    """Let `run_awaitable(awaitable)` give what functions of the current interpreter return; None: nothing does."""
+    sc_interp_set_awaiter(NULL if run_awaitable is None else <PyObject *>run_awaitable)
 
 
 def bind(function, target):
@@ -421,6 +518,17 @@ def bind(function, target):
         sc_function_bind_plain(function, target)
 
 
+class _Insistent(_errors.ScriptInterrupt):
+    """Made by the thread in which it is raised, which is where the tracing has to begin."""
+
+    def __new__(cls):
+        sc_stop_insist(_errors.ScriptInterrupt, _errors.spared_by_interrupts())
+        return _errors.ScriptInterrupt.__new__(_errors.ScriptInterrupt)
+
+
+_errors.ScriptInterrupt.insistent = _Insistent
+
 if sc_interp_current().is_main:
     _atexit.register(_end_all)
+sc_interp_set_portable(_portable.portable, _portable.rebuild, _portable.MODULES)
 sc_interp_set_helpers(_errors.make_error, _errors.describe, _errors.rebuild, _errors.ScriptInterrupt, _errors.ScriptClosed)

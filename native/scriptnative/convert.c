@@ -6,6 +6,9 @@
 /* Strings longer than this are kept alive rather than copied when they sit inside an argument's container. */
 #define COPY_LIMIT 4096
 
+/* A result longer than this is kept alive until it has been read; keeping costs as much as copying 10 KiB. */
+#define KEEP_LIMIT 65536
+
 /* Where we are in the value, for messages and for finding cycles; lives on the C stack. */
 typedef struct path_t {
     const struct path_t *parent;
@@ -19,6 +22,7 @@ typedef struct path_t {
 typedef struct encoder {
     sc_arena *arena;
     sc_interp *here;
+    int plain; /* for a runtime without classes: see sc_encode_plain */
 } encoder;
 
 static int encode(encoder *e, PyObject *o, const path_t *path, sc_value *out);
@@ -73,15 +77,26 @@ static int keep(encoder *e, PyObject *o) {
 }
 
 
+/* Keep an object beyond the visit to its interpreter: whoever reads its memory gives it back from elsewhere. */
+static int keep_for_reader(encoder *e, PyObject *o) {
+    sc_ref *ref = sc_ref_keep(e->here, o);
+    if (ref == NULL) return -1;
+    if (sc_arena_hold_ref(e->arena, ref) == 0) return 0;
+    sc_ref_release(ref);
+    PyErr_NoMemory();
+    return -1;
+}
+
 static int encode_bytes(encoder *e, PyObject *o, const char *bytes, Py_ssize_t length, const path_t *path,
                         sc_value *out) {
     out->length = (size_t)length;
     out->as.bytes = bytes;
     if (!path->is_result) {
-        /* The caller holds its arguments for the whole call, but not what is inside them. A result may not be kept:
-         * it would have to be given back in a runtime that the thread has left by then. */
+        /* The caller holds its arguments for the whole call, but not what is inside them. */
         if (path->parent == NULL) return 0;
         if (length > COPY_LIMIT) return keep(e, o);
+    } else if (length > KEEP_LIMIT) {
+        return keep_for_reader(e, o);
     }
     char *copy = sc_arena_alloc(e->arena, (size_t)length);
     if (copy == NULL) {
@@ -91,6 +106,36 @@ static int encode_bytes(encoder *e, PyObject *o, const char *bytes, Py_ssize_t l
     memcpy(copy, bytes, (size_t)length);
     out->as.bytes = copy;
     return 0;
+}
+
+/* Mutable, so never borrowed. */
+static int encode_bytearray(encoder *e, PyObject *o, sc_value *out) {
+    Py_ssize_t length = PyByteArray_GET_SIZE(o);
+    char *copy = sc_arena_alloc(e->arena, (size_t)length);
+    if (copy == NULL) {
+        PyErr_NoMemory();
+        return -1;
+    }
+    memcpy(copy, PyByteArray_AS_STRING(o), (size_t)length);
+    out->tag = SC_BYTEARRAY;
+    out->length = (size_t)length;
+    out->as.bytes = copy;
+    return 0;
+}
+
+/* Memory of any exporter as bytes, borrowed while the arena lives. */
+static int encode_memory(encoder *e, PyObject *o, const path_t *path, sc_value *out) {
+    PyObject *view = PyMemoryView_FromObject(o);
+    if (view == NULL) return -1;
+    const Py_buffer *buffer = PyMemoryView_GET_BUFFER(view);
+    int rc;
+    if (!PyBuffer_IsContiguous(buffer, 'C')) rc = refuse(e, path, "is not contiguous in memory; pass a contiguous copy");
+    else rc = path->is_result ? keep_for_reader(e, view) : keep(e, view);
+    out->tag = SC_BYTES;
+    out->length = (size_t)buffer->len;
+    out->as.bytes = buffer->buf;
+    Py_DECREF(view);
+    return rc;
 }
 
 static int encode_str(encoder *e, PyObject *o, const path_t *path, sc_value *out) {
@@ -135,8 +180,12 @@ static int encode_int(encoder *e, PyObject *o, sc_value *out) {
     return 0;
 }
 
-static int encode_reference(encoder *e, PyObject *o, sc_value *out) {
+static int encode_reference(encoder *e, PyObject *o, const path_t *path, sc_value *out) {
     sc_ref *ref = sc_ref_new(e->here, o);
+    if (ref == NULL && PyMemoryView_Check(o) && PyErr_ExceptionMatches(PyExc_ValueError)) {
+        PyErr_Clear();
+        return refuse(e, path, "is a memoryview that has been released");
+    }
     if (ref == NULL) return -1;
     if (sc_arena_hold_ref(e->arena, ref) < 0) {
         sc_ref_release(ref);
@@ -162,29 +211,54 @@ static sc_value *alloc_items(encoder *e, Py_ssize_t count) {
     return items;
 }
 
-static int encode_sequence(encoder *e, PyObject *o, const path_t *path, sc_tag tag, sc_value *out) {
-    if (check_container(e, o, path) < 0) return -1;
+/* One item of a container, which another thread may drop while it is being encoded. */
+static int encode_item(encoder *e, PyObject *item, const path_t *step, sc_value *out) {
+    Py_INCREF(item);
+    int rc = encode(e, item, step, out);
+    Py_DECREF(item);
+    return rc;
+}
+
+static int refuse_change(encoder *e, const path_t *path) {
+    return refuse(e, path, "changed its size while it was being copied; copy it under a lock first");
+}
+
+/* `container`: what the items are of, for messages and for finding cycles. */
+static int encode_sequence(encoder *e, PyObject *container, PyObject *o, const path_t *path, sc_tag tag, sc_value *out) {
+    if (check_container(e, container, path) < 0) return -1;
     Py_ssize_t count = PySequence_Fast_GET_SIZE(o);
     sc_value *items = alloc_items(e, count);
     if (items == NULL) return -1;
     for (Py_ssize_t i = 0; i < count; i++) {
-        /* Encoding never runs Python code of the script, so the list keeps its size; the check costs nothing. */
-        if (i >= PySequence_Fast_GET_SIZE(o)) return refuse(e, path, "changed its size while it was being copied");
-        path_t step = { path, o, NULL, i, path->depth + 1, path->is_result };
-        if (encode(e, PySequence_Fast_GET_ITEM(o, i), &step, &items[i]) < 0) return -1;
+        if (i >= PySequence_Fast_GET_SIZE(o)) return refuse_change(e, path);
+        path_t step = { path, container, NULL, i, path->depth + 1, path->is_result };
+        if (encode_item(e, PySequence_Fast_GET_ITEM(o, i), &step, &items[i]) < 0) return -1;
     }
+    if (count != PySequence_Fast_GET_SIZE(o)) return refuse_change(e, path);
     out->tag = tag;
     out->length = (size_t)count;
     out->as.items = items;
     return 0;
 }
 
+/* There is no public way to walk a set without running its iterator; a list of its items is one. */
 static int encode_set(encoder *e, PyObject *o, const path_t *path, sc_value *out) {
-    if (check_container(e, o, path) < 0) return -1;
     PyObject *list = PySequence_List(o);
     if (list == NULL) return -1;
-    int rc = encode_sequence(e, list, path, PyFrozenSet_Check(o) ? SC_FROZENSET : SC_SET, out);
+    int rc = encode_sequence(e, o, list, path, PyFrozenSet_Check(o) ? SC_FROZENSET : SC_SET, out);
     Py_DECREF(list);
+    return rc;
+}
+
+static int encode_entry(encoder *e, PyObject *o, PyObject *key, PyObject *value, Py_ssize_t i, const path_t *path,
+                        sc_value *out) {
+    path_t step = { path, o, key, i, path->depth + 1, path->is_result };
+    Py_INCREF(key);
+    Py_INCREF(value);
+    int rc = encode(e, key, &step, &out[0]);
+    if (rc == 0) rc = encode(e, value, &step, &out[1]);
+    Py_DECREF(key);
+    Py_DECREF(value);
     return rc;
 }
 
@@ -194,15 +268,39 @@ static int encode_dict(encoder *e, PyObject *o, const path_t *path, sc_value *ou
     sc_value *items = alloc_items(e, 2 * count);
     if (items == NULL) return -1;
     PyObject *key, *value;
-    while (i < count && PyDict_Next(o, &position, &key, &value)) {
-        path_t step = { path, o, key, i, path->depth + 1, path->is_result };
-        if (encode(e, key, &step, &items[2 * i]) < 0) return -1;
-        if (encode(e, value, &step, &items[2 * i + 1]) < 0) return -1;
-        i++;
+    for (; i < count && PyDict_Next(o, &position, &key, &value); i++) {
+        if (encode_entry(e, o, key, value, i, path, &items[2 * i]) < 0) return -1;
+        if (PyDict_GET_SIZE(o) != count) return refuse_change(e, path);
     }
     out->tag = SC_DICT;
     out->length = (size_t)(2 * i);
     out->as.items = items;
+    return 0;
+}
+
+static void encode_double(PyObject *o, sc_value *out) {
+    out->tag = SC_DOUBLE;
+    out->as.number = PyFloat_AS_DOUBLE(o);
+}
+
+static int encode_exact_bytes(encoder *e, PyObject *o, const path_t *path, sc_value *out) {
+    out->tag = SC_BYTES;
+    return encode_bytes(e, o, PyBytes_AS_STRING(o), PyBytes_GET_SIZE(o), path, out);
+}
+
+/* What only a runtime without classes gets: values by their built-in base, memory as bytes. */
+static int encode_plain(encoder *e, PyObject *o, const path_t *path, sc_value *out) {
+    if (PyLong_Check(o)) return encode_int(e, o, out);
+    if (PyUnicode_Check(o)) return encode_str(e, o, path, out);
+    if (PyList_Check(o)) return encode_sequence(e, o, o, path, SC_LIST, out);
+    if (PyTuple_Check(o)) return encode_sequence(e, o, o, path, SC_TUPLE, out);
+    if (PyDict_Check(o)) return encode_dict(e, o, path, out);
+    if (PyBytes_Check(o)) return encode_exact_bytes(e, o, path, out);
+    if (PyByteArray_Check(o)) return encode_bytearray(e, o, out);
+    if (PyAnySet_Check(o)) return encode_set(e, o, path, out);
+    if (PyFloat_Check(o)) encode_double(o, out);
+    else if (PyObject_CheckBuffer(o)) return encode_memory(e, o, path, out);
+    else return encode_reference(e, o, path, out);
     return 0;
 }
 
@@ -215,9 +313,8 @@ static int encode(encoder *e, PyObject *o, const path_t *path, sc_value *out) {
         out->tag = SC_NIL;
         return 0;
     }
-    if (PyFloat_Check(o)) {
-        out->tag = SC_DOUBLE;
-        out->as.number = PyFloat_AS_DOUBLE(o);
+    if (PyFloat_CheckExact(o)) {
+        encode_double(o, out);
         return 0;
     }
     if (PyBool_Check(o)) {
@@ -225,34 +322,29 @@ static int encode(encoder *e, PyObject *o, const path_t *path, sc_value *out) {
         out->as.integer = o == Py_True;
         return 0;
     }
-    if (PyList_Check(o)) return encode_sequence(e, o, path, SC_LIST, out);
-    if (PyTuple_Check(o)) return encode_sequence(e, o, path, SC_TUPLE, out);
-    if (PyDict_Check(o)) return encode_dict(e, o, path, out);
-    if (PyUnicode_Check(o)) return encode_str(e, o, path, out);
-    if (PyLong_Check(o)) return encode_int(e, o, out);
-    if (PyBytes_Check(o)) {
-        out->tag = SC_BYTES;
-        return encode_bytes(e, o, PyBytes_AS_STRING(o), PyBytes_GET_SIZE(o), path, out);
-    }
-    if (PyByteArray_Check(o)) {
-        out->tag = SC_BYTEARRAY;
-        /* Mutable, so never borrowed. */
-        path_t copied = *path;
-        copied.is_result = 1;
-        return encode_bytes(e, o, PyByteArray_AS_STRING(o), PyByteArray_GET_SIZE(o), &copied, out);
-    }
-    if (PyAnySet_Check(o)) return encode_set(e, o, path, out);
-    return encode_reference(e, o, out);
+    if (PyList_CheckExact(o)) return encode_sequence(e, o, o, path, SC_LIST, out);
+    if (PyTuple_CheckExact(o)) return encode_sequence(e, o, o, path, SC_TUPLE, out);
+    if (PyDict_CheckExact(o)) return encode_dict(e, o, path, out);
+    if (PyBytes_CheckExact(o)) return encode_exact_bytes(e, o, path, out);
+    if (PyByteArray_CheckExact(o)) return encode_bytearray(e, o, out);
+    if (PyAnySet_CheckExact(o)) return encode_set(e, o, path, out);
+    return e->plain ? encode_plain(e, o, path, out) : encode_reference(e, o, path, out);
 }
 
 int sc_encode(sc_arena *arena, sc_interp *here, PyObject *object, Py_ssize_t index, sc_value *out) {
-    encoder e = { arena, here };
+    encoder e = { arena, here, 0 };
+    path_t root = { NULL, NULL, NULL, index, 0, index < 0 };
+    return encode(&e, object, &root, out);
+}
+
+int sc_encode_plain(sc_arena *arena, sc_interp *here, PyObject *object, Py_ssize_t index, sc_value *out) {
+    encoder e = { arena, here, 1 };
     path_t root = { NULL, NULL, NULL, index, 0, index < 0 };
     return encode(&e, object, &root, out);
 }
 
 int sc_encode_keyword(sc_arena *arena, sc_interp *here, PyObject *object, PyObject *name, sc_value *out) {
-    encoder e = { arena, here };
+    encoder e = { arena, here, 0 };
     path_t root = { NULL, NULL, name, 0, 0, 0 };
     return encode(&e, object, &root, out);
 }

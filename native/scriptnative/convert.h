@@ -2,7 +2,8 @@
  *
  * Both directions need the thread attached to the interpreter `here`. Encoding borrows the memory of
  * immutable top-level arguments, which the caller keeps alive; what sits inside a container is copied or kept
- * in arena->kept, because a container can change as soon as the GIL is released.
+ * in arena->kept, because a container can change as soon as the GIL is released. Only exact built-in types are
+ * values; an instance of a subclass is an object like any other and goes as a reference.
  */
 #ifndef SC_CONVERT_H
 #define SC_CONVERT_H
@@ -20,6 +21,10 @@ typedef struct sc_interp sc_interp;
 /* Encode `object` as argument number `index` ("args[2]"), or as the result when index is -1.
  * 0, or -1 with CrossingError or MemoryError set. */
 int sc_encode(sc_arena *arena, sc_interp *here, PyObject *object, Py_ssize_t index, sc_value *out);
+
+/* The same for a runtime that knows no classes: an instance of a subclass goes as its built-in base (an IntEnum as an
+ * int), and what exports a buffer goes as bytes, borrowed from the exporter without a copy. */
+int sc_encode_plain(sc_arena *arena, sc_interp *here, PyObject *object, Py_ssize_t index, sc_value *out);
 
 /* Encode a keyword argument; `name` is a str of `here`. */
 int sc_encode_keyword(sc_arena *arena, sc_interp *here, PyObject *object, PyObject *name, sc_value *out);

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -119,6 +119,10 @@ class ScriptCrashed(ScriptConsoleError, RuntimeError):
     """The process in which a script ran has ended by itself; the message says how, and the remedy."""
 
 
+class ScriptKilled(Interrupted):
+    """The script was to stop and did not, so the process in which it ran was killed."""
+
+
 class CallCycleError(ScriptConsoleError, RuntimeError):
     """Scripts on several threads wait for each other."""
 
@@ -133,6 +137,10 @@ class ScriptBusy(ScriptConsoleError, RuntimeError):
 
 class ConfigError(ScriptConsoleError, ValueError):
     """A setting, option or path given by the user is wrong."""
+
+
+class ComponentError(ScriptConsoleError, RuntimeError):
+    """A component is in no state for what is asked, or others require it."""
 
 
 class UnknownScript(ScriptConsoleError, KeyError):
@@ -150,7 +158,13 @@ class UnknownFunction(ScriptConsoleError, AttributeError):
 
 
 class ScriptInterrupt(BaseException):
-    """Raised in a Python script to stop it; a BaseException, so that `except Exception` lets it through."""
+    """Raised in a Python script to stop it; a BaseException, so that `except Exception` lets it through.
+
+    Attributes:
+        insistent: To be raised instead in a script that catches it; see stop.h.
+    """
+
+    insistent: ClassVar[type[ScriptInterrupt]]
 
 
 _CODES: dict[int, type[ScriptConsoleError]] = {
@@ -159,6 +173,7 @@ _CODES: dict[int, type[ScriptConsoleError]] = {
     3: CallCycleError,
     4: ScriptBusy,
 }
+_STOPS = frozenset({"ScriptInterrupt", "KeyboardInterrupt"})
 _BY_NAME: dict[str, type[ScriptConsoleError]] = {
     cls.__name__: cls
     for cls in (
@@ -170,7 +185,9 @@ _BY_NAME: dict[str, type[ScriptConsoleError]] = {
         ScriptClosed,
         ScriptBusy,
         ScriptCrashed,
+        ScriptKilled,
         ConfigError,
+        ComponentError,
         UnknownScript,
         UnknownFunction,
     )
@@ -193,6 +210,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def _our_folders() -> tuple[str, ...]:
     files = (getattr(sys.modules.get(name), "__file__", None) for name in _OUR_PACKAGES)
     return ("<frozen ", *(os.path.dirname(file) + os.sep for file in files if file))
+
+
+def spared_by_interrupts() -> tuple[str, ...]:
+    """Where an insistent interrupt must not raise: in what calls the script, and hears of its end."""
+    return (*_our_folders(), os.path.join(os.path.dirname(os.__file__), "asyncio") + os.sep)
 
 
 def own_frames(error: BaseException) -> list[RemoteFrame]:
@@ -260,10 +282,12 @@ def rebuild(description: tuple[Any, ...]) -> BaseException:
     """
     name, text = str(description[0]), str(description[1])
     if len(description) == 2:
-        return CallError(text, remote_type=name)
+        return (
+            Interrupted("the script was interrupted") if name in _STOPS else CallError(text, remote_type=name)
+        )
     _, _, notes, frames, cause, detail = description
     stack = [_with_source(RemoteFrame(*frame)) for frame in frames]
-    if name in ("ScriptInterrupt", "KeyboardInterrupt"):
+    if name in _STOPS:
         error: ScriptConsoleError = Interrupted(text or "the script was interrupted", frames=stack)
     elif name in _BY_NAME:
         error = _BY_NAME[name](text, frames=stack, detail=str(detail))

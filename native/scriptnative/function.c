@@ -1,267 +1,8 @@
-/* function.c: calling through a reference, and the Reference and Function types. */
+/* function.c: the Function type, the handle by which a script's function is called. */
 #include "function.h"
 
 #include <stddef.h>
 #include <stdlib.h>
-
-#define STACK_ARGS 8
-
-/* ---- the call ------------------------------------------------------------------------------------ */
-
-/* Encoded arguments of one call; positional first, then keyword values. */
-typedef struct call_t {
-    sc_arena arena;
-    sc_value inline_values[STACK_ARGS];
-    sc_value *values;
-    sc_value *names; /* one per keyword */
-    Py_ssize_t positional;
-    Py_ssize_t keywords;
-    sc_value result;
-    int failed; /* result describes an exception */
-} call_t;
-
-static int encode_arguments(call_t *call, sc_interp *here, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
-    call->positional = nargs;
-    call->keywords = kwnames == NULL ? 0 : PyTuple_GET_SIZE(kwnames);
-    Py_ssize_t total = nargs + call->keywords;
-    call->values = call->inline_values;
-    call->names = NULL;
-    if (total > STACK_ARGS) call->values = sc_arena_alloc(&call->arena, (size_t)total * sizeof(sc_value));
-    if (call->keywords != 0) call->names = sc_arena_alloc(&call->arena, (size_t)call->keywords * sizeof(sc_value));
-    if (call->values == NULL || (call->keywords != 0 && call->names == NULL)) {
-        PyErr_NoMemory();
-        return -1;
-    }
-    for (Py_ssize_t i = 0; i < nargs; i++) {
-        if (sc_encode(&call->arena, here, args[i], i, &call->values[i]) < 0) return -1;
-    }
-    for (Py_ssize_t k = 0; k < call->keywords; k++) {
-        PyObject *name = PyTuple_GET_ITEM(kwnames, k);
-        if (sc_encode(&call->arena, here, name, k, &call->names[k]) < 0) return -1;
-        if (sc_encode_keyword(&call->arena, here, args[nargs + k], name, &call->values[nargs + k]) < 0) return -1;
-    }
-    return 0;
-}
-
-static PyObject *decode_names(call_t *call, sc_interp *there) {
-    PyObject *names = PyTuple_New(call->keywords);
-    for (Py_ssize_t k = 0; names != NULL && k < call->keywords; k++) {
-        PyObject *name = sc_decode(there, &call->names[k]);
-        if (name == NULL) Py_CLEAR(names);
-        else PyTuple_SET_ITEM(names, k, name);
-    }
-    return names;
-}
-
-/* Decode the arguments, call, and return the result; attached to `there`. */
-static PyObject *invoke(call_t *call, sc_interp *there, PyObject *target) {
-    PyObject *inline_objects[STACK_ARGS + 1], **objects = inline_objects;
-    Py_ssize_t total = call->positional + call->keywords, decoded = 0;
-    PyObject *names = NULL, *result = NULL;
-    if (total > STACK_ARGS) {
-        objects = PyMem_Malloc((size_t)(total + 1) * sizeof *objects);
-        if (objects == NULL) return PyErr_NoMemory();
-    }
-    for (; decoded < total; decoded++) {
-        objects[decoded + 1] = sc_decode(there, &call->values[decoded]);
-        if (objects[decoded + 1] == NULL) break;
-    }
-    if (decoded == total && call->keywords != 0) names = decode_names(call, there);
-    if (decoded == total && (call->keywords == 0 || names != NULL)) {
-        size_t flags = (size_t)call->positional | PY_VECTORCALL_ARGUMENTS_OFFSET;
-        result = PyObject_Vectorcall(target, objects + 1, flags, names);
-    }
-    Py_XDECREF(names);
-    for (Py_ssize_t i = 0; i < decoded; i++) Py_DECREF(objects[i + 1]);
-    if (objects != inline_objects) PyMem_Free(objects);
-    return result;
-}
-
-/* Call inside `there` and leave the encoded outcome in `call`; nothing of `there` is referred to afterwards. */
-static void run_inside(call_t *call, sc_interp *there, PyObject *target) {
-    PyObject *result = invoke(call, there, target);
-    if (result != NULL) {
-        call->failed = sc_encode(&call->arena, there, result, -1, &call->result) < 0;
-        Py_DECREF(result);
-        if (!call->failed) return;
-    }
-    call->failed = 1;
-    if (sc_describe_exception(&call->arena, there, &call->result) < 0) {
-        call->result.tag = SC_NIL;
-    }
-}
-
-static PyObject *call_at_home(sc_interp *here, sc_ref *ref, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
-    sc_visit visit;
-    sc_lock_status status = sc_visit_begin(&visit, here, ref->tenant, 1);
-    if (status != SC_LOCK_OK) {
-        sc_raise_refused(here, status, here);
-        return NULL;
-    }
-    PyObject *result = PyObject_Vectorcall(ref->object, args, (size_t)nargs, kwnames);
-    sc_visit_end(&visit);
-    return result;
-}
-
-static inline int is_stale(sc_fresh *fresh) {
-    if (fresh == NULL || atomic_load_explicit(fresh->current, memory_order_acquire) == fresh->expected) return 0;
-    fresh->stale = 1;
-    return 1;
-}
-
-/* A script that lived in the interpreter before the one that does now. */
-static inline int is_of_earlier_tenant(const sc_ref *ref) {
-    return ref->tenant != NULL && !ref->home->is_main && ref->tenant != atomic_load(&ref->home->lock);
-}
-
-PyObject *sc_reference_call(sc_interp *here, sc_ref *ref, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
-                            int locked, sc_fresh *fresh) {
-    sc_interp *there = ref->home;
-    if (sc_is_at_home(here, ref)) return call_at_home(here, ref, args, nargs, kwnames);
-    call_t call;
-    sc_visit visit;
-    PyObject *result = NULL;
-    sc_arena_init(&call.arena);
-    if (encode_arguments(&call, here, args, nargs, kwnames) == 0) {
-        sc_lock_status status = sc_visit_begin(&visit, there, ref->tenant, locked);
-        if (status == SC_LOCK_OK && is_stale(fresh)) {
-            sc_visit_end(&visit);
-        } else if (status == SC_LOCK_OK && is_of_earlier_tenant(ref)) {
-            sc_visit_end(&visit);
-            sc_raise_refused_by(here, SC_LOCK_CLOSED, sc_runlock_name(ref->tenant));
-        } else if (status == SC_LOCK_OK) {
-            run_inside(&call, there, ref->object);
-            sc_visit_end(&visit);
-            if (!call.failed) result = sc_decode(here, &call.result);
-            else if (call.result.tag != SC_NIL) sc_raise_described(here, &call.result);
-            else PyErr_NoMemory();
-        } else {
-            if (there->is_main && ref->tenant != NULL) sc_raise_refused_by(here, status, sc_runlock_name(ref->tenant));
-            else sc_raise_refused(here, status, there);
-        }
-    }
-    if (call.arena.kept != NULL) sc_kept_release(&call.arena);
-    sc_arena_free(&call.arena);
-    sc_drain_pending(here);
-    return result;
-}
-
-/* ---- Reference -------------------------------------------------------------------------------------- */
-
-typedef struct reference_object {
-    PyObject_HEAD
-    vectorcallfunc vectorcall;
-    sc_ref *ref;
-    sc_interp *here;
-    PyObject *weakrefs;
-} reference_object;
-
-static PyObject *reference_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
-    reference_object *reference = (reference_object *)self;
-    return sc_reference_call(reference->here, reference->ref, args, PyVectorcall_NARGS(nargsf), kwnames, 1, NULL);
-}
-
-static void reference_dealloc(PyObject *self) {
-    reference_object *reference = (reference_object *)self;
-    PyTypeObject *type = Py_TYPE(self);
-    if (reference->weakrefs != NULL) PyObject_ClearWeakRefs(self);
-    if (reference->ref != NULL) sc_ref_release(reference->ref);
-    type->tp_free(self);
-    Py_DECREF(type);
-}
-
-static PyObject *reference_repr(PyObject *self) {
-    const reference_object *reference = (reference_object *)self;
-    return PyUnicode_FromFormat("<Reference to %s in interpreter %lld>",
-                                reference->ref->callable ? "a function" : "an object", (long long)reference->ref->home->id);
-}
-
-static Py_hash_t reference_hash(PyObject *self) {
-    return Py_HashPointer(((reference_object *)self)->ref->object);
-}
-
-static PyObject *reference_compare(PyObject *a, PyObject *b, int op) {
-    const sc_ref *left = sc_reference_unwrap(a), *right = sc_reference_unwrap(b);
-    if (left == NULL || right == NULL || (op != Py_EQ && op != Py_NE)) Py_RETURN_NOTIMPLEMENTED;
-    int same = left->home == right->home && left->object == right->object;
-    return PyBool_FromLong(op == Py_EQ ? same : !same);
-}
-
-static PyObject *reference_is_callable(PyObject *self, void *Py_UNUSED(closure)) {
-    return PyBool_FromLong(((reference_object *)self)->ref->callable);
-}
-
-static PyMemberDef reference_members[] = {
-    { "__vectorcalloffset__", Py_T_PYSSIZET, offsetof(reference_object, vectorcall), Py_READONLY, NULL },
-    { "__weaklistoffset__", Py_T_PYSSIZET, offsetof(reference_object, weakrefs), Py_READONLY, NULL },
-    { NULL },
-};
-
-static PyGetSetDef reference_getset[] = {
-    { "callable", reference_is_callable, NULL, "Whether the object behind it can be called.", NULL },
-    { NULL },
-};
-
-static PyType_Slot reference_slots[] = {
-    { Py_tp_doc, "Handle to an object of another runtime; released there when the last handle goes." },
-    { Py_tp_dealloc, reference_dealloc },
-    { Py_tp_call, PyVectorcall_Call },
-    { Py_tp_repr, reference_repr },
-    { Py_tp_hash, reference_hash },
-    { Py_tp_richcompare, reference_compare },
-    { Py_tp_members, reference_members },
-    { Py_tp_getset, reference_getset },
-    { 0, NULL },
-};
-
-static PyType_Spec reference_spec = {
-    .name = "scriptnative._native.Reference",
-    .basicsize = sizeof(reference_object),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION | Py_TPFLAGS_IMMUTABLETYPE,
-    .slots = reference_slots,
-};
-
-sc_ref *sc_reference_unwrap(PyObject *object) {
-    /* By deallocator: each interpreter has a type of its own, and looking it up would cost more. */
-    return Py_TYPE(object)->tp_dealloc == reference_dealloc ? ((reference_object *)object)->ref : NULL;
-}
-
-PyObject *sc_reference_call_unlocked(PyObject *object, PyObject *args) {
-    sc_ref *ref = sc_reference_unwrap(object);
-    if (ref == NULL) return PyObject_CallObject(object, args);
-    sc_interp *here = ((reference_object *)object)->here;
-    return sc_reference_call(here, ref, &PyTuple_GET_ITEM(args, 0), PyTuple_GET_SIZE(args), NULL, 0, NULL);
-}
-
-static PyObject *new_reference(sc_interp *here, sc_ref *ref) {
-    if (here->reference_type == NULL) {
-        sc_raise(here, SC_E_CROSSING, "an object cannot enter this interpreter before it has imported scriptnative");
-        return NULL;
-    }
-    reference_object *self = (reference_object *)here->reference_type->tp_alloc(here->reference_type, 0);
-    if (self == NULL) return NULL;
-    sc_ref_retain(ref);
-    self->ref = ref;
-    self->here = here;
-    self->vectorcall = reference_vectorcall;
-    return (PyObject *)self;
-}
-
-PyObject *sc_reference_wrap(sc_interp *here, sc_ref *ref) {
-    return sc_is_at_home(here, ref) ? Py_NewRef(ref->object) : new_reference(here, ref);
-}
-
-PyObject *sc_reference_into(sc_runlock *tenant, PyObject *object) {
-    sc_interp *here = sc_interp_current();
-    sc_tenant_place before;
-    if (here == NULL || sc_tenant_enter(tenant, &before) < 0) return NULL;
-    sc_ref *ref = sc_ref_new(here, object);
-    sc_tenant_leave(&before);
-    if (ref == NULL) return NULL;
-    PyObject *reference = new_reference(here, ref);
-    sc_ref_release(ref);
-    return reference;
-}
 
 /* ---- Function ----------------------------------------------------------------------------------------- */
 
@@ -296,6 +37,7 @@ struct function_object {
     PyObject *name;
     PyObject *resolve;
     PyObject *weakrefs;
+    PyObject *last_error; /* its text; NULL: none yet */
     sc_stats stats;
 };
 
@@ -320,6 +62,15 @@ static int was_replaced(function_object *function, unsigned serial) {
     return closed != NULL && PyErr_ExceptionMatches(closed) && atomic_load(&function->cell->serial) != serial;
 }
 
+/* The text of the pending exception becomes the function's last error; it stays pending. */
+static void note_error(function_object *function) {
+    PyObject *error = PyErr_GetRaisedException();
+    PyObject *text = error == NULL ? NULL : PyObject_Str(error);
+    if (text == NULL) PyErr_Clear();
+    else Py_XSETREF(function->last_error, text);
+    PyErr_SetRaisedException(error);
+}
+
 static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
     function_object *function = (function_object *)self;
     sc_cell *cell = function->cell;
@@ -337,19 +88,10 @@ static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size
             PyErr_Clear();
         }
     }
+    if (result == NULL) note_error(function);
     sc_cell_count(cell, result == NULL);
     sc_stats_end(&function->stats, begin, result == NULL);
     return result;
-}
-
-/* (calls, errors, total, mean, p50, p99, longest), times in seconds. */
-static PyObject *function_statistics(PyObject *self, PyObject *Py_UNUSED(none)) {
-    const sc_stats *stats = &((function_object *)self)->stats;
-    double second = sc_tick_ns() * 1e-9;
-    double mean = stats->timed == 0 ? 0.0 : (double)stats->total * second / (double)stats->timed;
-    return Py_BuildValue("(KKddddd)", (unsigned long long)stats->calls, (unsigned long long)stats->errors,
-                         mean * (double)stats->calls, mean, (double)sc_stats_percentile(stats, 0.5) * second,
-                         (double)sc_stats_percentile(stats, 0.99) * second, (double)stats->longest * second);
 }
 
 /* Each way holds what it calls: a reload during the call may bind the handle anew. */
@@ -358,7 +100,7 @@ static PyObject *invoke_reference(function_object *f, PyObject *const *args, Py_
                                 sc_fresh *fresh) {
     sc_ref *ref = f->ref;
     sc_ref_retain(ref);
-    PyObject *result = sc_reference_call(f->here, ref, args, nargs, kwnames, 1, fresh);
+    PyObject *result = sc_reference_call(f->here, ref, args, nargs, kwnames, SC_LOCKED, fresh);
     sc_ref_release(ref);
     return result;
 }
@@ -429,7 +171,7 @@ static PyObject *invoke_lua(function_object *f, PyObject *const *args, Py_ssize_
     for (Py_ssize_t i = 0; plain && i < nargs; i++) plain = is_plain(args[i]);
     if (take_lock(f, lock) == 0) {
         /* While this thread waited, another may have bound the handle anew; only `slow` is sure to be ours. */
-        if (is_stale(fresh) || f->slow != slow) fresh->stale = 1;
+        if (sc_is_stale(fresh) || f->slow != slow) fresh->stale = 1;
         else if (plain) result = call_lua(f, slow, args, nargs);
         else result = PyObject_Vectorcall(slow, args, (size_t)nargs, kwnames);
         sc_runlock_release(lock);
@@ -524,6 +266,7 @@ static void function_dealloc(PyObject *self) {
     if (f->weakrefs != NULL) PyObject_ClearWeakRefs(self);
     function_clear(self);
     Py_XDECREF(f->name);
+    Py_XDECREF(f->last_error);
     if (f->cell != NULL) sc_cell_drop(f->cell);
     type->tp_free(self);
     Py_DECREF(type);
@@ -531,6 +274,70 @@ static void function_dealloc(PyObject *self) {
 
 static PyObject *function_repr(PyObject *self) {
     return PyUnicode_FromFormat("<Function %U>", ((function_object *)self)->name);
+}
+
+/* ---- many calls at once ------------------------------------------------------------------------------- */
+
+static int call_each(function_object *f, PyObject *const *items, Py_ssize_t count, PyObject *results) {
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *result = PyObject_Call((PyObject *)f, items[i], NULL);
+        int rc = result == NULL ? -1 : PyList_Append(results, result);
+        Py_XDECREF(result);
+        if (rc < 0) return -1;
+    }
+    return 0;
+}
+
+/* As many calls in one visit as SC_BATCH allows; their time is shared out evenly. */
+static int call_some(function_object *f, PyObject *const *items, Py_ssize_t count, PyObject *results) {
+    sc_fresh fresh = { &f->cell->serial, 0, 0 };
+    if (make_current(f) < 0) return -1;
+    if (count > SC_BATCH) count = SC_BATCH;
+    if (f->invoke != invoke_reference || !sc_reference_can_batch(f->here, f->ref)) return call_each(f, items, count, results);
+    fresh.expected = f->serial;
+    sc_ref *ref = f->ref;
+    sc_ref_retain(ref);
+    Py_ssize_t before = PyList_GET_SIZE(results);
+    uint64_t begin = sc_ticks();
+    int rc = sc_reference_call_batch(f->here, ref, items, count, results, &fresh);
+    Py_ssize_t done = PyList_GET_SIZE(results) - before + (rc < 0);
+    if (rc < 0) note_error(f);
+    if (!fresh.stale) sc_stats_add(&f->stats, (uint64_t)done, rc < 0, sc_ticks() - begin);
+    for (Py_ssize_t i = 0; !fresh.stale && i < done; i++) sc_cell_count(f->cell, rc < 0 && i + 1 == done);
+    sc_ref_release(ref);
+    return rc;
+}
+
+/* many(list of argument tuples, list for the results): up to the first call that fails. */
+static PyObject *function_many(PyObject *self, PyObject *const *args, Py_ssize_t nargs) {
+    if (nargs != 2 || !PyList_Check(args[0]) || !PyList_Check(args[1])) {
+        PyErr_SetString(PyExc_TypeError, "many() takes a list of tuples, and a list that receives the results");
+        return NULL;
+    }
+    PyObject *items = PyList_AsTuple(args[0]); /* nobody can change it meanwhile */
+    if (items == NULL) return NULL;
+    Py_ssize_t first = PyList_GET_SIZE(args[1]), count = PyTuple_GET_SIZE(items), done = 0;
+    int rc = 0;
+    while (rc == 0 && done < count) {
+        rc = call_some((function_object *)self, &PyTuple_GET_ITEM(items, done), count - done, args[1]);
+        done = PyList_GET_SIZE(args[1]) - first;
+        if (rc == 0) rc = PyErr_CheckSignals();
+    }
+    Py_DECREF(items);
+    if (rc < 0) return NULL;
+    Py_RETURN_NONE;
+}
+
+/* (calls, errors, total, mean, p50, p99, longest, last error or None), times in seconds. */
+static PyObject *function_statistics(PyObject *self, PyObject *Py_UNUSED(none)) {
+    const sc_stats *stats = &((function_object *)self)->stats;
+    double second = sc_tick_ns() * 1e-9;
+    double mean = stats->timed == 0 ? 0.0 : (double)stats->total * second / (double)stats->timed;
+    PyObject *last_error = ((function_object *)self)->last_error;
+    return Py_BuildValue("(KKdddddO)", (unsigned long long)stats->calls, (unsigned long long)stats->errors,
+                         mean * (double)stats->calls, mean, (double)sc_stats_percentile(stats, 0.5) * second,
+                         (double)sc_stats_percentile(stats, 0.99) * second, (double)stats->longest * second,
+                         last_error == NULL ? Py_None : last_error);
 }
 
 static PyMemberDef function_members[] = {
@@ -541,8 +348,10 @@ static PyMemberDef function_members[] = {
 };
 
 static PyMethodDef function_methods[] = {
+    { "many", (PyCFunction)(void (*)(void))function_many, METH_FASTCALL,
+      "many(arguments, results): call with each tuple of a list and append what comes back, until one call fails." },
     { "statistics", function_statistics, METH_NOARGS,
-      "(calls, errors, total, mean, p50, p99, longest) of its calls; times in seconds." },
+      "(calls, errors, total, mean, p50, p99, longest, last error) of its calls; times in seconds." },
     { NULL },
 };
 
@@ -566,14 +375,4 @@ static PyType_Spec function_spec = {
     .slots = function_slots,
 };
 
-PyObject *sc_types_new(PyObject *module) {
-    sc_interp *here = sc_interp_current();
-    if (here == NULL) return NULL;
-    PyObject *reference = PyType_FromModuleAndSpec(module, &reference_spec, NULL);
-    PyObject *function = reference == NULL ? NULL : PyType_FromModuleAndSpec(module, &function_spec, NULL);
-    PyObject *types = function == NULL ? NULL : PyTuple_Pack(2, reference, function);
-    if (types != NULL) Py_XSETREF(here->reference_type, (PyTypeObject *)Py_NewRef(reference));
-    Py_XDECREF(reference);
-    Py_XDECREF(function);
-    return types;
-}
+PyObject *sc_function_type_new(PyObject *module) { return PyType_FromModuleAndSpec(module, &function_spec, NULL); }

@@ -1,10 +1,11 @@
-/* function.h: the two callable types a Python program sees: Reference and Function. */
+/* function.h: Function, the handle by which a script's function is called. */
 #ifndef SC_FUNCTION_H
 #define SC_FUNCTION_H
 
 #include "interp.h"
 #include "library.h"
 #include "luaguard.h"
+#include "reference.h"
 #include "stats.h"
 
 /* Counters of one script, shared by its handles, which all live in the main interpreter. */
@@ -21,36 +22,18 @@ void sc_cell_drop(sc_cell *cell);
 static inline unsigned long sc_cell_calls(const sc_cell *cell) { return atomic_load(&cell->calls); }
 static inline unsigned long sc_cell_errors(const sc_cell *cell) { return atomic_load(&cell->errors); }
 static inline unsigned sc_cell_advance(sc_cell *cell) { return atomic_fetch_add(&cell->serial, 1) + 1; }
-/* Under the GIL: no read-modify-write instruction is needed. */
+/* Attached to the one interpreter that has the cell's handles: its GIL keeps counters apart, readers need not wait. */
 static inline void sc_cell_count(sc_cell *cell, int failed) {
-    atomic_store_explicit(&cell->calls, atomic_load_explicit(&cell->calls, memory_order_relaxed) + 1,
-                          memory_order_relaxed);
-    if (failed)
-        atomic_store_explicit(&cell->errors, atomic_load_explicit(&cell->errors, memory_order_relaxed) + 1,
-                              memory_order_relaxed);
+    atomic_store_explicit(&cell->calls, atomic_load_explicit(&cell->calls, memory_order_relaxed) + 1, memory_order_relaxed);
+    if (failed) atomic_fetch_add_explicit(&cell->errors, 1, memory_order_relaxed);
 }
 
-/* Make the types (Reference, Function) of the current interpreter, as members of `module`. */
-PyObject *sc_types_new(PyObject *module);
-
-/* The travelling reference behind a Reference object, borrowed; NULL for any other object. */
-sc_ref *sc_reference_unwrap(PyObject *object);
-
-/* What a handle was bound to must still be current once the run lock is held: a reload may have come in between. */
-typedef struct sc_fresh {
-    const atomic_uint *current;
-    unsigned expected;
-    int stale; /* it was not, and nothing was called */
-} sc_fresh;
+/* Make the Function type of the current interpreter, as a member of `module`. */
+PyObject *sc_function_type_new(PyObject *module);
 
 /* New Reference to an object of a tenant of the main interpreter, for those outside of it. */
 PyObject *sc_reference_into(sc_runlock *tenant, PyObject *object);
 
-/* Call through a reference; vectorcall protocol. `fresh` may be NULL. NULL without an exception when stale. */
-PyObject *sc_reference_call(sc_interp *here, sc_ref *ref, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
-                            int locked, sc_fresh *fresh);
-
-PyObject *sc_reference_call_unlocked(PyObject *reference, PyObject *args);
 
 /* ---- Function: what `script.function(name)` returns ----------------------------------------------- */
 

@@ -2,6 +2,7 @@
 #include "interp.h"
 
 #include "function.h"
+#include "stop.h"
 
 #include <stdarg.h>
 #include <stdlib.h>
@@ -53,7 +54,14 @@ static void leave_seats(void *first) {
     }
 }
 
-static void make_key(void) { pthread_key_create(&thread_exit, leave_seats); }
+static void hold_registry(void) { pthread_mutex_lock(&registry); }
+static void let_registry_go(void) { pthread_mutex_unlock(&registry); }
+
+static void make_key(void) {
+    pthread_key_create(&thread_exit, leave_seats);
+    /* A child must not find it locked by a thread that it has not inherited. */
+    pthread_atfork(hold_registry, let_registry_go, let_registry_go);
+}
 
 static sc_interp *record_new(PyInterpreterState *state) {
     sc_interp *interp = calloc(1, sizeof *interp);
@@ -93,18 +101,9 @@ sc_interp *sc_interp_current(void) {
 
 void sc_interp_retain(sc_interp *interp) { atomic_fetch_add(&interp->refs, 1); }
 
-static void discard_pending(sc_interp *interp) {
-    sc_held *held = atomic_exchange(&interp->pending, NULL);
-    while (held != NULL) {
-        sc_held *next = held->next;
-        free(held);
-        held = next;
-    }
-}
-
 void sc_interp_drop(sc_interp *interp) {
     if (atomic_fetch_sub(&interp->refs, 1) != 1) return;
-    discard_pending(interp);
+    sc_discard_pending(interp);
     sc_runlock *lock = atomic_load(&interp->lock);
     if (lock != NULL) sc_runlock_drop(lock);
     pthread_mutex_destroy(&interp->mutex);
@@ -134,8 +133,47 @@ int sc_interp_set_loop(PyObject *set_running_loop, PyObject *loop) {
 
 void sc_interp_set_lock(sc_interp *interp, sc_runlock *lock) {
     if (lock != NULL) sc_runlock_retain(lock);
+    pthread_mutex_lock(&interp->mutex);
     sc_runlock *old = atomic_exchange(&interp->lock, lock);
+    pthread_mutex_unlock(&interp->mutex);
     if (old != NULL) sc_runlock_drop(old);
+}
+
+sc_runlock *sc_interp_lock(sc_interp *interp) {
+    pthread_mutex_lock(&interp->mutex);
+    sc_runlock *lock = atomic_load(&interp->lock);
+    if (lock != NULL) sc_runlock_retain(lock);
+    pthread_mutex_unlock(&interp->mutex);
+    return lock;
+}
+
+int sc_interp_set_awaiter(PyObject *run_awaitable) {
+    sc_interp *here = sc_interp_current();
+    if (here == NULL) return -1;
+    Py_XSETREF(here->run_awaitable, Py_XNewRef(run_awaitable));
+    return 0;
+}
+
+int sc_interp_set_portable(PyObject *portable, PyObject *rebuild, PyObject *modules) {
+    sc_interp *here = sc_interp_current();
+    if (here == NULL) return -1;
+    Py_XSETREF(here->portable, Py_NewRef(portable));
+    Py_XSETREF(here->rebuild_portable, Py_NewRef(rebuild));
+    Py_XSETREF(here->portable_modules, Py_NewRef(modules));
+    return 0;
+}
+
+sc_interp *sc_interp_next_pending(size_t *slot) {
+    sc_interp *found = NULL;
+    pthread_mutex_lock(&registry);
+    for (; *slot < sizeof interps / sizeof *interps && found == NULL; (*slot)++) {
+        sc_interp *interp = interps[*slot];
+        if (interp == NULL || !atomic_load(&interp->open) || atomic_load(&interp->pending) == NULL) continue;
+        sc_interp_retain(interp);
+        found = interp;
+    }
+    pthread_mutex_unlock(&registry);
+    return found;
 }
 
 /* ---- errors ------------------------------------------------------------------------------------- */
@@ -184,14 +222,18 @@ static PyObject *describe_briefly(PyObject *exception) {
 int sc_describe_exception(sc_arena *arena, sc_interp *here, sc_value *out) {
     PyObject *exception = PyErr_GetRaisedException();
     PyObject *description;
+    if (here->interrupt != NULL && PyErr_GivenExceptionMatches(exception, here->interrupt)) {
+        sc_interp_too_late(); /* it has arrived; another one would hit the description */
+        sc_tenant_too_late(sc_tenant_current());
+    }
     if (here->describe != NULL) description = PyObject_CallOneArg(here->describe, exception);
     else description = Py_BuildValue("(sN)", Py_TYPE(exception)->tp_name, PyObject_Str(exception));
-    int rc = description == NULL ? -1 : sc_encode(arena, here, description, -1, out);
+    int rc = description == NULL ? -1 : sc_encode_plain(arena, here, description, -1, out);
     Py_XDECREF(description);
     if (rc < 0) { /* no stack left to describe it, for example: its type alone says more than nothing */
         PyErr_Clear();
         description = describe_briefly(exception);
-        rc = description == NULL ? -1 : sc_encode(arena, here, description, -1, out);
+        rc = description == NULL ? -1 : sc_encode_plain(arena, here, description, -1, out);
         Py_XDECREF(description);
     }
     Py_DECREF(exception);
@@ -274,23 +316,12 @@ static sc_thread *seat_for(sc_interp *interp) {
     sc_thread *seat = find_seat(interp);
     if (seat != NULL) return seat;
     for (struct visit_link *link = visits; link != NULL; link = link->outer) {
-        if (PyThreadState_GetInterpreter(link->state) == interp->state) return take_seat(interp, link->state);
+        if (link->state != NULL && PyThreadState_GetInterpreter(link->state) == interp->state) return take_seat(interp, link->state);
     }
     return take_seat(interp, NULL);
 }
 
 /* ---- visits ----------------------------------------------------------------------------------------- */
-
-void sc_drain_pending(sc_interp *here) {
-    if (atomic_load_explicit(&here->pending, memory_order_relaxed) == NULL) return;
-    sc_held *held = atomic_exchange(&here->pending, NULL);
-    while (held != NULL) {
-        sc_held *next = held->next;
-        Py_DECREF((PyObject *)held->object);
-        free(held);
-        held = next;
-    }
-}
 
 static void show_loop(sc_interp *to, sc_thread *seat) {
     seat->loop_serial = to->loop_serial;
@@ -301,8 +332,9 @@ static void show_loop(sc_interp *to, sc_thread *seat) {
     Py_XDECREF(result);
 }
 
-/* Take the lock with the GIL of `from` released; attached to `from` again when refused. */
+/* Take the lock with the GIL of `from` released; attached to `from` again in the end. */
 static sc_lock_status wait_for_lock(sc_visit *visit) {
+    if (visit->from == NULL) return sc_runlock_acquire(visit->lock, -1, 1);
     PyEval_SaveThread();
     sc_lock_status status = sc_runlock_acquire(visit->lock, -1, 1);
     PyEval_RestoreThread(visit->from);
@@ -324,21 +356,24 @@ static void change_seat(sc_visit *visit, sc_thread *seat) {
     if (seat->inside == 1 && seat->loop_serial != visit->to->loop_serial) show_loop(visit->to, seat);
 }
 
+/* What comes too late must not hit the next, innocent call. */
+static void calm_seat(sc_thread *seat) {
+    seat->interrupted = 0;
+    PyThreadState_SetAsyncExc((unsigned long)seat->thread, NULL);
+    sc_stop_calm();
+}
+
 static void leave_seat(sc_visit *visit) {
     sc_thread *seat = visit->seat;
     if (seat == NULL) return;
-    if (--seat->inside == 0 && seat->interrupted) {
-        /* Came too late: it must not hit the next, innocent call. */
-        seat->interrupted = 0;
-        PyThreadState_SetAsyncExc((unsigned long)pthread_self(), NULL);
-    }
+    if (--seat->inside == 0 && seat->interrupted) calm_seat(seat);
     PyThreadState_Swap(visit->from);
     visits = visit->link.outer;
 }
 
 sc_lock_status sc_visit_begin(sc_visit *visit, sc_interp *to, sc_runlock *tenant, int locked) {
     visit->to = to;
-    visit->from = PyThreadState_Get();
+    visit->from = PyThreadState_GetUnchecked();
     visit->lock = !locked ? NULL : to->is_main ? tenant : atomic_load(&to->lock);
     atomic_fetch_add(&to->visitors, 1);
     if (!atomic_load(&to->open)) {
@@ -346,7 +381,7 @@ sc_lock_status sc_visit_begin(sc_visit *visit, sc_interp *to, sc_runlock *tenant
         return SC_LOCK_CLOSED;
     }
     sc_thread *seat = NULL;
-    if (PyThreadState_GetInterpreter(visit->from) != to->state) {
+    if (visit->from == NULL || PyThreadState_GetInterpreter(visit->from) != to->state) {
         seat = seat_for(to);
         if (seat == NULL) {
             atomic_fetch_sub(&to->visitors, 1);
@@ -384,81 +419,61 @@ void sc_visit_end(sc_visit *visit) {
     atomic_fetch_sub(&visit->to->visitors, 1);
 }
 
-static int interrupt_holder(sc_interp *there, unsigned long holder) {
+PyObject *sc_interp_interruption(const sc_interp *there, int insist) {
+    if (there->interrupt == NULL) return NULL;
+    return insist ? PyObject_GetAttrString(there->interrupt, "insistent") : Py_NewRef(there->interrupt);
+}
+
+int sc_interp_drain(sc_interp *interp) {
+    sc_visit visit;
+    sc_runlock *lock = sc_interp_lock(interp);
+    sc_lock_status status = SC_LOCK_OK;
+    /* Not entering: a closed script, too, has objects to give back. */
+    if (lock != NULL) status = sc_runlock_acquire(lock, 0, 0);
+    if (status == SC_LOCK_OK) {
+        if (sc_visit_begin(&visit, interp, NULL, 0) == SC_LOCK_OK) sc_visit_end(&visit);
+        if (lock != NULL) sc_runlock_release(lock);
+    }
+    if (lock != NULL) sc_runlock_drop(lock);
+    return status == SC_LOCK_OK;
+}
+
+static int interrupt_holder(sc_interp *there, unsigned long holder, int insist) {
     int sent = 0;
-    if (there->interrupt == NULL) return 0;
+    PyObject *exception = sc_interp_interruption(there, insist);
+    if (exception == NULL) {
+        PyErr_Clear();
+        return 0;
+    }
     pthread_mutex_lock(&there->mutex);
     for (sc_thread *seat = there->threads; seat != NULL && !sent; seat = seat->next_of_interp) {
         if (atomic_load(&seat->orphan) || seat->inside == 0 || (unsigned long)seat->thread != holder) continue;
         seat->interrupted = 1;
-        sent = PyThreadState_SetAsyncExc(holder, there->interrupt);
+        sent = PyThreadState_SetAsyncExc(holder, exception);
     }
     pthread_mutex_unlock(&there->mutex);
+    Py_DECREF(exception);
     return sent;
 }
 
 void sc_interp_too_late(void) {
     PyThreadState *state = PyThreadState_Get();
     for (sc_thread *seat = seats; seat != NULL; seat = seat->next_of_thread) {
-        if (seat->state != state || !seat->interrupted) continue;
-        seat->interrupted = 0;
-        PyThreadState_SetAsyncExc((unsigned long)seat->thread, NULL);
+        if (seat->state == state && seat->interrupted) calm_seat(seat);
     }
 }
 
-int sc_interp_interrupt(sc_interp *here, sc_interp *there) {
+int sc_interp_interrupt(sc_interp *there, unsigned long hold, int insist) {
     sc_visit visit;
     unsigned long holder = 0;
     int sent = 0;
     if (sc_visit_begin(&visit, there, NULL, 0) != SC_LOCK_OK) return 0;
     sc_runlock *lock = atomic_load(&there->lock);
-    if (lock != NULL && sc_runlock_signal_holder(lock, 0, &holder)) sent = interrupt_holder(there, holder);
+    if (lock != NULL && sc_runlock_signal_holder(lock, 0, &holder) && sc_runlock_hold(lock) == hold) {
+        sent = interrupt_holder(there, holder, insist);
+    }
     sc_visit_end(&visit);
-    (void)here;
     return sent;
-}
-
-/* ---- references -------------------------------------------------------------------------------------- */
-
-int sc_is_at_home(const sc_interp *here, const sc_ref *ref) {
-    return ref->home == here && (!here->is_main || ref->tenant == sc_tenant_current());
-}
-
-sc_ref *sc_ref_new(sc_interp *here, PyObject *object) {
-    sc_ref *travelling = sc_reference_unwrap(object);
-    if (travelling != NULL) {
-        sc_ref_retain(travelling);
-        return travelling;
-    }
-    sc_ref *ref = malloc(sizeof *ref);
-    if (ref == NULL) {
-        PyErr_NoMemory();
-        return NULL;
-    }
-    atomic_init(&ref->count, 1);
-    sc_interp_retain(here);
-    ref->home = here;
-    ref->object = Py_NewRef(object);
-    ref->callable = PyCallable_Check(object);
-    ref->tenant = here->is_main ? sc_tenant_current() : atomic_load(&here->lock);
-    if (ref->tenant != NULL) sc_runlock_retain(ref->tenant);
-    return ref;
-}
-
-void sc_ref_retain(sc_ref *ref) { atomic_fetch_add(&ref->count, 1); }
-
-void sc_ref_release(sc_ref *ref) {
-    if (atomic_fetch_sub(&ref->count, 1) != 1) return;
-    sc_interp *home = ref->home;
-    sc_held *held = atomic_load(&home->open) ? malloc(sizeof *held) : NULL;
-    if (held != NULL) { /* else the interpreter has ended, and the object with it */
-        held->object = ref->object;
-        held->next = atomic_load(&home->pending);
-        while (!atomic_compare_exchange_weak(&home->pending, &held->next, held)) {}
-    }
-    if (ref->tenant != NULL) sc_runlock_drop(ref->tenant);
-    free(ref);
-    sc_interp_drop(home);
 }
 
 /* ---- creating and ending ------------------------------------------------------------------------------ */
@@ -513,7 +528,7 @@ static int has_foreign_threads(sc_interp *interp) {
 
 static void clear_record(sc_interp *interp) {
     sc_drain_pending(interp);
-    Py_CLEAR(interp->reference_type);
+    for (size_t kind = 0; kind < SC_KINDS; kind++) Py_CLEAR(interp->reference_types[kind]);
     Py_CLEAR(interp->make_error);
     Py_CLEAR(interp->describe);
     Py_CLEAR(interp->rebuild);
@@ -521,6 +536,10 @@ static void clear_record(sc_interp *interp) {
     Py_CLEAR(interp->closed_error);
     Py_CLEAR(interp->set_running_loop);
     Py_CLEAR(interp->loop);
+    Py_CLEAR(interp->run_awaitable);
+    Py_CLEAR(interp->portable);
+    Py_CLEAR(interp->rebuild_portable);
+    Py_CLEAR(interp->portable_modules);
 }
 
 static void delete_seats(sc_interp *interp, const sc_thread *mine) {

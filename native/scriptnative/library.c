@@ -16,10 +16,11 @@ typedef enum failure_t { NO_FAILURE, FAILED, CROSSING, DESCRIBED } failure_t;
 typedef struct call_t {
     sc_ctx ctx; /* first: it is all the module sees */
     sc_library *library;
-    const sc_native *fn; /* NULL: load() or unload() */
+    const sc_native *fn; /* NULL: a callback of the module */
     const char *name;    /* of the function, for messages and frames */
     sc_interp *here;
     PyThreadState *state; /* while the GIL is released */
+    int keeps_gil;
     failure_t failure;
     int has_cause; /* `description` tells what failed further out */
     const char *type, *message;
@@ -67,7 +68,8 @@ static PyObject *text_of(const char *text) {
 }
 
 static PyObject *own_frame(const call_t *call) {
-    return Py_BuildValue("(NiNss)", text_of(call->library->source), call->fn == NULL ? 0 : call->fn->line,
+    const char *source = call->fn == NULL || call->fn->source == NULL ? call->library->source : call->fn->source;
+    return Py_BuildValue("(NiNss)", text_of(source), call->fn == NULL ? 0 : call->fn->line,
                          text_of(call->name), "", "native");
 }
 
@@ -356,7 +358,7 @@ static int invoke(call_t *call, const char *name, sc_ref *ref, const sc_value *a
     PyObject *arguments = decode_arguments(call, args, n);
     PyObject *result = NULL;
     if (arguments != NULL) result = ref != NULL ? call_object(call->here, ref, arguments) : call_host(call, name, arguments);
-    int rc = result == NULL ? -1 : sc_encode(&call->arena, call->here, result, -1, out);
+    int rc = result == NULL ? -1 : sc_encode_plain(&call->arena, call->here, result, -1, out);
     Py_XDECREF(result);
     Py_XDECREF(arguments);
     return rc < 0 ? record_exception(call) : 0;
@@ -368,6 +370,7 @@ static int go_out(call_t *call, const char *name, sc_ref *ref, const sc_value *a
     *out = sc_nil();
     /* A thread of the module's own has no business with the thread state of this call. */
     if (!sc_runlock_held(call->library->lock)) return -1;
+    if (call->keeps_gil) return invoke(call, name, ref, args, n, out);
     PyEval_RestoreThread(call->state);
     int rc = invoke(call, name, ref, args, n, out);
     call->state = PyEval_SaveThread();
@@ -392,21 +395,37 @@ static int ctx_call_ref(sc_ctx *ctx, sc_ref *ref, const sc_value *args, size_t n
     return go_out((call_t *)ctx, NULL, ref, args, n, out);
 }
 
+/* Outside a call the table of what is kept is not ours to touch: a count too many is lost then, never one too few. */
 static void ctx_retain(sc_ctx *ctx, sc_ref *ref) {
-    (void)ctx;
-    if (ref != NULL) sc_ref_retain(ref);
+    sc_library *library = ((call_t *)ctx)->library;
+    if (ref == NULL) return;
+    if (!sc_runlock_held(library->lock) || sc_kept_add(&library->kept, ref) < 0) sc_ref_retain(ref);
 }
 
 static void ctx_release(sc_ctx *ctx, sc_ref *ref) {
-    (void)ctx;
-    if (ref != NULL) sc_ref_release(ref);
+    sc_library *library = ((call_t *)ctx)->library;
+    if (ref != NULL && sc_runlock_held(library->lock)) sc_kept_remove(&library->kept, ref);
+}
+
+static int ctx_import(sc_ctx *ctx, const char *script, const char *function, sc_ref **out) {
+    sc_value names[2] = { sc_str(script == NULL ? "" : script), sc_str(function == NULL ? "" : function) }, got;
+    *out = NULL;
+    if (go_out((call_t *)ctx, "import", NULL, names, 2, &got) < 0) return -1;
+    if (got.tag != SC_REF) return ctx_fail(ctx, "TypeError", "the host gave no function");
+    *out = got.as.ref;
+    return 0;
 }
 
 /* ---- calls ----------------------------------------------------------------------------------------------------- */
 
+static const sc_ctx context = {
+    SC_ABI_VERSION, ctx_alloc, ctx_fail, ctx_host, ctx_call_ref, ctx_retain, ctx_release, ctx_import,
+};
+
 static inline void begin(call_t *call, sc_library *library, const sc_native *fn, const char *name, sc_interp *here) {
-    call->ctx = (sc_ctx){ SC_ABI_VERSION, ctx_alloc, ctx_fail, ctx_host, ctx_call_ref, ctx_retain, ctx_release };
+    call->ctx = context;
     call->library = library;
+    call->keeps_gil = fn != NULL ? fn->keeps_gil : library->table.flags & SC_KEEP_GIL;
     call->fn = fn;
     call->name = name;
     call->here = here;
@@ -432,20 +451,23 @@ static void refuse(call_t *call, sc_lock_status status) {
         sc_raise(call->here, SC_E_CLOSED, "%s is closed; load it again to call %s()", module, call->name);
 }
 
-/* Into the module: the run lock is taken and the GIL released. Or -1 with an exception set, and neither. */
+/* Into the module: the run lock is taken and the GIL released, unless it is to be kept. Or -1 with an exception set, and neither. */
 static inline int enter(call_t *call, double seconds, int entering) {
     sc_library *library = call->library;
     sc_lock_status status = sc_runlock_try(library->lock);
-    call->state = PyEval_SaveThread();
-    if (status != SC_LOCK_OK && (status == SC_LOCK_BUSY || !entering))
-        status = sc_runlock_acquire(library->lock, seconds, entering);
+    if (status != SC_LOCK_OK || !call->keeps_gil) {
+        call->state = PyEval_SaveThread();
+        if (status != SC_LOCK_OK && (status == SC_LOCK_BUSY || !entering))
+            status = sc_runlock_acquire(library->lock, seconds, entering);
+        if (call->keeps_gil) PyEval_RestoreThread(call->state);
+    }
     if (status == SC_LOCK_OK && library->handle != NULL && library->depth < SC_MAX_NESTED) {
         library->depth++;
         return 0;
     }
     int nested = status == SC_LOCK_OK && library->handle != NULL;
     if (status == SC_LOCK_OK) sc_runlock_release(library->lock);
-    PyEval_RestoreThread(call->state);
+    if (!call->keeps_gil) PyEval_RestoreThread(call->state);
     if (!nested) refuse(call, status == SC_LOCK_OK ? SC_LOCK_CLOSED : status);
     else record(call, FAILED, "RecursionError", "%s() and its callbacks call each other more than %d times deep", call->name,
                 SC_MAX_NESTED);
@@ -453,9 +475,12 @@ static inline int enter(call_t *call, double seconds, int entering) {
 }
 
 /* Back with the caller, who still holds the run lock: what the module returned may be memory of its own. */
-static inline void leave(call_t *call) {
+static inline int leave(call_t *call, int rc) {
     call->library->depth--;
-    PyEval_RestoreThread(call->state);
+    if (!call->keeps_gil) PyEval_RestoreThread(call->state);
+    /* Code that may use Python may fail as Python does. */
+    else if (PyErr_Occurred()) return record_exception(call);
+    return rc;
 }
 
 /* Field by field: sc_int() is put together in memory here, and copying it from there at once stalls. */
@@ -467,7 +492,7 @@ static inline int encode_argument(call_t *call, PyObject *o, size_t i, sc_value 
         out->tag = SC_DOUBLE;
         out->as.number = PyFloat_AS_DOUBLE(o);
     } else {
-        return sc_encode(&call->arena, call->here, o, (Py_ssize_t)i, out);
+        return sc_encode_plain(&call->arena, call->here, o, (Py_ssize_t)i, out);
     }
     out->flags = 0;
     out->length = 0;
@@ -517,8 +542,7 @@ PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, 
     } else if (kwnames != NULL && PyTuple_GET_SIZE(kwnames) != 0) {
         record(&call, FAILED, "TypeError", "%s() takes no keyword arguments", fn->name);
     } else if (encode_arguments(&call, fn, args, (size_t)nargs, values) == 0 && enter(&call, -1, 1) == 0) {
-        int rc = fn->function(&call.ctx, values, (size_t)nargs, &out);
-        leave(&call);
+        int rc = leave(&call, fn->function(&call.ctx, values, (size_t)nargs, &out));
         if (rc == 0) result = finish(&call, fn, &out);
         if (result == NULL) raise_failure(&call);
         sc_runlock_release(fn->library->lock);
@@ -530,33 +554,65 @@ PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, 
     return NULL;
 }
 
-int sc_library_load(sc_library *library) {
-    call_t call;
-    begin(&call, library, NULL, "load", library->home);
-    int rc = enter(&call, -1, 1);
-    if (rc == 0) {
-        rc = library->module->load == NULL ? 0 : library->module->load(&call.ctx);
-        leave(&call);
-        sc_runlock_release(library->lock);
+/* ---- callbacks of the module ------------------------------------------------------------------------------- */
+
+static const char *const step_names[] = { "load",   "start", "pause",   "resume",    "stop",
+                                          "unload", "save",  "restore", "statistics" };
+
+static int (*plain_step(const sc_module *module, sc_step step))(sc_ctx *) {
+    switch (step) {
+    case SC_LOAD: return module->load;
+    case SC_START: return module->start;
+    case SC_PAUSE: return module->pause;
+    case SC_RESUME: return module->resume;
+    case SC_STOP: return module->stop;
+    default: return NULL;
     }
-    if (rc != 0) raise_failure(&call);
-    end(&call);
-    return rc != 0 ? -1 : 0;
 }
 
-int sc_library_unload(sc_library *library, double seconds) {
+int sc_library_has(const sc_library *library, sc_step step) {
+    const sc_module *module = &library->table;
+    switch (step) {
+    case SC_UNLOAD: return module->unload != NULL;
+    case SC_SAVE: return module->save != NULL;
+    case SC_RESTORE: return module->restore != NULL;
+    case SC_STATISTICS: return module->statistics != NULL;
+    default: return plain_step(module, step) != NULL;
+    }
+}
+
+static int run_step(const sc_module *module, sc_step step, sc_ctx *ctx, const sc_value *state, sc_value *out) {
+    switch (step) {
+    case SC_UNLOAD: module->unload(ctx); return 0;
+    case SC_SAVE: return module->save(ctx, out);
+    case SC_RESTORE: return module->restore(ctx, state);
+    case SC_STATISTICS: return module->statistics(ctx, out);
+    default: return plain_step(module, step)(ctx);
+    }
+}
+
+static PyObject *finish_step(call_t *call, const sc_value *out) {
+    sc_value value;
+    return prepare_value(call, out, &value) < 0 ? NULL : decode(call, &value);
+}
+
+PyObject *sc_library_step(sc_library *library, sc_step step, PyObject *state, double seconds, int entering) {
     call_t call;
-    begin(&call, library, NULL, "unload", library->home);
-    int rc = enter(&call, seconds, 0);
-    if (rc == 0) {
-        if (library->module->unload != NULL) library->module->unload(&call.ctx);
-        leave(&call);
+    sc_value given = sc_nil(), out = sc_nil();
+    PyObject *result = NULL;
+    if (!sc_library_has(library, step)) Py_RETURN_NONE;
+    begin(&call, library, NULL, step_names[step], library->home);
+    if ((state == NULL || sc_encode(&call.arena, library->home, state, -1, &given) == 0) &&
+        enter(&call, seconds, entering) == 0) {
+        int rc = leave(&call, run_step(library->module, step, &call.ctx, &given, &out));
+        if (rc == 0) result = finish_step(&call, &out);
+        if (result == NULL) raise_failure(&call);
         sc_runlock_release(library->lock);
     } else {
         raise_failure(&call);
     }
     end(&call);
-    return rc;
+    return result;
 }
 
 /* ---- the life of a library ------------------------------------------------------------------------------------- */
@@ -593,9 +649,9 @@ void *sc_handle_open(const char *path, const char **why) {
     return handle;
 }
 
-void sc_handle_close(void *handle) {
+void sc_handle_close(void *handle, int stays) {
     pthread_mutex_lock(&open_mutex);
-    dlclose(handle);
+    if (!stays) dlclose(handle);
     for (size_t slot = 0; slot < open_slots; slot++) {
         if (open_handles[slot] == handle) open_handles[slot] = NULL;
     }
@@ -604,18 +660,19 @@ void sc_handle_close(void *handle) {
 
 static char *copy_of(const char *text) { return text == NULL ? NULL : strdup(text); }
 
-static int copy_export(sc_native *fn, const sc_export *source) {
+static int copy_export(sc_native *fn, const sc_export *source, uint32_t flags) {
+    fn->keeps_gil = (flags & SC_KEEP_GIL) != 0;
     fn->function = source->function;
     fn->name = copy_of(source->name);
     fn->signature = copy_of(source->signature);
     fn->doc = copy_of(source->doc);
-    if (source->signature != NULL) fn->types = calloc(strlen(source->signature) + 2, sizeof *fn->types);
+    if (source->signature != NULL) fn->types = calloc(sc_signature_room(source->signature), sizeof *fn->types);
     return fn->name == NULL || (source->signature != NULL && (fn->signature == NULL || fn->types == NULL)) ? -1 : 0;
 }
 
 sc_library *sc_library_new(void *handle, const sc_module *module, const char *path, sc_runlock *lock, sc_interp *home) {
     size_t count = 0;
-    while (module->exports != NULL && module->exports[count].name != NULL) count++;
+    while (module->exports != NULL && sc_module_export(module, count)->name != NULL) count++;
     sc_library *library = calloc(1, sizeof *library + count * sizeof *library->functions);
     if (library == NULL) return NULL;
     library->count = count;
@@ -624,37 +681,48 @@ sc_library *sc_library_new(void *handle, const sc_module *module, const char *pa
     library->home = home;
     sc_runlock_retain(lock);
     sc_interp_retain(home);
+    memcpy(&library->table, module, module->abi == 1 ? offsetof(sc_module, flags) : sizeof *module);
     int failed = library->source == NULL;
     for (size_t i = 0; i < count && !failed; i++) {
+        const sc_export *entry = sc_module_export(module, i);
         library->functions[i].library = library;
-        failed = copy_export(&library->functions[i], &module->exports[i]) < 0;
+        failed = copy_export(&library->functions[i], entry, library->table.flags | (module->abi == 1 ? 0 : entry->flags)) < 0;
     }
     if (!failed) {
         library->handle = handle;
-        library->module = module;
+        library->module = &library->table;
         return library;
     }
     sc_library_free(library);
     return NULL;
 }
 
-int sc_library_locate(sc_library *library, const char *source) {
-    char *copy = strdup(source);
+static int replace_text(char **text, const char *by) {
+    char *copy = strdup(by);
     if (copy == NULL) {
         PyErr_NoMemory();
         return -1;
     }
-    free(library->source);
-    library->source = copy;
+    free(*text);
+    *text = copy;
     return 0;
 }
 
+int sc_library_locate(sc_library *library, const char *source) { return replace_text(&library->source, source); }
+
+int sc_native_locate(sc_native *fn, const char *source, int line) {
+    fn->line = line;
+    return replace_text(&fn->source, source);
+}
+
 void sc_library_free(sc_library *library) {
-    if (library->handle != NULL) sc_handle_close(library->handle);
+    sc_kept_clear(&library->kept);
+    if (library->handle != NULL) sc_handle_close(library->handle, library->stays);
     for (size_t i = 0; i < library->count; i++) {
         sc_native *fn = &library->functions[i];
         free(fn->name);
         free(fn->signature);
+        free(fn->source);
         free(fn->doc);
         free(fn->types);
     }
@@ -675,11 +743,13 @@ int sc_library_close(sc_library *library, double seconds) {
         handle = library->handle;
         library->handle = NULL;
         library->module = NULL;
+        sc_kept_clear(&library->kept);
     }
     state = PyEval_SaveThread();
-    if (handle != NULL) sc_handle_close(handle);
+    if (handle != NULL) sc_handle_close(handle, library->stays);
     sc_runlock_release(library->lock);
     PyEval_RestoreThread(state);
+    sc_drain_pending(library->home);
     return idle;
 }
 

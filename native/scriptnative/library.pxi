@@ -7,32 +7,37 @@ import os as _os
 
 cimport cython
 from libc.float cimport FLT_MAX
-from libc.stdint cimport int32_t, int64_t, uint16_t
-from libc.string cimport memcpy, strlen, strncmp
+from libc.stdint cimport int32_t, int64_t
+from libc.string cimport memcpy, strlen
 
 cdef extern from "<dlfcn.h>" nogil:
+    enum:
+        RTLD_NOW
+        RTLD_NOLOAD
+    void *dlopen(const char *path, int flags)
     void *dlsym(void *handle, const char *symbol)
+    int dlclose(void *handle)
+
+cdef extern from "Python.h":
+    ctypedef struct PyModuleDef:
+        pass
+    int PyModule_ExecDef(object module, PyModuleDef *definition) except -1
+    object PyModule_FromDefAndSpec(PyModuleDef *definition, object spec)
+    int PyObject_TypeCheck(PyObject *value, void *type)
+    void *PyModuleDef_Type
 
 cdef extern from "<string.h>" nogil:
     size_t strnlen(const char *text, size_t limit)
 
 cdef extern from "scriptconsole.h":
     const uint32_t SC_ABI_VERSION
-    cdef enum:
-        SC_NIL
-        SC_BOOL
-        SC_INT
-        SC_DOUBLE
-        SC_STR
-        SC_BYTES
-        SC_LIST
-        SC_DICT
-        SC_REF
+    const uint32_t SC_KEEP_GIL
     ctypedef struct sc_export:
         const char *name
         void *function
         const char *signature
         const char *doc
+        uint32_t flags
     ctypedef enum sc_kind:
         SC_VAR_INT64
         SC_VAR_INT32
@@ -51,54 +56,77 @@ cdef extern from "scriptconsole.h":
         const char *version
         const sc_export *exports
         const sc_variable *variables
+        uint32_t flags
 
 cdef extern from "library.h":
-    cdef enum:
-        SC_NO_TAG
     ctypedef struct sc_type:
-        char letter
-        unsigned char tag
-        unsigned char variadic
-        uint16_t minimum
-        uint16_t count
-        uint16_t span
+        pass
+    ctypedef struct sc_signature_error:
+        size_t at
+        char why[80]
+    int sc_signature_compile(const char *text, sc_type *nodes, sc_signature_error *error)
     ctypedef struct sc_native:
         char *name
         char *signature
         char *doc
-        int line
         sc_type *types
+    ctypedef struct sc_kept:
+        size_t used
+    ctypedef enum sc_step:
+        SC_LOAD
+        SC_START
+        SC_PAUSE
+        SC_RESUME
+        SC_STOP
+        SC_UNLOAD
+        SC_SAVE
+        SC_RESTORE
+        SC_STATISTICS
     ctypedef struct sc_library:
         void *handle
+        sc_kept kept
         const sc_module *module
         char *source
         sc_runlock *lock
         PyObject *host
         PyObject *resolve
+        int stays
         int depth
         size_t count
         sc_native functions[0]
     void *sc_handle_open(const char *path, const char **why) nogil
-    void sc_handle_close(void *handle) nogil
+    void sc_handle_close(void *handle, int stays) nogil
     sc_library *sc_library_new(void *handle, const sc_module *module, const char *path, sc_runlock *lock, sc_interp *home)
     int sc_library_locate(sc_library *library, const char *source) except -1
+    int sc_native_locate(sc_native *fn, const char *source, int line) except -1
     void sc_library_free(sc_library *library)
-    int sc_library_load(sc_library *library) except -1
-    int sc_library_unload(sc_library *library, double seconds) except -1
+    const sc_export *sc_module_export(const sc_module *module, size_t i)
+    int sc_library_has(const sc_library *library, sc_step step)
+    object sc_library_step(sc_library *library, sc_step step, PyObject *state, double seconds, int entering)
     int sc_library_close(sc_library *library, double seconds)
     object sc_native_type_new(object module)
     object sc_native_wrap(object type, object owner, sc_native *fn)
 
 ctypedef const sc_module *(*module_entry)() noexcept nogil
+ctypedef PyObject *(*init_entry)() noexcept
 
 NativeFunction = sc_native_type_new(_sys.modules[__name__])
 
 # A table without its end mark would be read into whatever follows it.
 cdef enum:
     MAX_EXPORTS = 10000
-    MAX_SIGNATURE = 1000
     SHOWN_ELEMENTS = 20
     SHOWN_BYTES = 200
+
+_STEPS = {
+    "start": SC_START,
+    "pause": SC_PAUSE,
+    "resume": SC_RESUME,
+    "stop": SC_STOP,
+    "save": SC_SAVE,
+    "restore": SC_RESTORE,
+    "statistics": SC_STATISTICS,
+}
 
 _KIND_NAMES = {
     SC_VAR_INT64: "int64",
@@ -114,106 +142,6 @@ cdef str _text(const char *text):
     return "" if text is NULL else text[:strlen(text)].decode("utf-8", "backslashreplace")
 
 
-# ---- signatures --------------------------------------------------------------------------------------
-
-
-class _SignatureError(Exception):
-    """What is wrong with a signature; the second argument is the position, from 0."""
-
-
-cdef unsigned char _exact_tag(char letter) noexcept:
-    if letter == b"l" or letter == b"p":
-        return SC_INT
-    if letter == b"d":
-        return SC_DOUBLE
-    if letter == b"b":
-        return SC_BOOL
-    if letter == b"s":
-        return SC_STR
-    if letter == b"y":
-        return SC_BYTES
-    if letter == b"L":
-        return SC_LIST
-    if letter == b"D":
-        return SC_DICT
-    if letter == b"O":
-        return SC_REF
-    return SC_NIL if letter == b"N" else SC_NO_TAG
-
-
-cdef class _Signature:
-    """Compiles signature letters to the nodes that library.c walks."""
-
-    cdef const char *text
-    cdef size_t at
-    cdef sc_type *nodes
-    cdef size_t used
-
-    cdef sc_type *add(self, char letter):
-        cdef sc_type *node = self.nodes + self.used
-        node.letter = letter
-        node.tag = _exact_tag(letter)
-        node.variadic = 0
-        node.minimum = node.count = 0
-        node.span = 1
-        self.used += 1
-        return node
-
-    cdef int item(self) except -1:
-        cdef char letter = self.text[self.at]
-        if letter == b"T":
-            if self.text[self.at + 1] != b"(":
-                raise _SignatureError("'T' must be followed by '('", self.at + 1)
-            self.at += 2
-            self.group(b")")
-        elif letter == 0:
-            raise _SignatureError("a letter is missing", self.at)
-        elif letter in b"ldbsypLDOA":
-            self.add(letter)
-        else:
-            raise _SignatureError(f"unknown letter {chr(<unsigned char>letter)!r}; known are ldbsypLDOA and T(...)", self.at)
-        self.at += 1
-        return 0
-
-    cdef int group(self, char close) except -1:
-        """Items up to `close`, on which it stops."""
-        cdef sc_type *group = self.add(b"T")
-        while self.text[self.at] != close:
-            if self.text[self.at] == 0:
-                missing = "':' and the result letter are missing" if close == b":" else "')' is missing"
-                raise _SignatureError(missing, self.at)
-            if strncmp(self.text + self.at, b"...", 3) == 0:
-                self.at += 3
-                if self.text[self.at] != close:
-                    raise _SignatureError(f"'...' must be the last before {chr(close)!r}", self.at)
-                group.variadic = 1
-                if group.count == 0:
-                    self.add(b"A")
-                    group.count = 1
-                break
-            self.item()
-            group.count += 1
-            group.minimum += 1
-        group.span = <uint16_t>(self.nodes + self.used - group)
-        return 0
-
-    cdef int compile(self, sc_native *fn) except -1:
-        self.text = fn.signature
-        self.nodes = fn.types
-        self.at = self.used = 0
-        if strlen(fn.signature) > MAX_SIGNATURE:
-            raise _SignatureError(f"longer than {MAX_SIGNATURE} characters", MAX_SIGNATURE)
-        self.group(b":")
-        self.at += 1
-        if self.text[self.at] == 0:
-            self.add(b"N")
-            return 0
-        self.item()
-        if self.text[self.at] != 0:
-            raise _SignatureError("only one result letter may follow ':'", self.at)
-        return 0
-
-
 # ---- opening -----------------------------------------------------------------------------------------
 
 
@@ -226,6 +154,10 @@ cdef void *_open(str path) except NULL:
     cdef const char *name = encoded
     with nogil:
         handle = sc_handle_open(name, &why)
+    if handle is not NULL and path in _permanent:
+        sc_handle_close(handle, False)
+        handle = NULL
+        why = NULL
     if handle is NULL and why is NULL:
         return _open_copy(path)
     if handle is NULL:
@@ -253,6 +185,51 @@ cdef void *_open_copy(str path) except NULL:
     return handle
 
 
+# Libraries with Python extension code: their types and functions may be in use anywhere in the interpreter, so they
+# are never unmapped, and a second load needs a copy, because the first one's variables are still there.
+_permanent = set()
+
+
+cdef object _run_init(void *handle, str name, str path):
+    """Execute Python extension code inside the library; the module it makes, which must outlive its use."""
+    encoded = f"PyInit_{name}".encode()
+    cdef void *symbol = dlsym(handle, encoded)
+    cdef PyObject *made
+    if symbol is NULL:
+        raise _errors.LoadError(f"{path}: no PyInit_{name} in it; compile its .pyx again", file=path)
+    import importlib.machinery as _machinery
+
+    spec = _machinery.ModuleSpec(name, None, origin=path)
+    made = (<init_entry>symbol)()
+    if made is NULL:
+        _raise_pending()
+    if PyObject_TypeCheck(made, &PyModuleDef_Type):
+        module = PyModule_FromDefAndSpec(<PyModuleDef *>made, spec)
+        PyModule_ExecDef(module, <PyModuleDef *>made)
+    else:
+        module = <object>made
+    _sys.modules.pop(name, None)
+    return module
+
+
+cdef int _raise_pending() except -1:
+    return -1
+
+
+cdef list _run_inits(void *handle, tuple names, str path):
+    if not names:
+        return []
+    _permanent.add(path)
+    try:
+        return [_run_init(handle, name, path) for name in names]
+    except _errors.ScriptConsoleError:
+        raise
+    except Exception as error:
+        raise _errors.LoadError(
+            f"{path}: its module level raised {type(error).__name__}: {error}", file=path, frames=_errors.own_frames(error)
+        ) from error
+
+
 cdef const sc_module *_find_module(void *handle, str path) except NULL:
     cdef void *symbol = dlsym(handle, b"scriptconsole_module")
     if symbol is NULL:
@@ -264,10 +241,10 @@ cdef const sc_module *_find_module(void *handle, str path) except NULL:
     cdef const sc_module *module = (<module_entry>symbol)()
     if module is NULL:
         raise _errors.LoadError(f"{path}: scriptconsole_module() returned NULL", file=path)
-    if module.abi != SC_ABI_VERSION:
+    if not 1 <= module.abi <= SC_ABI_VERSION:
         raise _errors.LoadError(
-            f"{path} was built for version {module.abi} of the module interface, this is version {SC_ABI_VERSION}; "
-            "compile it again with this version's scriptconsole.h",
+            f"{path} was built for version {module.abi} of the module interface, this is version {SC_ABI_VERSION} "
+            "(version 1 is taken too); compile it again with this version's scriptconsole.h",
             file=path,
         )
     if module.name is NULL or module.name[0] == 0:
@@ -290,12 +267,18 @@ cdef int _check_name(const char *name, set seen, str what, size_t position, str 
 cdef int _check_module(const sc_module *module, str path) except -1:
     cdef size_t i = 0
     cdef const sc_variable *variable
+    cdef const sc_export *entry
     seen = set()
-    while module.exports is not NULL and module.exports[i].name is not NULL:
-        _check_name(module.exports[i].name, seen, "function", i, path)
-        if module.exports[i].function is NULL:
-            raise _errors.LoadError(f"{path}: {_text(module.exports[i].name)}() points to no function", file=path)
+    while module.exports is not NULL and sc_module_export(module, i).name is not NULL:
+        entry = sc_module_export(module, i)
+        _check_name(entry.name, seen, "function", i, path)
+        if entry.function is NULL:
+            raise _errors.LoadError(f"{path}: {_text(entry.name)}() points to no function", file=path)
+        if module.abi > 1 and entry.flags & ~SC_KEEP_GIL:
+            raise _errors.LoadError(f"{path}: {_text(entry.name)}() has unknown flags {entry.flags:#x}", file=path)
         i += 1
+    if module.abi > 1 and module.flags & ~SC_KEEP_GIL:
+        raise _errors.LoadError(f"{path}: the module has unknown flags {module.flags:#x}", file=path)
     seen = set()
     i = 0
     while module.variables is not NULL and module.variables[i].name is not NULL:
@@ -423,16 +406,18 @@ cdef class NativeLibrary:
     cdef sc_library *library
     cdef object host, resolve
     cdef bint loaded
+    cdef list extensions
     cdef readonly str path, name, version
     cdef object __weakref__
 
-    def __cinit__(self, str path not None, RunLock lock not None, host, resolve):
+    def __cinit__(self, str path not None, RunLock lock not None, host, resolve, tuple inits=()):
         self.path = path = _os.path.abspath(path)
         self.host = host
         self.resolve = resolve
         cdef void *handle = _open(path)
         cdef const sc_module *module
         try:
+            self.extensions = _run_inits(handle, inits, path)
             module = _find_module(handle, path)
             _check_module(module, path)
             self.name = _text(module.name)
@@ -442,8 +427,9 @@ cdef class NativeLibrary:
             if self.library is NULL:
                 raise MemoryError
         except BaseException:
-            sc_handle_close(handle)
+            sc_handle_close(handle, bool(inits))
             raise
+        self.library.stays = bool(inits)
         self.library.host = <PyObject *>host
         self.library.resolve = <PyObject *>resolve
         self.compile_signatures()
@@ -451,19 +437,16 @@ cdef class NativeLibrary:
     cdef int compile_signatures(self) except -1:
         cdef size_t i
         cdef sc_native *fn
-        cdef _Signature signature = _Signature()
+        cdef sc_signature_error error
         for i in range(self.library.count):
             fn = &self.library.functions[i]
-            if fn.signature is NULL:
+            if fn.signature is NULL or sc_signature_compile(fn.signature, fn.types, &error) == 0:
                 continue
-            try:
-                signature.compile(fn)
-            except _SignatureError as error:
-                why, position = error.args
-                raise _errors.LoadError(
-                    f'{self.path}: signature "{_text(fn.signature)}" of {_text(fn.name)}(), character {position + 1}: {why}',
-                    file=self.path,
-                ) from None
+            raise _errors.LoadError(
+                f'{self.path}: signature "{_text(fn.signature)}" of {_text(fn.name)}(), '
+                f"character {error.at + 1}: {_text(error.why)}",
+                file=self.path,
+            )
         return 0
 
     def __dealloc__(self):
@@ -485,11 +468,14 @@ cdef class NativeLibrary:
     def closed(self):
         return self.library.handle is NULL
 
-    def locate(self, str source not None, dict lines not None):
+    def locate(self, str source not None, dict places not None):
         cdef size_t i
         sc_library_locate(self.library, source.encode("utf-8", "backslashreplace"))
         for i in range(self.library.count):
-            self.library.functions[i].line = lines.get(_text(self.library.functions[i].name), 0)
+            place = places.get(_text(self.library.functions[i].name))
+            if place is not None:
+                file, line = place
+                sc_native_locate(&self.library.functions[i], file.encode("utf-8", "backslashreplace"), line)
 
     def functions(self):
         cdef size_t i
@@ -554,13 +540,33 @@ cdef class NativeLibrary:
 
     def load(self):
         self.opened()
-        sc_library_load(self.library)
+        sc_library_step(self.library, SC_LOAD, NULL, -1, True)
         self.loaded = True
 
     def unload(self, double timeout=2.0):
         if self.loaded and self.library.handle is not NULL:
-            sc_library_unload(self.library, timeout)
+            sc_library_step(self.library, SC_UNLOAD, NULL, timeout, False)
             self.loaded = False
+
+    def has(self, str step not None):
+        return bool(sc_library_has(self.library, _STEPS[step]))
+
+    def step(self, str step not None, double timeout=-1.0, *, bint entering=True, state=None):
+        cdef sc_step number = _STEPS[step]
+        self.opened()
+        return sc_library_step(self.library, number, <PyObject *>state if number == SC_RESTORE else NULL, timeout, entering)
+
+    @property
+    def kept(self):
+        return self.library.kept.used
+
+    @property
+    def mapped(self):
+        encoded = _os.fsencode(self.path)
+        cdef void *handle = dlopen(encoded, RTLD_NOW | RTLD_NOLOAD)
+        if handle is not NULL:
+            dlclose(handle)
+        return handle is not NULL
 
     def close(self, double timeout=2.0):
         if self.library.handle is NULL:

@@ -49,6 +49,16 @@ void sc_stats_note(sc_stats *stats, uint64_t ticks) {
     stats->skip = stats->weight - 1;
 }
 
+void sc_stats_add(sc_stats *stats, uint64_t calls, int failed, uint64_t ticks) {
+    if (calls == 0) return;
+    stats->calls += calls;
+    stats->errors += failed != 0;
+    stats->timed += calls;
+    stats->total += ticks;
+    stats->buckets[bucket_of(ticks / calls)] += (uint32_t)calls;
+    if (ticks / calls > stats->longest) stats->longest = ticks / calls;
+}
+
 uint64_t sc_stats_percentile(const sc_stats *stats, double share) {
     uint64_t seen = 0, wanted = (uint64_t)((double)stats->timed * share);
     if (stats->timed == 0) return 0;

@@ -63,6 +63,9 @@ static inline void sc_stats_end(sc_stats *stats, uint64_t begin, int failed) {
     if (begin != 0) sc_stats_note(stats, sc_ticks() - begin);
 }
 
+/* A batch of `calls` took `ticks` together; the last of them may have failed. */
+void sc_stats_add(sc_stats *stats, uint64_t calls, int failed, uint64_t ticks);
+
 /* Ticks that the given share of calls did not exceed; 0 when none was timed. */
 uint64_t sc_stats_percentile(const sc_stats *stats, double share);
 

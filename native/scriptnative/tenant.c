@@ -1,6 +1,8 @@
 /* tenant.c: the scripts of the main interpreter and the threads that execute them. */
 #include "tenant.h"
 
+#include "stop.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -147,6 +149,7 @@ static void withdraw(stay_t *stay) {
     stay->stopping = NULL;
     if (stay->exception == NULL) PyThreadState_SetAsyncExc((unsigned long)stay->thread, NULL);
     Py_CLEAR(stay->exception);
+    sc_stop_calm();
 }
 
 static void send(stay_t *stay) {
@@ -178,10 +181,10 @@ int sc_tenant_settle(sc_runlock *tenant) {
 
 /* ---- interrupts ------------------------------------------------------------------------------- */
 
-int sc_tenant_interrupt(sc_runlock *tenant, PyObject *exception) {
+int sc_tenant_interrupt(sc_runlock *tenant, unsigned long hold, PyObject *exception) {
     unsigned long holder = 0;
     stay_t *stay;
-    if (!sc_runlock_signal_holder(tenant, 0, &holder)) return 0;
+    if (!sc_runlock_signal_holder(tenant, 0, &holder) || sc_runlock_hold(tenant) != hold) return 0;
     pthread_mutex_lock(&mutex);
     for (stay = stays; stay != NULL && (unsigned long)stay->thread != holder; stay = stay->next) {}
     pthread_mutex_unlock(&mutex);
@@ -194,5 +197,5 @@ int sc_tenant_interrupt(sc_runlock *tenant, PyObject *exception) {
 }
 
 void sc_tenant_too_late(sc_runlock *tenant) {
-    if (mine != NULL && mine->stopping == tenant) withdraw(mine);
+    if (mine != NULL && tenant != NULL && mine->stopping == tenant) withdraw(mine);
 }

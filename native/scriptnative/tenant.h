@@ -30,8 +30,9 @@ int sc_tenant_settle(sc_runlock *tenant);
 /* What threads that enter `tenant` see as their running loop; NULL forgets the tenant. 0, or -1 with an exception set. */
 int sc_tenant_set_loop(sc_runlock *tenant, PyObject *get_running_loop, PyObject *set_running_loop, PyObject *loop);
 
-/* Raise `exception` in the thread that executes `tenant`, as soon as it does not execute anything else: 1; 0 when none does. */
-int sc_tenant_interrupt(sc_runlock *tenant, PyObject *exception);
+/* Raise `exception` in the thread that executes `tenant`, as soon as it does not execute anything else, if that is still
+ * the given hold of its run lock: 1; else 0. */
+int sc_tenant_interrupt(sc_runlock *tenant, unsigned long hold, PyObject *exception);
 
 /* The thread gives `tenant` up for now: an interrupt that has not arrived yet must not hit what it does next. */
 void sc_tenant_too_late(sc_runlock *tenant);

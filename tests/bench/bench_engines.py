@@ -106,12 +106,11 @@ def lua_handle() -> Result:
 @bench("engines", "native handle, ctypes", budget="<= 0.5", peer="ctypes")
 def native_against_ctypes() -> Result:
     """int -> int through a Function handle of a C module."""
-    from scriptengines.native.compiler import build
+    from scriptengines.native.compiler import Recipe, SourceFile, build
 
     with tempfile.TemporaryDirectory() as folder, loaded((".c", C)) as [script]:
-        source = Path(folder, "plain.c")
-        source.write_text(PLAIN_C)
-        plain = ctypes.CDLL(str(build(source, Path(folder)))).inc
+        recipe = Recipe("plain", (SourceFile(Path(folder, "plain.c"), PLAIN_C.encode()),))
+        plain = ctypes.CDLL(str(build(recipe, Path(folder)).path)).inc
         plain.argtypes, plain.restype = [ctypes.c_long], ctypes.c_long
         return compare_calls("f(1)", "g(1)", {"f": script.function("inc"), "g": plain})
 

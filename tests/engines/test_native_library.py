@@ -15,12 +15,14 @@ from typing import Any
 
 import pytest
 
-from scriptengines.native import compiler
+from scriptengines.native import NativeEngine, compiler, toolchain
 from scriptengines.native.library import NativeModule, definition_lines, readable_signature
+from scriptengines.options import resolve
 from scriptnative import RunLock
 from scriptnative.errors import (
     CallCycleError,
     CallError,
+    ConfigError,
     CrossingError,
     LoadError,
     ScriptBusy,
@@ -61,6 +63,15 @@ def refuse_host(name: str, args: tuple[object, ...]) -> object:
     raise AssertionError(f"unexpected host call {name}{args}")
 
 
+def build(source: Path, cache: Path) -> compiler.Build:
+    """Compile a C file with the options of its header, as the engine does."""
+    file = compiler.SourceFile.read(source)
+    values = resolve(
+        NativeEngine.options, engine="native", alias=source.stem, path=source, text=file.text, given={}
+    )
+    return compiler.build(compiler.Recipe(source.stem, (file,), values["cflags"], values["libs"]), cache)
+
+
 type Opener = Callable[..., NativeModule]
 
 
@@ -71,9 +82,9 @@ def open_module(tmp_path: Path) -> Iterator[Opener]:
     def open_it(text: str, host: Any = refuse_host, name: str = "demo", **options: Any) -> NativeModule:
         source = tmp_path / f"{name}.c"
         source.write_text(text)
-        path = compiler.build(source, tmp_path / "cache")
+        path = build(source, tmp_path / "cache").path
         lock = options.pop("lock", None) or RunLock(name)
-        opened.append(NativeModule(path, lock, host, source=source, **options))
+        opened.append(NativeModule(path, lock, host, sources=[compiler.SourceFile.read(source)], **options))
         return opened[-1]
 
     yield open_it
@@ -373,7 +384,7 @@ $garbled return ctx->fail(ctx, "Bad", "\\xff caf\\xc3\\xa9"); }
         module.function("fails")()
     assert caught.value.remote_type == "ValueError"
     (frame,) = caught.value.frames
-    assert (frame.file, frame.function, frame.language) == (str(module.source), "fails", "native")
+    assert (frame.file, frame.function, frame.language) == (str(module.sources[0].path), "fails", "native")
     assert frame.line == module.functions()[0].line > 0
     with pytest.raises(CallError, match=r"silent\(\) returned failure without a reason"):
         module.function("silent")()
@@ -717,13 +728,13 @@ def test_files_that_are_no_module(tmp_path: Path) -> None:
     plain = tmp_path / "plain.c"
     plain.write_text("int nothing(void) { return 0; }\n")
     with pytest.raises(LoadError, match="does not export scriptconsole_module"):
-        open_file(compiler.build(plain, tmp_path))
+        open_file(build(plain, tmp_path).path)
 
 
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [
-        ("SC_ABI_VERSION, ", "SC_ABI_VERSION + 1, ", "version 2 of the module interface, this is version 1"),
+        ("SC_ABI_VERSION, ", "SC_ABI_VERSION + 1, ", "version 3 of the module interface, this is version 2"),
         ('"demo"', '""', "the module has no name"),
         ('"demo"', "0", "the module has no name"),
         (
@@ -827,7 +838,7 @@ def test_close_from_inside_is_refused(open_module: Opener) -> None:
 def test_dropping_the_last_use_unmaps(open_module: Opener, tmp_path: Path) -> None:
     source = tmp_path / "lonely.c"
     source.write_text(ECHO)
-    path = compiler.build(source, tmp_path)
+    path = build(source, tmp_path).path
     echo = NativeModule(path, RunLock("lonely"), refuse_host).function("echo")
     gc.collect()
     assert echo(3) == 3
@@ -872,29 +883,29 @@ def write(tmp_path: Path, text: str, name: str = "part.c") -> Path:
 
 def test_unchanged_file_is_not_compiled_again(tmp_path: Path) -> None:
     source = write(tmp_path, ECHO)
-    first = compiler.compile_module(source, tmp_path / "cache")
+    first = build(source, tmp_path / "cache")
     written = first.path.stat().st_mtime_ns
-    again = compiler.compile_module(source, tmp_path / "cache")
+    again = build(source, tmp_path / "cache")
     assert (first.reused, again.reused) == (False, True)
     assert again.path == first.path
     assert again.path.stat().st_mtime_ns == written
     source.write_text(ECHO + "/* changed */\n")
-    assert compiler.build(source, tmp_path / "cache") != first.path
+    assert build(source, tmp_path / "cache").path != first.path
     assert not [path for path in (tmp_path / "cache").iterdir() if path.name.startswith(".new-")]
 
 
 def test_header_beside_the_source_counts(tmp_path: Path) -> None:
     (tmp_path / "gain.h").write_text("#define GAIN 1\n")
     source = write(tmp_path, '#include "gain.h"\n' + ECHO)
-    first = compiler.build(source, tmp_path / "cache")
+    first = build(source, tmp_path / "cache").path
     (tmp_path / "gain.h").write_text("#define GAIN 2\n")
-    assert compiler.build(source, tmp_path / "cache") != first
+    assert build(source, tmp_path / "cache").path != first
 
 
 def test_compile_error_names_file_line_and_remedy(tmp_path: Path) -> None:
     source = write(tmp_path, HEAD + "int first(void) { return 1 }\nint second(void) { return nope; }\n")
     with pytest.raises(LoadError) as caught:
-        compiler.build(source, tmp_path / "cache")
+        build(source, tmp_path / "cache")
     error = caught.value
     assert (error.file, error.line) == (str(source), 4)
     assert str(error).startswith(f"{source}:4: expected")
@@ -906,15 +917,15 @@ def test_compile_error_names_file_line_and_remedy(tmp_path: Path) -> None:
 def test_missing_header_has_its_own_remedy(tmp_path: Path) -> None:
     source = write(tmp_path, "#include <no_such_library.h>\n")
     with pytest.raises(LoadError, match=r"part\.c:1: .*install what provides no_such_library\.h"):
-        compiler.build(source, tmp_path)
+        build(source, tmp_path)
 
 
 def test_warnings_are_kept_for_the_log(tmp_path: Path) -> None:
     source = write(tmp_path, HEAD + "static int unused(void) { return 1; }\n")
-    first = compiler.compile_module(source, tmp_path / "cache")
+    first = build(source, tmp_path / "cache")
     assert "unused" in first.warnings
     assert f"{source}:4" in first.warnings
-    assert compiler.compile_module(source, tmp_path / "cache").warnings == first.warnings
+    assert build(source, tmp_path / "cache").warnings == first.warnings
 
 
 def test_options_in_the_first_lines(open_module: Opener, tmp_path: Path) -> None:
@@ -922,22 +933,22 @@ def test_options_in_the_first_lines(open_module: Opener, tmp_path: Path) -> None
     body = "#include <math.h>\n$f *out = sc_double(FACTOR * cbrt(a[0].as.number)); return 0; }"
     module = open_module(options + c_module(body, '{"f", f, "d:d", 0},'))
     assert module.function("f")(8) == pytest.approx(6)
-    with pytest.raises(LoadError, match=r"bad\.c:1: not understood") as caught:
-        compiler.build(write(tmp_path, "// scriptconsole: cflag = -O3\n", "bad.c"), tmp_path)
+    with pytest.raises(ConfigError, match=r"bad\.c:1: not understood") as caught:
+        build(write(tmp_path, "// scriptconsole: cflag = -O3\n", "bad.c"), tmp_path)
     assert caught.value.line == 1
 
 
 def test_no_compiler_and_no_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = write(tmp_path, ECHO)
     with pytest.raises(LoadError, match="cannot be read"):
-        compiler.build(tmp_path / "missing.c", tmp_path)
+        build(tmp_path / "missing.c", tmp_path)
     monkeypatch.setenv("CC", "no-such-compiler -m64")
     with pytest.raises(LoadError, match="install gcc or clang, or set CC"):
-        compiler.build(source, tmp_path)
+        build(source, tmp_path)
     monkeypatch.delenv("CC")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(LoadError, match="no C compiler was found"):
-        compiler.build(source, tmp_path)
+        build(source, tmp_path)
 
 
 def test_compiler_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -945,10 +956,10 @@ def test_compiler_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.Monk
     slow.write_text("#!/bin/sh\nsleep 30 &\nwait\n")
     slow.chmod(0o755)
     monkeypatch.setenv("CC", str(slow))
-    monkeypatch.setattr(compiler, "_TIMEOUT_S", 0.2)
+    monkeypatch.setattr(toolchain, "TIMEOUT_S", 0.2)
     start = time.monotonic()
     with pytest.raises(LoadError, match="did not finish"):
-        compiler.build(write(tmp_path, ECHO), tmp_path / "cache")
+        build(write(tmp_path, ECHO), tmp_path / "cache")
     assert time.monotonic() - start < 5
     assert not list((tmp_path / "cache").iterdir())
 
@@ -956,14 +967,14 @@ def test_compiler_that_hangs_is_stopped(tmp_path: Path, monkeypatch: pytest.Monk
 def test_old_builds_are_dropped(tmp_path: Path) -> None:
     for number in range(12):
         source = write(tmp_path, f"int version = {number};\n")
-        newest = compiler.build(source, tmp_path / "cache")
+        newest = build(source, tmp_path / "cache").path
     kept = list((tmp_path / "cache").glob("part-*.so"))
     assert len(kept) == 8
     assert newest in kept
 
 
 def test_ready_made_libraries_are_staged(tmp_path: Path) -> None:
-    built = compiler.build(write(tmp_path, ECHO), tmp_path / "made")
+    built = build(write(tmp_path, ECHO), tmp_path / "made").path
     library = tmp_path / "ready.so"
     shutil.copy(built, library)
     copy = compiler.stage(library, tmp_path / "cache")

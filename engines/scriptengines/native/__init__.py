@@ -1,4 +1,4 @@
-"""The native engine: C modules from a shared library, or from a `.c` file that is compiled on load."""
+"""The native engine: modules from a shared library, a `.c` file compiled on load, or a `.scmod` manifest."""
 
 from __future__ import annotations
 
@@ -6,57 +6,174 @@ import copy
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from scriptengines.engine import Engine
-from scriptengines.errors import LoadError, ScriptConsoleError
+from scriptengines.errors import (
+    LoadError,
+    ScriptClosed,
+    ScriptConsoleError,
+    UnknownScript,
+    did_you_mean,
+)
 from scriptengines.host import FUNCTIONS
 from scriptengines.local import LocalRuntime
 from scriptengines.locations import compiled_modules
 from scriptengines.options import Option
 from scriptnative import bind_native
 
-from .compiler import compile_module, stage
+from .builds import Prepared, prepare
 from .library import NativeModule
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from scriptengines.engine import Context, Runtime, Source, VariableRow
+    from scriptengines.script import Script
     from scriptengines.view import FunctionInfo
     from scriptnative import Function
+
+    from .manifest import Manifest
 
 CLOSE_LIMIT = 2.0
 """Seconds that a running call gets before its library is left open."""
 
 
 class NativeRuntime(LocalRuntime):
-    """One loaded build of a native module."""
+    """One loaded build of a native module.
+
+    Attributes:
+        started: Whether it works: start() has succeeded and stop() was not called since.
+        stopped: Whether it has worked and does no more.
+        paused: Whether it is held back.
+    """
 
     isolation = "library"
 
     def __init__(self, source: Source, context: Context, previous: Runtime | None) -> None:
         state = {} if previous is None else previous.export_state()
-        library = source.path
-        if source.path.suffix == ".c":
-            build = compile_module(source.path, compiled_modules())
-            library = build.path
-            if build.warnings:
-                context.reporter.log("warning", build.warnings.strip())
-        else:
-            library = stage(source.path, compiled_modules())
-        is_text = source.path.suffix == ".c"
+        self.prepared = prepare(source, compiled_modules())
+        self.files = tuple(self.prepared.digests)
+        self._check_requirements(context)
+        if self.prepared.build.warnings:
+            context.reporter.log("warning", self.prepared.build.warnings.strip())
         super().__init__(source, context, previous, state)
+        self.started = self.stopped = self.paused = False
         try:
-            self.module = NativeModule(
-                library, context.lock, self._ask_host, source=source.path if is_text else None
-            )
-        except LoadError as error:
-            self.loop.finish(0)
-            # The author knows the file, not the build of it in the cache.
-            text, path = str(error).replace(str(library), str(source.path)), str(source.path)
-            raise LoadError(text, file=path, detail=error.detail) from None
+            self.module = self._open(self.prepared)
         except BaseException:
             self.loop.finish(0)
             raise
         self._offered = self._host_functions()
+        self._warn_of_version()
+
+    def _open(self, prepared: Prepared) -> NativeModule:
+        library, path = prepared.build.path, self.source.path
+        try:
+            return NativeModule(
+                library,
+                self.context.lock,
+                self._ask_host,
+                sources=prepared.sources,
+                inits=prepared.build.inits,
+            )
+        except LoadError as error:
+            # The author knows the file, not the build of it in the cache.
+            text = str(error).replace(str(library), str(path))
+            raise LoadError(text, file=str(path), detail=error.detail, frames=error.frames) from None
+
+    # ---- components ----------------------------------------------------------------------------
+
+    @property
+    def manifest(self) -> Manifest | None:
+        """Its manifest, if it has one."""
+        return self.prepared.manifest
+
+    @property
+    def version(self) -> str:
+        """What its manifest says, else what the module says."""
+        manifest = self.prepared.manifest
+        return self.module.library.version if manifest is None else manifest.version
+
+    def _warn_of_version(self) -> None:
+        told = self.module.library.version
+        if told and told != self.version:
+            self.context.reporter.log(
+                "warning", f"{self.source.path}: the manifest says version {self.version}, the library {told}"
+            )
+
+    def _check_requirements(self, context: Context) -> None:
+        """Refuse a version that it, or what is loaded already, cannot go with."""
+        own = self.prepared.manifest
+        if own is None:
+            return
+        from .manifest import check_requirement
+
+        scripts = _scripts_of(context)
+        for need in own.requires:
+            other = component_of(scripts.values(), need.name)
+            if other is None:
+                hint = did_you_mean(need.name, scripts) or " Load it before."
+                text = (
+                    f'{own.path}:{need.line}: {own.name} requires "{need.name}", which is not loaded.{hint}'
+                )
+                raise LoadError(text, file=str(own.path), line=need.line)
+            check_requirement(own, need, other.version)
+        for dependent in dependents_of(scripts.values(), own.name):
+            theirs = manifest_of(dependent)
+            for need in () if theirs is None else theirs.requires:
+                if theirs is not None and need.name == own.name:
+                    check_requirement(theirs, need, own.version)
+
+    def start(self) -> None:
+        """Begin to work; nothing when it works already."""
+        with self.context.lock:
+            self._start(entering=True)
+
+    def _start(self, *, entering: bool) -> None:
+        if self.started:
+            return
+        self.module.library.step("start", entering=entering)
+        self.started, self.stopped = True, False
+        self.loop.set_paused(self.paused)
+
+    def stop(self) -> None:
+        """Undo `start`: the module's stop(), and timers and sockets are held back."""
+        with self.context.lock:
+            if not self.started:
+                return
+            self.module.library.step("stop")
+            self.started, self.stopped, self.paused = False, True, False
+            self.loop.set_paused(True)
+
+    def set_paused(self, paused: bool) -> None:
+        if not (self.started and self.module.library.has("pause" if paused else "resume")):
+            self._set_paused(paused, entering=True)  # waits for nobody
+            return
+        with self.context.lock:
+            self._set_paused(paused, entering=True)
+
+    def _set_paused(self, paused: bool, *, entering: bool) -> None:
+        if paused == self.paused:
+            return
+        if self.started:
+            self.module.library.step("pause" if paused else "resume", entering=entering)
+        self.paused = paused
+        self.loop.set_paused(paused or not self.started)
+
+    def statistics(self) -> dict[str, Any]:
+        """What the module tells of itself."""
+        found = self.module.library.step("statistics")
+        if found is None:
+            return {}
+        if not isinstance(found, dict):
+            raise ScriptConsoleError(
+                f"{self.context.alias}: statistics() must give a dict, got {type(found).__name__}",
+                file=str(self.source.path),
+            )
+        return cast("dict[str, Any]", found)
+
+    def files_changed(self) -> bool:
+        return self.prepared.is_stale()
+
+    # ---- the host ---------------------------------------------------------------------------------
 
     def _host_functions(self) -> dict[str, Callable[..., Any]]:
         state = self.host.state
@@ -67,7 +184,19 @@ class NativeRuntime(LocalRuntime):
         offered["state_set"] = state.__setitem__
         offered["tcp_send"] = _tcp_send
         offered["tcp_close"] = _tcp_close
+        offered["import"] = self._import
         return offered
+
+    def _import(self, alias: str, name: str) -> Function:
+        """A handle to a function of another script, which follows its reloads."""
+        scripts = _scripts_of(self.context)
+        found = component_of(scripts.values(), alias)
+        script = scripts.get(alias if found is None else found.context.alias)
+        if script is None:
+            raise UnknownScript(f'no script "{alias}" is loaded.{did_you_mean(alias, scripts)}')
+        handle = script.function(name)
+        script.runtime.bind(handle)  # tells now, rather than at the first call, that there is none
+        return handle
 
     def _ask_host(self, name: str, args: tuple[Any, ...]) -> Any:
         function = self._offered.get(name)
@@ -78,17 +207,60 @@ class NativeRuntime(LocalRuntime):
         result = function(*args)
         return getattr(result, "port", result) if name == "tcp_serve" else result
 
+    # ---- generations ------------------------------------------------------------------------------
+
     def execute_top_level(self) -> None:
+        previous = self.previous
+        self.loop.set_paused(True)
         self.module.library.load()
+        if isinstance(previous, NativeRuntime):
+            self._take_over(previous)
+        elif self._starts_itself():
+            self._start(entering=False)
+
+    def _starts_itself(self) -> bool:
+        wanted = self.source.options.get("start")
+        manifest = self.prepared.manifest
+        return bool(wanted) if wanted is not None else manifest is None or manifest.start
+
+    def _take_over(self, previous: NativeRuntime) -> None:
+        """Become what the running build is; that has lost nothing yet should this fail."""
+        old, new = previous.module.library, self.module.library
+        if old.has("save") and new.has("restore"):
+            new.step("restore", entering=False, state=old.step("save", entering=False))
+        elif old.has("save"):
+            self.context.reporter.log(
+                "warning",
+                f"{self.source.path}: the new build has no restore(); what the old one saved is lost",
+            )
+        if previous.started:
+            self._start(entering=False)
+        self.stopped = previous.stopped
+        if previous.paused:
+            self._set_paused(True, entering=False)
 
     def discard(self) -> None:
-        try:
-            self.module.library.unload()
-        except ScriptConsoleError as error:
-            self.context.reporter.error("unload", error)
-        if not self.module.library.close(CLOSE_LIMIT):
+        library = self.module.library
+        for step in ("stop", "unload"):
+            try:
+                if step == "unload":
+                    library.unload()
+                elif self.started:
+                    self.started = False
+                    library.step("stop", CLOSE_LIMIT, entering=False)
+            except ScriptClosed:
+                pass
+            except ScriptConsoleError as error:
+                self.context.reporter.error(step, error)
+        if not library.close(CLOSE_LIMIT):
             self.context.reporter.log(
                 "warning", f"{self.source.path} is still running; its library stays open"
+            )
+        elif library.mapped and not self.prepared.build.inits:
+            self.context.reporter.log(
+                "warning",
+                f"{self.source.path}: the system keeps the library in memory (is it linked with -z nodelete, "
+                "or does it have thread-local destructors?)",
             )
 
     def bind(self, function: Function) -> None:
@@ -143,17 +315,61 @@ class NativeEngine(Engine):
     """Hosts modules with the C interface of scriptconsole.h."""
 
     name = "native"
-    suffixes: ClassVar[frozenset[str]] = frozenset({".c", ".so", ".dylib"})
+    suffixes: ClassVar[frozenset[str]] = frozenset({".c", ".so", ".dylib", ".scmod"})
     options: ClassVar[Mapping[str, Option]] = {
         "isolation": Option(
             "choice", "library", "What keeps the module apart: nothing, or a process.", ("library", "process")
         ),
-        "cflags": Option("text", "", "Flags for the compiler."),
-        "libs": Option("text", "", "Libraries to link."),
+        "cflags": Option("words", (), "Flags for the compiler."),
+        "libs": Option("words", (), "Libraries to link."),
+        "start": Option("flag", None, "Whether it starts as soon as it is loaded; else its manifest says."),
     }
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:
         return NativeRuntime(source, context, previous)
+
+
+def _scripts_of(context: Context) -> Mapping[str, Script]:
+    offered = context.bridge.get("scripts")
+    return {} if offered is None else offered()
+
+
+def _native(script: Script) -> NativeRuntime | None:
+    try:
+        runtime = script.runtime
+    except ScriptConsoleError:  # still loading, or closed
+        return None
+    return runtime if isinstance(runtime, NativeRuntime) else None
+
+
+def manifest_of(script: Script) -> Manifest | None:
+    """Its manifest, if it is a loaded component."""
+    runtime = _native(script)
+    return None if runtime is None else runtime.manifest
+
+
+def component_of(scripts: Iterable[Script], name: str) -> NativeRuntime | None:
+    """The loaded component of a name; or a native module without a manifest that has it as its alias."""
+    others: list[NativeRuntime] = []
+    for script in scripts:
+        runtime = _native(script)
+        if runtime is None:
+            continue
+        if runtime.manifest is not None and runtime.manifest.name == name:
+            return runtime
+        if runtime.manifest is None and script.alias == name:
+            others.append(runtime)
+    return others[0] if others else None
+
+
+def dependents_of(scripts: Iterable[Script], name: str) -> list[Script]:
+    """Those scripts whose manifest requires the component of that name."""
+    found: list[Script] = []
+    for script in scripts:
+        theirs = manifest_of(script)
+        if theirs is not None and any(need.name == name for need in theirs.requires):
+            found.append(script)
+    return found
 
 
 def _tcp_send(connection: Any, payload: Any) -> None:

@@ -1,7 +1,8 @@
-"""Turns one C file into a shared library with the machine's own compiler, once per content.
+"""Turns C and Cython sources into one shared library with the machine's own tools, once per content.
 
-Names in the cache hold a hash of all that goes in, so an unchanged file is not compiled again and a changed
-one is loaded beside the old one. Loading is `library.py`.
+Names in the cache hold a hash of all that goes in, so unchanged sources are not compiled again and changed ones
+are loaded beside the old library. What the sources and flags are is the caller's knowledge (options.py,
+manifest.py), loading is `library.py`, and running the tools is `toolchain.py`.
 """
 
 from __future__ import annotations
@@ -9,89 +10,117 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import shlex
-import shutil
-import signal
-import subprocess
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
 
 import scriptnative
 from scriptnative.errors import LoadError
 
-_INCLUDE = Path(scriptnative.__file__).parent / "include"
-_FLAGS = ("-O2", "-g", "-fPIC", "-shared", "-Wall", "-std=c11", "-fdiagnostics-color=never")
-_TIMEOUT_S = 60.0
-_OPTION_LINES = 20
+from . import toolchain
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+INCLUDE = Path(scriptnative.__file__).parent / "include"
+"""Folder of scriptconsole.h and scriptconsole.pxd."""
+_FLAGS = ("-O2", "-g", "-fPIC", "-Wall", "-std=c11", "-fdiagnostics-color=never")
 _KEPT_BUILDS = 8
-
-_OPTION = re.compile(r'\s*//\s*scriptconsole:\s*(cflags|libs)\s*=\s*"([^"]*)"\s*')
-_OPTION_START = re.compile(r"\s*//\s*scriptconsole:(?!\s*isolation\b)")
 _LOCAL_INCLUDE = re.compile(rb'^[ \t]*#[ \t]*include[ \t]*"([^"\n]+)"', re.MULTILINE)
-_ERROR = re.compile(r"^(?P<file>[^\n:]+):(?P<line>\d+):(?:\d+:)? (?:fatal )?error: (?P<message>.*)$", re.M)
-_MISSING_HEADER = re.compile(r"(?:'?)([^':\s]+)'?(?:: No such file or directory| file not found)")
 
 
-@dataclass(frozen=True, slots=True)
-class Build:
-    """A compiled module.
+class SourceFile(NamedTuple):
+    """A source at one moment."""
+
+    path: Path
+    text: bytes
+
+    @classmethod
+    def read(cls, path: Path) -> SourceFile:
+        """The file as it is now.
+
+        Raises:
+            LoadError: It cannot be read.
+        """
+        try:
+            return cls(path, path.read_bytes())
+        except OSError as error:
+            raise LoadError(f"{path} cannot be read: {error.strerror}", file=str(path)) from error
+
+    @property
+    def is_cython(self) -> bool:
+        """Whether it goes through Cython first."""
+        return self.path.suffix == ".pyx"
+
+
+class Recipe(NamedTuple):
+    """What one library is made from.
+
+    Attributes:
+        name: How the result is called in the cache.
+        sources: `.c` and `.pyx` files.
+        cflags: Flags for the compiler, after ours.
+        libs: Libraries to link.
+        include: Folders for `#include` besides each source's own.
+    """
+
+    name: str
+    sources: tuple[SourceFile, ...]
+    cflags: tuple[str, ...] = ()
+    libs: tuple[str, ...] = ()
+    include: tuple[Path, ...] = ()
+
+    @property
+    def headers(self) -> tuple[Path, ...]:
+        """The files beside the sources that count as their text."""
+        seen: dict[Path, None] = {}
+        for source in self.sources:
+            for path in _beside(source, seen):
+                seen[path] = None
+        return tuple(seen)
+
+
+class Build(NamedTuple):
+    """A compiled library.
 
     Attributes:
         path: The shared library.
         warnings: What the compiler said, "" when nothing; also when the library was there already.
         reused: It was there already.
+        inits: Names of the Python extension modules in it.
     """
 
     path: Path
     warnings: str
     reused: bool
+    inits: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Options:
-    """Flags before and after the source on the command line."""
-
-    cflags: tuple[str, ...]
-    libs: tuple[str, ...]
-
-
-def build(source: Path, cache: Path) -> Path:
-    """Compile a C file, unless that was done before.
+def build(recipe: Recipe, cache: Path) -> Build:
+    """Compile and link, unless that was done before.
 
     Args:
-        source: The `.c` file.
+        recipe: From what.
         cache: Folder for the results; made when missing.
 
-    Returns:
-        Path of the shared library.
-
     Raises:
-        LoadError: There is no compiler, or the file does not compile; `file` and `line` tell where,
-            `detail` is all the compiler said.
+        LoadError: There is no compiler, or a file does not compile; `file` and `line` tell where, `detail` is
+            all the compiler said.
     """
-    return compile_module(source, cache).path
-
-
-def compile_module(source: Path, cache: Path) -> Build:
-    """What `build` does, with the compiler's warnings for the log."""
-    source = source.absolute()
-    try:
-        text = source.read_bytes()
-    except OSError as error:
-        raise LoadError(f"{source} cannot be read: {error.strerror}", file=str(source)) from error
-    options = _read_options(source, text)
-    compiler = _find_compiler(source)
-    name = f"{source.stem}-{_fingerprint(source, text, compiler, options)}"
+    blamed = recipe.sources[0].path
+    compiler = toolchain.find_compiler(blamed)
+    name = f"{recipe.name}-{_fingerprint(recipe, compiler)}"
     library, warnings = cache / f"{name}.so", cache / f"{name}.txt"
+    inits = tuple(_extension_name(source) for source in recipe.sources if source.is_cython)
     if library.exists():
-        return Build(library, warnings.read_text("utf-8") if warnings.exists() else "", reused=True)
+        text = warnings.read_text("utf-8") if warnings.exists() else ""
+        return Build(library, text, reused=True, inits=inits)
     _make_folder(cache)
-    output = _compile(source, text, compiler, options, library)
+    output = _make(recipe, compiler, library)
     if output:
         _write_atomically(warnings, output.encode("utf-8", "replace"))
-    _drop_old_builds(cache, source.stem, library)
-    return Build(library, output, reused=False)
+    _drop_old_builds(cache, recipe.name, library)
+    return Build(library, output, reused=False, inits=inits)
 
 
 def stage(library: Path, cache: Path) -> Path:
@@ -110,16 +139,16 @@ def stage(library: Path, cache: Path) -> Path:
     Raises:
         LoadError: The file cannot be read or copied.
     """
-    try:
-        content = library.read_bytes()
-    except OSError as error:
-        raise LoadError(f"{library} cannot be read: {error.strerror}", file=str(library)) from error
+    content = SourceFile.read(library).text
     copy = cache / f"{library.stem}-{hashlib.sha256(content).hexdigest()[:16]}.so"
     if not copy.exists():
         _make_folder(cache)
         _write_atomically(copy, content)
         _drop_old_builds(cache, library.stem, copy)
     return copy
+
+
+# ---- the cache ----------------------------------------------------------------------------------------
 
 
 def _make_folder(cache: Path) -> None:
@@ -158,125 +187,100 @@ def _modified(path: Path) -> float:
         return 0.0
 
 
-def _read_options(source: Path, text: bytes) -> _Options:
-    cflags: list[str] = []
-    libs: list[str] = []
-    for number, line in enumerate(text.decode("utf-8", "replace").splitlines()[:_OPTION_LINES], start=1):
-        if not _OPTION_START.match(line):
-            continue
-        option = _OPTION.fullmatch(line)
-        try:
-            words = shlex.split(option[2]) if option else None
-        except ValueError:
-            words = None
-        if option is None or words is None:
-            raise LoadError(
-                f'{source}:{number}: not understood; write // scriptconsole: cflags = "-O3" or libs = "-lm"',
-                file=str(source),
-                line=number,
-            )
-        for word in words:
-            # A linker drops a library that comes before the code in need of it.
-            after = option[1] == "libs" or word.startswith(("-l", "-L", "-Wl,"))
-            (libs if after else cflags).append(word)
-    return _Options(tuple(cflags), tuple(libs))
+# ---- what goes in -------------------------------------------------------------------------------------
 
 
-def _find_compiler(source: Path) -> tuple[str, ...]:
-    """The compiler and its fixed arguments, the program as an absolute path."""
-    wanted = os.environ.get("CC", "").strip()
-    for candidate in (shlex.split(wanted),) if wanted else (["cc"], ["gcc"], ["clang"]):
-        program = shutil.which(candidate[0])
-        if program is not None:
-            return (program, *candidate[1:])
-    missing = f"CC is {wanted!r}, no program" if wanted else "no C compiler was found (cc, gcc, clang)"
-    message = f"{source} cannot be compiled: {missing}; install gcc or clang, or set CC"
-    raise LoadError(message, file=str(source))
-
-
-def _fingerprint(source: Path, text: bytes, compiler: tuple[str, ...], options: _Options) -> str:
+def _fingerprint(recipe: Recipe, compiler: tuple[str, ...]) -> str:
     program = os.stat(compiler[0])  # an upgraded compiler is another one
     words = (*compiler, str(program.st_size), str(program.st_mtime_ns), *_FLAGS)
-    words += (*options.cflags, "|", *options.libs, str(source))
+    words += (*recipe.cflags, "|", *recipe.libs, "|", *map(str, recipe.include))
+    if any(source.is_cython for source in recipe.sources):
+        words += toolchain.cython_identity(recipe.sources[0].path)
+    parts = [word.encode("utf-8", "surrogateescape") for word in words]
+    parts += [(INCLUDE / name).read_bytes() for name in ("scriptconsole.h", "scriptconsole.pxd")]
+    for source in recipe.sources:
+        parts += [os.fsencode(source.path), source.text]
+    parts += [_content(header) for header in recipe.headers]
     digest = hashlib.sha256()
-    for part in (
-        *(word.encode("utf-8", "surrogateescape") for word in words),
-        (_INCLUDE / "scriptconsole.h").read_bytes(),
-        *_with_includes(source, text, set()),
-    ):
+    for part in parts:
         digest.update(len(part).to_bytes(8) + part)
     return digest.hexdigest()[:16]
 
 
-def _with_includes(file: Path, text: bytes, seen: set[Path]) -> list[bytes]:
-    """Headers beside the source count as its text, so that changing one compiles again."""
-    parts = [text]
-    for name in _LOCAL_INCLUDE.findall(text):
-        header = (file.parent / os.fsdecode(name)).resolve()
-        if header not in seen and header.is_file():
-            seen.add(header)
-            parts += _with_includes(header, header.read_bytes(), seen)
-    return parts
-
-
-def _compile(source: Path, text: bytes, compiler: tuple[str, ...], options: _Options, library: Path) -> str:
-    """Write `library`; returns the warnings."""
-    number, unfinished = tempfile.mkstemp(dir=library.parent, prefix=".new-", suffix=".so")
-    os.close(number)
-    command = [*compiler, *_FLAGS, f"-I{_INCLUDE}", "-iquote", str(source.parent), *options.cflags]
-    command += ["-x", "c", "-", "-x", "none", *options.libs, "-o", unfinished]
-    # Compiled from memory: the file may be saved again meanwhile, and the name promises this very text.
-    escaped = str(source).replace("\\", "\\\\").replace('"', '\\"')
-    code = b'#line 1 "' + escaped.encode("utf-8", "surrogateescape") + b'"\n' + text
+def _content(path: Path) -> bytes:
     try:
-        status, output = _run(command, code, source)
-        if status != 0:
-            raise _compile_error(source, status, output)
+        return path.read_bytes()
+    except OSError:  # gone since it was found; the compiler will say so
+        return b""
+
+
+def _beside(source: SourceFile, seen: Iterable[Path]) -> list[Path]:
+    """Headers that are included from beside the source, and theirs; Cython's own kinds of them as well."""
+    found: dict[Path, None] = {}
+    queue = [source]
+    while queue:
+        file = queue.pop()
+        names = [os.fsdecode(name) for name in _LOCAL_INCLUDE.findall(file.text)]
+        headers = [(file.path.parent / name).resolve() for name in names]
+        if file.is_cython:
+            headers += [*file.path.parent.glob("*.pxd"), *file.path.parent.glob("*.pxi")]
+        for header in headers:
+            if header not in found and header not in seen and header.is_file():
+                found[header] = None
+                queue.append(SourceFile(header, _content(header)))
+    return list(found)
+
+
+def _extension_name(source: SourceFile) -> str:
+    """A name of its own for each content: CPython finds extension modules by name."""
+    stem = re.sub(r"\W", "_", source.path.stem)
+    return f"_scriptconsole_{stem}_{hashlib.sha256(source.text).hexdigest()[:12]}"
+
+
+# ---- making it ----------------------------------------------------------------------------------------
+
+
+def _make(recipe: Recipe, compiler: tuple[str, ...], library: Path) -> str:
+    """Write `library`; returns the warnings."""
+    with tempfile.TemporaryDirectory(dir=library.parent, prefix=".new-") as name:
+        folder = Path(name)
+        generated = {
+            source.path: toolchain.cythonize(
+                source.path, source.text, _extension_name(source), folder, (INCLUDE, *recipe.include)
+            )
+            for source in recipe.sources
+            if source.is_cython
+        }
+        # A linker drops a library that comes before the code in need of it.
+        late = [word for word in recipe.cflags if word.startswith(("-l", "-L", "-Wl,"))]
+        early = [word for word in recipe.cflags if word not in late]
+        output = ""
+        objects: list[str] = []
+        for number, source in enumerate(recipe.sources):
+            target = folder / f"{number}.o"
+            output += _compile(recipe, compiler, source, generated.get(source.path), early, target)
+            objects.append(str(target))
+        unfinished = folder / "library.so"
+        linked = [*compiler, "-shared", *early, *objects, *late, *recipe.libs, "-o", str(unfinished)]
+        output += toolchain.run_compiler(linked, b"", recipe.sources[0].path)
         os.replace(unfinished, library)
-    finally:
-        Path(unfinished).unlink(missing_ok=True)
     return output
 
 
-def _run(command: list[str], code: bytes, source: Path) -> tuple[int, str]:
-    environment = {**os.environ, "LC_ALL": "C"}  # messages are looked for in English
-    try:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            env=environment,
-            start_new_session=True,
-        )
-    except OSError as error:
-        message = f"{source}: {command[0]} cannot be started: {error.strerror}"
-        raise LoadError(message, file=str(source)) from error
-    with process:
-        try:
-            output, _ = process.communicate(code, timeout=_TIMEOUT_S)
-        except BaseException as error:
-            # The compiler proper is a child of its driver and would keep the pipe open.
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            if isinstance(error, subprocess.TimeoutExpired):
-                message = f"{source}: the compiler did not finish within {_TIMEOUT_S:.0f} s and was stopped"
-                raise LoadError(message, file=str(source)) from error
-            raise
-    return process.returncode, output.decode("utf-8", "replace")
-
-
-def _compile_error(source: Path, status: int, output: str) -> LoadError:
-    found = _ERROR.search(output)
-    if found is None:
-        lines = output.strip().splitlines() or [f"the compiler ended with status {status}"]
-        return LoadError(f"{source}: {lines[-1]}", file=str(source), detail=output)
-    message, line = found["message"], int(found["line"])
-    header = _MISSING_HEADER.match(message)
-    if header:
-        folder = '// scriptconsole: cflags = "-I/folder"'
-        remedy = f"install what provides {header[1]}, or name its folder: {folder}"
-    else:
-        remedy = "correct the line and load the module again"
-    file = found["file"]
-    return LoadError(f"{file}:{line}: {message}; {remedy}", file=file, line=line, detail=output)
+def _compile(
+    recipe: Recipe,
+    compiler: tuple[str, ...],
+    source: SourceFile,
+    generated: Path | None,
+    cflags: list[str],
+    target: Path,
+) -> str:
+    folders = [f"-I{folder}" for folder in (INCLUDE, *recipe.include, target.parent)]
+    command = [*compiler, *_FLAGS, *folders, "-iquote", str(source.path.parent), *cflags, "-c"]
+    if generated is not None:
+        command += ["-w", f"-I{toolchain.python_include()}", str(generated), "-o", str(target)]
+        return toolchain.run_compiler(command, b"", source.path)
+    # Compiled from memory: the file may be saved again meanwhile, and the name promises this very text.
+    escaped = str(source.path).replace("\\", "\\\\").replace('"', '\\"')
+    code = b'#line 1 "' + escaped.encode("utf-8", "surrogateescape") + b'"\n' + source.text
+    return toolchain.run_compiler([*command, "-x", "c", "-", "-o", str(target)], code, source.path)

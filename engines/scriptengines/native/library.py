@@ -6,13 +6,15 @@ The library itself, its calls and its checks are `scriptnative`; making one from
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 from scriptengines.view import FunctionInfo
 from scriptnative import NativeFunction, NativeLibrary, RunLock
+
+from .compiler import SourceFile
 
 _LETTERS = {
     "l": "integer",
@@ -51,7 +53,7 @@ class NativeModule:
 
     Attributes:
         library: The open library, for `load`, `unload`, `get`, `set` and `close`.
-        source: The C file it was made from, or None.
+        sources: The files it was made from, if they are known.
     """
 
     def __init__(
@@ -60,7 +62,8 @@ class NativeModule:
         lock: RunLock,
         host: Callable[[str, tuple[object, ...]], object],
         resolve: Callable[[str], object] | None = None,
-        source: Path | None = None,
+        sources: Iterable[SourceFile] = (),
+        inits: tuple[str, ...] = (),
     ) -> None:
         """Open a library; its `load` callback is not run yet.
 
@@ -70,18 +73,21 @@ class NativeModule:
             host: Called as host(name, args) for what the module asks of its host.
             resolve: Gives the callable for a function of the module that is passed out as a callback; by
                 default the plain function.
-            source: The C file it was made from, for lines.
+            sources: The files it was made from, for lines.
+            inits: Names of the Python extension modules in it.
 
         Raises:
             LoadError: It cannot be loaded, or is no native module.
         """
-        self.source = source
-        self.library = NativeLibrary(str(path), lock, host, resolve or self.function)
-        self._lines: dict[str, int] = {}
-        if source is not None:
-            names = [name for name, _, _ in self.library.functions()]
-            self._lines = definition_lines(source.read_text("utf-8", "replace"), names)
-            self.library.locate(str(source), self._lines)
+        self.sources = tuple(sources)
+        self.library = NativeLibrary(str(path), lock, host, resolve or self.function, inits)
+        self._places: dict[str, tuple[str, int]] = {}
+        names = [name for name, _, _ in self.library.functions()]
+        for source in self.sources:
+            for name, line in definition_lines(source.text.decode("utf-8", "replace"), names).items():
+                self._places.setdefault(name, (str(source.path), line))
+        if self.sources:
+            self.library.locate(str(self.sources[0].path), self._places)
 
     def function(self, name: str) -> NativeFunction:
         """The exported function of that name; UnknownFunction when there is none."""
@@ -90,9 +96,12 @@ class NativeModule:
     def functions(self) -> list[FunctionInfo]:
         """What the module exports, in the order of its table."""
         return [
-            FunctionInfo(name, readable_signature(signature), _first_paragraph(doc), self._lines.get(name, 0))
+            FunctionInfo(name, readable_signature(signature), _first_paragraph(doc), self._line(name))
             for name, signature, doc in self.library.functions()
         ]
+
+    def _line(self, name: str) -> int:
+        return self._places.get(name, ("", 0))[1]
 
     def variables(self) -> list[NativeVariable]:
         """The module's variables; reads memory only, never waits for the module."""
@@ -152,10 +161,12 @@ def definition_lines(text: str, names: list[str]) -> dict[str, int]:
     lines: dict[str, int] = {}
     for name in names:
         entry = re.search(
-            rf'\{{\s*(?:\.name\s*=\s*)?"{re.escape(name)}"\s*,\s*(?:\.function\s*=\s*)?&?(\w+)', plain
+            rf'(?:\{{|sc_export\()\s*(?:\.?name\s*=\s*)?b?"{re.escape(name)}"\s*,'
+            r"\s*(?:\.?function\s*=\s*)?(?:<\w+>)?&?(\w+)",
+            plain,
         )
         symbol = entry[1] if entry else name
-        definition = re.search(rf"\b{re.escape(symbol)}\s*\(\s*(?:struct\s+)?sc_ctx\b[^;{{}}]*\{{", plain)
+        definition = re.search(rf"\b{re.escape(symbol)}\s*\(\s*(?:struct\s+)?sc_ctx\b[^;{{}}]*?[{{:]", plain)
         if definition:
             lines[name] = plain.count("\n", 0, definition.start()) + 1
     return lines

@@ -395,6 +395,8 @@ class Child:
 
     def _interrupt(self, runtime: Runtime, reason: str) -> bool | None:
         """Whether there was something to stop; None when it goes on."""
+        if self._lock.stop_waiting(0):  # for what an `async def` function will give
+            return True
         if self._lock.acquire(IDLE_LIMIT):
             self._lock.release()
             return False

@@ -10,7 +10,7 @@ import threading
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any
 
-from scriptengines.errors import Interrupted, LoadError, ScriptClosed, ScriptConsoleError, ScriptCrashed
+from scriptengines.errors import LoadError, ScriptClosed, ScriptConsoleError, ScriptCrashed, ScriptKilled
 from scriptengines.reports import Report
 
 from . import releases
@@ -308,7 +308,7 @@ class Peer:
         detail = "\n".join(part for part in (words, *self._listener.last_lines) if part)
         kind: type[ScriptConsoleError] = ScriptCrashed
         if self._killed_for:
-            kind = Interrupted
+            kind = ScriptKilled
             text = f"{place}: did not stop ({self._killed_for}), so its process was killed"
         elif self._trouble is not None:
             text = f"{self._alias}: its process sent nonsense ({self._trouble}) and was killed"

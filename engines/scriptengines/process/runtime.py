@@ -151,7 +151,7 @@ class ProcessRuntime(Runtime):
             "arguments": source.arguments,
             "options": options,
             "batch": reporter.batch,
-            "bridge": list(self._context.bridge),
+            "bridge": [name for name in self._context.bridge if name != "scripts"],
             "state": state,
             "listeners": listeners,
         }
@@ -342,6 +342,7 @@ class ProcessRuntime(Runtime):
                 self._context.reporter.log("warning", text)
                 return False
         peer.kill_for(reason)
+        peer.dead.wait(DEATH_LIMIT)
         return True
 
     def retire(self) -> None:

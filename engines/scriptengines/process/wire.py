@@ -15,7 +15,7 @@ from .values import MAX_FRAME, Malformed, Values, packer, too_large
 if TYPE_CHECKING:
     import socket
 
-STOP_LIMIT = 0.4
+STOP_LIMIT = 0.2
 """Seconds that an interrupted script gets to come to an end."""
 _CHUNK = 65_536
 _LARGE = 2**22

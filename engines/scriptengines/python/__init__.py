@@ -12,11 +12,13 @@ from scriptengines.engine import Engine, Runtime, Sample
 from scriptengines.errors import LoadError, ScriptClosed, ScriptConsoleError
 from scriptengines.options import Option
 from scriptengines.view import FunctionInfo
-from scriptnative import bind, call_unlocked
+from scriptnative import bind, call_as_is, call_unlocked
 
 from .chambers import Pool
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from scriptengines.engine import Context, Source
     from scriptnative import Function
 
@@ -44,6 +46,7 @@ class PythonRuntime(Runtime):
         self.chamber = chamber
         self.isolation = chamber.isolation
         self._engine = engine
+        self._lock = context.lock
         self._path = str(source.path)
         assert chamber.create is not None
 
@@ -75,9 +78,11 @@ class PythonRuntime(Runtime):
         self._inside["retire"]()
 
     def discard(self) -> None:
-        inside, self._inside = self._inside, _Gone()
+        discard = self._inside["discard"]
+        self._inside.clear()  # each of them holds the generation, and its objects
+        self._inside = _Gone()
         if not self._engine.generation_ended(self):
-            call_unlocked(inside["discard"])
+            call_unlocked(discard)
 
     def bind(self, function: Function) -> None:
         bind(function, self._inside["lookup"](function.name))
@@ -93,7 +98,7 @@ class PythonRuntime(Runtime):
         return call_unlocked(self._inside["pending"])
 
     def get(self, path: tuple[str | int, ...]) -> Any:
-        return self._inside["get"](path)
+        return call_as_is(self._inside["get"], path)
 
     def set(self, path: tuple[str | int, ...], value: Any) -> None:
         self._inside["set"](path, value)
@@ -108,7 +113,7 @@ class PythonRuntime(Runtime):
         return call_unlocked(self._inside["complete"], text, cursor)
 
     def interrupt(self, reason: str) -> bool:
-        return self.chamber.interrupt()
+        return self.chamber.interrupt(self._lock)
 
     def cancel_timer(self, timer_id: int) -> bool:
         return self._inside["cancel_timer"](timer_id)
@@ -132,7 +137,7 @@ class PythonEngine(Engine):
 
     name = "python"
     suffixes: ClassVar[frozenset[str]] = frozenset({".py"})
-    options: ClassVar[dict[str, Option]] = {
+    options: ClassVar[Mapping[str, Option]] = {
         "isolation": Option(
             "choice",
             "isolated",
@@ -150,14 +155,15 @@ class PythonEngine(Engine):
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:
         isolation = source.options.get("isolation", "isolated")
+        assert isolation != "process", "a session has another engine for that"
         inherited = None
         if isinstance(previous, PythonRuntime) and previous.isolation == isolation:
             chamber = previous.chamber
         else:
+            if previous is not None:
+                inherited = _inherit(previous, str(source.path))
             chamber = self._pool.take(isolation)
             chamber.move_in(context)
-            if previous is not None:
-                inherited = previous.export_state(), previous.export_listeners()
         with self._mutex:
             self._generations[chamber] = self._generations.get(chamber, 0) + 1
         try:
@@ -186,6 +192,14 @@ class PythonEngine(Engine):
         with self._mutex:
             self.abandoned += len(self._generations)
         self.abandoned += self._pool.close()
+
+
+def _inherit(previous: Runtime, path: str) -> tuple[dict[Any, Any], list[int]]:
+    """What a generation hands to one that lives elsewhere: its state, and copies of its listening sockets."""
+    try:
+        return previous.export_state(), previous.export_listeners()
+    except ScriptConsoleError as error:
+        raise LoadError(f"{path}: {error}; the script stays where it is", file=path) from None
 
 
 def _load_error(path: str, error: ScriptConsoleError) -> LoadError:

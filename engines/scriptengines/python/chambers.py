@@ -9,8 +9,9 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from scriptnative import Interpreter, interrupt_tenant
 
@@ -18,9 +19,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scriptengines.engine import Context
+    from scriptnative import RunLock
 
 END_LIMIT = 2.0
 """Seconds that a script's own threads get to end before its interpreter is abandoned."""
+
+INSIST_AFTER = 0.01
+"""Seconds that an interrupted script gets to end before it is interrupted again."""
 
 _BOOT = """
 import sys
@@ -50,12 +55,37 @@ class Chamber(ABC):
         """Take it back; False when the script's threads go on and it must be left alone."""
 
     @abstractmethod
-    def interrupt(self) -> bool:
-        """Raise ScriptInterrupt in the thread that executes the script; False when none does."""
+    def send_interrupt(self, hold: int, *, insist: bool) -> bool:
+        """Raise ScriptInterrupt in the thread that executes the script, if that is still the same hold."""
+
+    def interrupt(self, lock: RunLock) -> bool:
+        """Stop what the script does now, whatever it catches, or what callers wait for; False if there is nothing.
+
+        Args:
+            lock: Its run lock.
+        """
+        hold = lock.hold()
+        if hold is None:
+            return lock.stop_waiting(0) != 0
+        if not self.send_interrupt(hold, insist=False):
+            return False
+        threading.Thread(target=self._insist, args=(lock, hold), name="interrupt", daemon=True).start()
+        return True
+
+    def _insist(self, lock: RunLock, hold: int) -> None:
+        """Once more, in case the script was just in a handler that lets go; then in earnest."""
+        for insist in (False, True):
+            time.sleep(INSIST_AFTER)
+            if lock.hold() != hold or not self.send_interrupt(hold, insist=insist):
+                return
 
 
 class InterpreterChamber(Chamber):
-    """A sub-interpreter."""
+    """A sub-interpreter.
+
+    Attributes:
+        extensions: Packages with C extensions that earlier scripts have left in it.
+    """
 
     def __init__(self, isolation: str) -> None:
         self.isolation = isolation
@@ -63,6 +93,7 @@ class InterpreterChamber(Chamber):
         self.interpreter.run(_BOOT.format(path=sys.path, isolation=isolation))
         self._boot: Any = self.interpreter.load("scriptengines.python.interior", "boot")
         self._vacate: Callable[..., Any] | None = None
+        self.extensions: list[str] = []
 
     def move_in(self, context: Context) -> None:
         """Give the interpreter to a script."""
@@ -82,11 +113,14 @@ class InterpreterChamber(Chamber):
         """Clean the interpreter for the next script."""
         self.interpreter.set_lock(None)
         vacate, self.create, self._vacate = self._vacate, None, None
-        return vacate is None or bool(vacate(END_LIMIT))
+        if vacate is None:
+            return True
+        reusable, self.extensions = vacate(END_LIMIT)
+        return reusable
 
-    def interrupt(self) -> bool:
+    def send_interrupt(self, hold: int, *, insist: bool) -> bool:
         """As Chamber says; waits for the interpreter's GIL."""
-        return self.interpreter.interrupt()
+        return self.interpreter.interrupt(hold, insist=insist)
 
     def end(self) -> bool:
         """End the interpreter; False when threads are still inside."""
@@ -112,15 +146,15 @@ class MainChamber(Chamber):
         self.create = None
         return self._tenant.move_out(END_LIMIT)
 
-    def interrupt(self) -> bool:
+    def send_interrupt(self, hold: int, *, insist: bool) -> bool:
         """As Chamber says."""
-        return interrupt_tenant(self._lock)
+        return interrupt_tenant(self._lock, hold, insist=insist)
 
 
 class Pool:
     """The vacant sub-interpreters of an engine, and those that no engine owns, on 3.13."""
 
-    _kept: list[InterpreterChamber] = []
+    _kept: ClassVar[list[InterpreterChamber]] = []
     """They end with the process, or before it forks."""
 
     def __init__(self) -> None:
@@ -128,15 +162,15 @@ class Pool:
         self._vacant: list[InterpreterChamber] = []
 
     def take(self, isolation: str) -> Chamber:
-        """A vacant place."""
+        """A vacant place; rather one that has extensions, which may be impossible to load in another."""
         if isolation == "main":
             return MainChamber()
         with self._mutex:
-            for vacant in (self._vacant, self._kept):
-                for chamber in reversed(vacant):
-                    if chamber.isolation == isolation:
-                        vacant.remove(chamber)
-                        return chamber
+            fitting = [each for each in (*self._kept, *self._vacant) if each.isolation == isolation]
+            if fitting:
+                chamber = max(fitting, key=lambda each: len(each.extensions))
+                (self._vacant if chamber in self._vacant else self._kept).remove(chamber)
+                return chamber
         return InterpreterChamber(isolation)
 
     def give_back(self, chamber: Chamber) -> None:
@@ -149,10 +183,11 @@ class Pool:
         """Keep or end what is vacant; the number of those that did not end."""
         with self._mutex:
             vacant, self._vacant = self._vacant, []
-        if sys.version_info < (3, 14):  # ending one costs about 8 MB with asyncio in it, for good
-            self._kept.extend(vacant)
-            return 0
-        return sum(not chamber.end() for chamber in vacant)
+        for chamber in vacant:
+            # On 3.13 ending one costs about 8 MB with asyncio in it, for good.
+            if sys.version_info < (3, 14) or chamber.extensions:
+                self._kept.append(chamber)
+        return sum(not chamber.end() for chamber in vacant if chamber not in self._kept)
 
     @classmethod
     def end_kept(cls) -> None:

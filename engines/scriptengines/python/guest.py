@@ -14,11 +14,12 @@ import types
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
+from scriptengines.awaiting import run_to_end, waited_for
 from scriptengines.host import FUNCTIONS, Host
 from scriptengines.loop import ScriptLoop
 from scriptengines.reports import LineWriter
 from scriptengines.runner import Runner
-from scriptnative.errors import describe
+from scriptnative.errors import CrossingError, describe
 
 from . import imports
 from .namespace import Namespace
@@ -69,7 +70,18 @@ class Interior(ABC):
 
     @abstractmethod
     def discard(self, guest: Guest) -> None:
-        """Forget a generation whose thread has ended."""
+        """Forget a generation whose thread has ended; whoever discards it still holds it, so it is emptied."""
+
+    def run_awaitable(self, awaitable: Any) -> Any:
+        """What a function returned that is awaitable: run to its end on the loop it belongs to."""
+        if asyncio.isfuture(awaitable):
+            loop: Any = awaitable.get_loop()
+        else:
+            current, newest = asyncio._get_running_loop(), self.newest()
+            loop = current if isinstance(current, ScriptLoop) or newest is None else newest.loop
+        if not isinstance(loop, ScriptLoop):
+            raise CrossingError("result is a future of a loop that is not the script's; await it there")
+        return run_to_end(loop, awaitable)
 
     def by_thread(self) -> Guest | None:
         """The generation that runs on the calling thread."""
@@ -174,7 +186,7 @@ class Guest:
             "run": self.run,
             "retire": self.loop.retire,
             "discard": self.discard,
-            "lookup": names.lookup,
+            "lookup": self.lookup,
             "functions": names.functions,
             "sample": self.sample,
             "get": names.get,
@@ -186,9 +198,13 @@ class Guest:
             "close_connection": self.loop.close_connection,
             "set_paused": self.loop.set_paused,
             "pending": self.loop.is_busy,
-            "export_state": lambda: names.state,
+            "export_state": names.export_state,
             "export_listeners": self.loop.export_listeners,
         }
+
+    def lookup(self, name: str) -> Callable[..., Any]:
+        """The function of a name; that of an `async def` is waited for."""
+        return waited_for(self.loop, self.namespace.lookup(name))
 
     def run(self) -> None:
         """Execute and serve, on a thread of its own."""

@@ -11,6 +11,7 @@ import contextlib
 import importlib.machinery
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -19,7 +20,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-_MARK = "does not support loading in subinterpreters"
+REMEDY = '# scriptconsole: isolation = "shared"'
+_REFUSED = "does not support loading in subinterpreters"
+_REFUSAL = re.compile(rf"module (\S+) {_REFUSED}")
+_TAKEN = "cannot load module more than once per process"
 _TRIAL = """
 import sys
 from scriptnative import Interpreter
@@ -41,21 +45,49 @@ import os; os._exit(0)
 
 
 class GuardedLoader(importlib.machinery.ExtensionFileLoader):
-    """Loads an extension only when it is known to accept an isolated interpreter."""
+    """Loads an extension only where that does no harm, and says what to do when it cannot be loaded."""
+
+    isolation = ""
 
     def create_module(self, spec: importlib.machinery.ModuleSpec) -> Any:
-        """Make the module, as the base does; ImportError with the remedy when it would do harm."""
+        """Make the module, as the base does.
+
+        Raises:
+            ImportError: It is refused; the message has the remedy.
+        """
         file = str(self.path)
-        if not _is_trusted(file) and not _verdict(spec.name, file):
+        if _must_ask(self.isolation) and not is_trusted(file) and not _verdict(spec.name, file):
             raise ImportError(refusal(spec.name), name=spec.name, path=file)
-        return super().create_module(spec)
+        try:
+            return super().create_module(spec)
+        except ImportError as error:
+            raise _explanation(error) or error from None
+
+    def exec_module(self, module: Any) -> None:
+        """Fill it, as the base does; a module may refuse as late as here."""
+        try:
+            super().exec_module(module)
+        except ImportError as error:
+            raise _explanation(error) or error from None
+
+
+def _must_ask(isolation: str) -> bool:
+    return isolation == "isolated" and sys.version_info < (3, 14)
 
 
 def refusal(module: str) -> str:
-    """What to tell the author of a script whose import was refused."""
+    """What to tell the author of an isolated script whose import was refused."""
     return (
-        f"module {module} {_MARK}: it is a C extension that only works in the main interpreter; "
-        "use a pure-Python replacement, or leave the work to a process started by the script"
+        f"module {module} {_REFUSED}; it is a C extension that needs the main GIL: "
+        f"put this line at the top of the script: {REMEDY}"
+    )
+
+
+def taken(module: str) -> str:
+    """What to tell the author of a script whose import is another script's already."""
+    return (
+        f"{module}: {_TAKEN}; another script has it in its interpreter: "
+        'let those that use it have isolation = "main", which share it, or isolation = "process"'
     )
 
 
@@ -63,10 +95,9 @@ def install(isolation: str) -> None:
     """Guard extension imports in the current interpreter.
 
     Args:
-        isolation: Of the interpreter; only an isolated one refuses extensions, and only 3.13 needs help.
+        isolation: Of the interpreter.
     """
-    if isolation != "isolated" or sys.version_info >= (3, 14):
-        return
+    GuardedLoader.isolation = isolation
     suffixes = importlib.machinery.EXTENSION_SUFFIXES
     hook = importlib.machinery.FileFinder.path_hook(
         (GuardedLoader, suffixes),
@@ -81,16 +112,43 @@ def install(isolation: str) -> None:
 
 @contextlib.contextmanager
 def explained(path: str) -> Generator[None]:
-    """Add the remedy to an import that CPython itself refused."""
+    """Let a script's import that was refused fail with the reason alone, whatever a library made of it."""
     try:
         yield
     except ImportError as error:
-        if _MARK in str(error) and "pure-Python" not in str(error):
-            error.add_note(refusal(error.name or "?"))
+        found: BaseException | None = error
+        while found is not None:
+            explanation = _explanation(found) if isinstance(found, ImportError) else None
+            if explanation is not None:
+                raise explanation.with_traceback(error.__traceback__) from None
+            found = found.__cause__ or found.__context__
         raise
 
 
-def _is_trusted(file: str) -> bool:
+def _explanation(error: ImportError) -> ImportError | None:
+    """The error with its remedy; None when it is about something else."""
+    text = str(error)
+    matched = _REFUSAL.search(text)
+    if matched is not None:
+        return ImportError(refusal(matched[1]), name=matched[1], path=error.path)
+    if _TAKEN in text:
+        return ImportError(taken(error.name or "a C extension"), name=error.name, path=error.path)
+    return None
+
+
+def foreign_extensions() -> list[str]:
+    """Packages in sys.modules that have C extensions from outside the standard library."""
+    found: set[str] = set()
+    for name, module in list(sys.modules.items()):
+        spec = getattr(module, "__spec__", None)
+        loader = getattr(spec, "loader", None)
+        if isinstance(loader, importlib.machinery.ExtensionFileLoader) and not is_trusted(str(loader.path)):
+            found.add(name.partition(".")[0])
+    return sorted(found)
+
+
+def is_trusted(file: str) -> bool:
+    """Whether an extension is the standard library's or ours."""
     ours = os.path.dirname(sys.modules["scriptnative"].__file__ or "")
     stdlib = sysconfig.get_path("platstdlib"), sysconfig.get_config_var("DESTSHARED") or ""
     folder = os.path.dirname(file)
@@ -121,7 +179,7 @@ def _verdict(name: str, file: str) -> bool:
 
 
 def _try_in_child(name: str, file: str) -> bool:
-    code = _TRIAL.format(path=sys.path, name=name, file=file, mark=_MARK)
+    code = _TRIAL.format(path=sys.path, name=name, file=file, mark=_REFUSED)
     child = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60
     )

@@ -15,8 +15,9 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from scriptengines.reports import Reporter
-from scriptnative import Feed, RunLock, set_loop
+from scriptnative import Feed, RunLock, set_awaiter, set_loop
 
+from . import imports
 from .guest import Interior
 
 if TYPE_CHECKING:
@@ -70,10 +71,19 @@ class WholeInterior(Interior):
 
     def discard(self, guest: Guest) -> None:
         """Functions and their globals hold each other: until a collection, many generations would stay."""
+        guest.__dict__.clear()
         gc.collect()
 
-    def vacate(self, limit: float) -> bool:
-        """Join the script's threads and restore the modules; whether the interpreter can be used again."""
+    def vacate(self, limit: float) -> tuple[bool, list[str]]:
+        """End the script's stay.
+
+        Args:
+            limit: Seconds that its threads get to end.
+
+        Returns:
+            Whether the interpreter can be used again, and the packages with C extensions that stay in it,
+            because many of them cannot be loaded a second time.
+        """
         # What threading takes the callers' threads for; they are not ours to join. It has no public name.
         foreign = threading._DummyThread  # pyright: ignore[reportPrivateUsage]
         for thread in threading.enumerate():
@@ -82,18 +92,28 @@ class WholeInterior(Interior):
             if thread is not threading.main_thread():
                 thread.join(limit)
                 if thread.is_alive():
-                    return False
+                    return False, []
         set_loop(asyncio._set_running_loop, None)
-        for name in list(sys.modules):
-            if name not in self.baseline:
-                del sys.modules[name]
-        sys.modules.update(self.baseline)
+        staying = imports.foreign_extensions()
+        self._restore_modules(keep_libraries=bool(staying))
         sys.path[:] = self.path
+        for guest in self.generations.values():
+            guest.__dict__.clear()
         self.generations.clear()
         self.state = {}
         linecache.clearcache()
         gc.collect()
-        return True
+        return True, staying
+
+    def _restore_modules(self, keep_libraries: bool) -> None:
+        """Forget the script's modules, but libraries only if no extension may refer to them."""
+        own = tuple(os.path.dirname(guest.path) + os.sep for guest in self.generations.values())
+        for name, module in list(sys.modules.items()):
+            file = str(getattr(module, "__file__", None) or "")
+            is_library = name not in ("__main__", "host") and not file.startswith(own)
+            if name not in self.baseline and not (keep_libraries and is_library):
+                del sys.modules[name]
+        sys.modules.update(self.baseline)
 
 
 def boot(feed: int, script: int, direct: bool, batch: bool, lock: int, path: list[str]) -> dict[str, Any]:
@@ -114,6 +134,7 @@ def boot(feed: int, script: int, direct: bool, batch: bool, lock: int, path: lis
     sys.path[:] = path
     reporter = Reporter(Feed(address=feed), script, direct, batch)
     interior = WholeInterior(RunLock("", address=lock), reporter)
+    set_awaiter(interior.run_awaitable)
     asyncio.events.new_event_loop = asyncio.new_event_loop = interior.new_event_loop
     sys.stdout, sys.stderr = interior.streams["stdout"], interior.streams["stderr"]
     threading.excepthook = lambda failure: reporter.error(

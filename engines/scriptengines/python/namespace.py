@@ -10,11 +10,13 @@ import types
 from typing import TYPE_CHECKING, Any, cast
 
 from scriptengines.summary import size_of, summarize
+from scriptnative import Reference
 from scriptnative.errors import CrossingError, UnknownFunction, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_SCALARS = (bool, int, float, str, bytes, bytearray, type(None))
 _HIDDEN = frozenset({"host"})
 
 
@@ -103,6 +105,15 @@ class Namespace:
         else:
             setattr(owner, str(path[-1]), value)
 
+    def export_state(self) -> dict[Any, Any]:
+        """`host.state`, for a generation in another interpreter.
+
+        Raises:
+            CrossingError: Something in it cannot go there; the message names it.
+        """
+        _check_movable(self.state, "host.state", 0)
+        return self.state
+
     def evaluate(self, expression: str) -> Any:
         """The value of an expression in the script's global scope."""
         return eval(compile(expression, "<console>", "eval"), self.module.__dict__)
@@ -122,6 +133,21 @@ class Namespace:
         while (match := completer.complete(word[start:], len(found))) is not None and len(found) < 200:
             found.append(match.rstrip("() "))
         return found
+
+
+def _check_movable(value: Any, place: str, depth: int) -> None:
+    if isinstance(value, (*_SCALARS, Reference)) or depth > 200:  # deeper ones are refused on their way
+        return
+    if isinstance(value, dict):
+        for key, item in cast("dict[Any, Any]", value).items():
+            _check_movable(key, f"key {key!r} of {place}", depth + 1)
+            _check_movable(item, f"{place}[{key!r}]", depth + 1)
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        for number, item in enumerate(cast("list[Any]", value)):
+            _check_movable(item, f"{place}[{number}]", depth + 1)
+    else:
+        kind = cast("type[Any]", type(value)).__name__
+        raise CrossingError(f"{place} is a {kind} and cannot move to another interpreter")
 
 
 def _shown(value: Any) -> tuple[str, str, int | None]:

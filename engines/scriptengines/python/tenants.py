@@ -8,36 +8,42 @@ script it executes, and every other thread to what was there before. With the la
 from __future__ import annotations
 
 import asyncio
-import builtins
 import linecache
 import os
 import sys
 import threading
 import types
-from typing import TYPE_CHECKING, Any
+from importlib.machinery import PathFinder
+from typing import TYPE_CHECKING, Any, cast
 
-from scriptnative import reference_into, set_tenant_loop, settle, tenant
+from scriptnative import reference_into, set_awaiter, set_tenant_loop, settle, tenant
 
 from .guest import Guest, Interior, new_event_loop
 from .ownmodules import OwnModules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+
+    from scriptengines.reports import Reporter
+    from scriptnative import RunLock
 
 _mutex = threading.Lock()
 _tenants: dict[int, Tenant] = {}
 """By the address of the run lock, which is how a thread says whose it is."""
+_folders: dict[str, set[int]] = {}
+"""What was added to sys.path, and for which of them."""
 _undo: list[Callable[[], None]] = []
 
 
 class Tenant(Interior):
     """One script of the main interpreter."""
 
-    threads: list[threading.Thread]
+    def __init__(self, lock: RunLock, reporter: Reporter) -> None:
+        super().__init__(lock, reporter)
+        self.threads: list[threading.Thread] = []
 
     def move_in(self) -> Callable[..., Any]:
         """Begin to live here; what makes generations, for those outside."""
-        self.threads = []
         with _mutex:
             if not _tenants:
                 _install()
@@ -50,19 +56,36 @@ class Tenant(Interior):
             thread.join(limit)
         left = any(thread.is_alive() for thread in self.threads)
         set_tenant_loop(self.lock, asyncio._get_running_loop, asyncio._set_running_loop, None)
-        self.generations.clear()
+        for guest in list(self.generations.values()):
+            guest.discard()
         self.state = {}
         with _mutex:
+            self._leave_path()
             if not left:  # a thread that goes on still needs its output to go somewhere
                 _tenants.pop(self.lock.address, None)
             if not _tenants:
                 _uninstall()
         return not left
 
+    def _leave_path(self) -> None:
+        for directory, users in list(_folders.items()):
+            users.discard(self.lock.address)
+            if not users:
+                del _folders[directory]
+                if directory in sys.path:
+                    sys.path.remove(directory)
+
     def occupy(self, guest: Guest) -> None:
         """Give the generation modules of its own."""
         linecache.checkcache(guest.path)
-        own = OwnModules(self.lock.name, os.path.dirname(guest.path))
+        directory = os.path.dirname(guest.path)
+        own = OwnModules(self.lock.name, directory)
+        with _mutex:
+            if directory not in sys.path:  # for importlib and others that do not ask for `__import__`
+                sys.path.append(directory)
+                _folders[directory] = set()
+            if directory in _folders:
+                _folders[directory].add(self.lock.address)
         guest.own_modules = own
         own.give("host", guest.host_module)
         own.give("__main__", guest.module)
@@ -80,6 +103,7 @@ class Tenant(Interior):
         """Forget its modules."""
         if guest.own_modules is not None:
             guest.own_modules.forget()
+        guest.__dict__.clear()
 
 
 def _here() -> Tenant | None:
@@ -91,6 +115,12 @@ def _guest() -> Guest | None:
     """The generation that it executes."""
     found = _here()
     return None if found is None else found.by_thread() or found.newest()
+
+
+def _own_sys() -> Any:
+    """What `import sys` gives that generation; None for the process's own code."""
+    guest = _guest()
+    return None if guest is None or guest.own_modules is None else guest.own_modules.given["sys"]
 
 
 # ---- what stands in for the process's own ------------------------------------------------------------------
@@ -133,15 +163,15 @@ class _Facade(types.ModuleType):
 
 
 class _Stream:
-    """`sys.stdout` or `sys.stderr`: the log of the script that writes, the process's own for everybody else."""
+    """`sys.stdout` or `sys.stderr`: a script's own for the script, the process's for everybody else."""
 
     def __init__(self, name: str, original: Any) -> None:
         self._name = name
         self._original = original
 
     def _target(self) -> Any:
-        guest = _guest()
-        return self._original if guest is None else getattr(guest.own_modules.given["sys"], self._name)
+        own = _own_sys()
+        return self._original if own is None else getattr(own, self._name)
 
     def write(self, text: str, /) -> int:
         """Write to whoever's turn it is."""
@@ -163,21 +193,17 @@ class _Stream:
 class _Arguments(list[str]):
     """`sys.argv`, for library code that reads it on behalf of a script, as argparse does."""
 
-    def _mine(self) -> list[str] | None:
-        guest = _guest()
-        return None if guest is None else guest.own_modules.given["sys"].argv
-
     def __getitem__(self, index: Any) -> Any:
-        mine = self._mine()
-        return list.__getitem__(self, index) if mine is None else mine[index]
+        own = _own_sys()
+        return cast("Any", super().__getitem__(index) if own is None else own.argv[index])
 
     def __len__(self) -> int:
-        mine = self._mine()
-        return list.__len__(self) if mine is None else len(mine)
+        own = _own_sys()
+        return super().__len__() if own is None else len(own.argv)
 
-    def __iter__(self) -> Any:
-        mine = self._mine()
-        return list.__iter__(self) if mine is None else iter(mine)
+    def __iter__(self) -> Iterator[str]:
+        own = _own_sys()
+        return super().__iter__() if own is None else iter(own.argv)
 
 
 def _real_sys() -> types.ModuleType:
@@ -189,10 +215,18 @@ def _install() -> None:
     _replace_stream("stderr")
     _replace(sys, "argv", _Arguments(sys.argv))
     _replace_main()
+    _offer_host()
     for owner in (asyncio, asyncio.events):
         _replace(owner, "new_event_loop", _new_event_loop)
     _replace(threading, "excepthook", _excepthook(threading.excepthook))
+    set_awaiter(_run_awaitable)
+    _undo.append(lambda: set_awaiter(None))
     _replace(threading.Thread, "start", _thread_start(threading.Thread.start))
+
+
+def _run_awaitable(awaitable: Any) -> Any:
+    found = _here()
+    return awaitable if found is None else found.run_awaitable(awaitable)
 
 
 def _uninstall() -> None:
@@ -216,6 +250,21 @@ def _replace_stream(name: str) -> None:
     _replace(sys, name, _Stream(name, getattr(sys, name)))
 
 
+def _replace_module(name: str, choose: Callable[[], types.ModuleType]) -> None:
+    before = sys.modules.get(name)
+
+    def undo() -> None:
+        if sys.modules.get(name) is not facade:
+            return
+        if before is None:
+            del sys.modules[name]
+        else:
+            sys.modules[name] = before
+
+    facade = sys.modules[name] = _Facade(name, choose)
+    _undo.append(undo)
+
+
 def _replace_main() -> None:
     before = sys.modules["__main__"]
 
@@ -223,12 +272,20 @@ def _replace_main() -> None:
         guest = _guest()
         return before if guest is None else guest.module
 
-    def undo() -> None:
-        if sys.modules.get("__main__") is facade:
-            sys.modules["__main__"] = before
+    _replace_module("__main__", choose)
 
-    facade = sys.modules["__main__"] = _Facade("__main__", choose)
-    _undo.append(undo)
+
+def _offer_host() -> None:
+    """For libraries that scripts share; what lies beside a script finds its host without this."""
+
+    def choose() -> types.ModuleType:
+        guest = _guest()
+        if guest is None:
+            raise AttributeError("the host module has content only for what a script executes")
+        return guest.host_module
+
+    if "host" not in sys.modules and PathFinder.find_spec("host") is None:
+        _replace_module("host", choose)
 
 
 def _new_event_loop() -> asyncio.AbstractEventLoop:

@@ -1,0 +1,47 @@
+/* stop.c: raising an exception at every line, as a trace function. */
+#include "stop.h"
+
+static __thread PyThreadState *insisting; /* where; NULL: nowhere */
+static __thread Py_tracefunc tracer_before;
+static __thread PyObject *tracer_object_before;
+
+static int is_spared(PyObject *spared, PyObject *file) {
+    for (Py_ssize_t i = 0; i < PyTuple_GET_SIZE(spared); i++) {
+        PyObject *prefix = PyTuple_GET_ITEM(spared, i);
+        if (PyUnicode_Tailmatch(file, prefix, 0, PY_SSIZE_T_MAX, -1) == 1) return 1;
+    }
+    return 0;
+}
+
+/* `object`: (exception, prefixes). */
+static int raise_at(PyObject *object, PyFrameObject *frame, int what, PyObject *Py_UNUSED(argument)) {
+    if (what != PyTrace_LINE && what != PyTrace_CALL) return 0;
+    PyCodeObject *code = PyFrame_GetCode(frame);
+    int spared = is_spared(PyTuple_GET_ITEM(object, 1), code->co_filename);
+    Py_DECREF(code);
+    if (spared) return 0;
+    PyErr_SetNone(PyTuple_GET_ITEM(object, 0));
+    return -1;
+}
+
+int sc_stop_insist(PyObject *exception, PyObject *spared) {
+    PyThreadState *state = PyThreadState_Get();
+    if (insisting != NULL) return 0;
+    PyObject *object = PyTuple_Pack(2, exception, spared);
+    if (object == NULL) return -1;
+    tracer_before = state->c_tracefunc;
+    tracer_object_before = Py_XNewRef(state->c_traceobj);
+    insisting = state;
+    PyEval_SetTrace(raise_at, object);
+    Py_DECREF(object);
+    return 0;
+}
+
+void sc_stop_calm(void) {
+    if (insisting == NULL || insisting != PyThreadState_Get()) return;
+    PyObject *pending = PyErr_GetRaisedException();
+    insisting = NULL;
+    PyEval_SetTrace(tracer_before, tracer_object_before);
+    Py_CLEAR(tracer_object_before);
+    PyErr_SetRaisedException(pending);
+}

@@ -1,0 +1,18 @@
+/* stop.h: stopping a script that catches what is raised to stop it.
+ *
+ * An asynchronous exception is raised once. From `sc_stop_insist` on it is raised again at every line the thread
+ * executes outside of the files to spare, so that no handler and no `finally` of the script gets anywhere.
+ */
+#ifndef SC_STOP_H
+#define SC_STOP_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+/* In the thread to stop. `spared`: tuple of file name prefixes. 0, or -1 with an exception set. */
+int sc_stop_insist(PyObject *exception, PyObject *spared);
+
+/* The script has been left, or begins something new; in the same thread, attached to any interpreter. */
+void sc_stop_calm(void);
+
+#endif
