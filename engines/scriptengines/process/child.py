@@ -26,7 +26,7 @@ from scriptengines.reports import Reporter
 from scriptnative import Cell, RunLock
 from scriptnative.errors import CrossingError, ScriptInterrupt
 
-from .values import Values, remote_error, told
+from .values import Values, remote_error, told, use
 from .wire import STOP_LIMIT, Channel, Kind
 
 if TYPE_CHECKING:
@@ -305,6 +305,8 @@ class Child:
             return self._handles[target](*args, **named)
         if operation == "invoke":
             return self.values.own(target)(*args, **named)
+        if operation in ("get attribute", "set attribute", "call attribute"):
+            return use(self.values.own(target), operation[:4].strip(), args, named)
         if operation == "bind":
             self._handles[target] = handle = self._cell.function(target, runtime.bind)
             runtime.bind(handle)
@@ -384,14 +386,14 @@ class Child:
         except Exception as error:  # noqa: BLE001 - the asker's to judge
             return False, self.values.result(told(error))
 
-    def _sample(self, runtime: Runtime, limit: int) -> Any:
+    def _sample(self, runtime: Runtime, limit: int) -> tuple[Any, ...] | None:
         sample = runtime.sample(limit)
         if sample is None and self._lock.acquire(SAMPLE_LIMIT):  # a callback may be just about to end
             try:
                 sample = runtime.sample(limit)
             finally:
                 self._lock.release()
-        return sample
+        return None if sample is None else tuple(sample)
 
     def _interrupt(self, runtime: Runtime, reason: str) -> bool | None:
         """Whether there was something to stop; None when it goes on."""

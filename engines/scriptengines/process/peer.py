@@ -46,6 +46,7 @@ class Peer:
         perform: Does what the child asks for: (operation, target, args, named) -> (Kind.OK or Kind.FAIL,
             prepared outcome). Malformed goes through.
         invoke: Calls a function of the child, for handles; see Values.
+        use: Uses an attribute of an object of the child, likewise.
 
     Attributes:
         values: The conversions of this boundary.
@@ -67,6 +68,7 @@ class Peer:
         path: str,
         perform: Perform,
         invoke: Callable[[int, tuple[Any, ...], dict[str, Any]], Any],
+        use: Callable[[int, str, tuple[Any, ...], dict[str, Any]], Any],
     ) -> None:
         self._context = context
         self._alias = context.alias
@@ -74,7 +76,7 @@ class Peer:
         self._perform = perform
         name = f"{type(engine).__module__}:{type(engine).__qualname__}"
         self._child = ChildProcess(name, path, site=engine.name == "python")
-        self.values = Values(f"the process of {self._alias}", invoke, self._drop)
+        self.values = Values(f"the process of {self._alias}", invoke, self._drop, use)
         self.call, self.own, self._control = (
             Channel(sock, self.values) for sock in (self._child.call, self._child.own, self._child.control)
         )

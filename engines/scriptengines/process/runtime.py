@@ -84,7 +84,7 @@ class ProcessRuntime(Runtime):
         self._ending_at = 0.0
         self._sampling = threading.Lock()
         self._look: SimpleQueue[Any] | None = None
-        self.peer = Peer(engine, context, self._path, self._perform, self._invoke)
+        self.peer = Peer(engine, context, self._path, self._perform, self._invoke, self._use)
         self._conversation = Conversation(self.peer, self._lock, self._perform, self.interrupt)
 
     @property
@@ -196,6 +196,9 @@ class ProcessRuntime(Runtime):
 
     def _invoke(self, number: int, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         return self.converse("invoke", number, args, kwargs)
+
+    def _use(self, number: int, how: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        return self.converse(f"{how} attribute", number, args, kwargs)
 
     # ---- calls ----------------------------------------------------------------------------------
 

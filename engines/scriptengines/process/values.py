@@ -32,7 +32,7 @@ _TUPLE, _SET, _FROZENSET, _DICT, _BIG, _BYTEARRAY, _GIVEN, _RETURNED = range(1, 
 _NUMBER = struct.Struct("<QB")
 _SCALARS = frozenset({NoneType, bool, int, float})
 _TEXTS = frozenset({str, bytes})
-_CONTAINERS = (list, tuple, dict, set, frozenset)
+_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
 _SHORT = 65_536
 
 
@@ -90,6 +90,18 @@ class Remote:
     def __del__(self) -> None:
         self._values.drop(self.number, self.received)
 
+    def get(self, name: str, /) -> Any:
+        """Value of an attribute."""
+        return self._values.use(self.number, "get", (name,), {})
+
+    def set(self, name: str, value: object, /) -> None:
+        """Set an attribute."""
+        self._values.use(self.number, "set", (name, value), {})
+
+    def call(self, method: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Call a method, by its name."""
+        return self._values.use(self.number, "call", (method, *args), kwargs)
+
 
 class RemoteFunction(Remote):
     """A function of the other process."""
@@ -109,6 +121,8 @@ class Values:
         invoke: Calls a function of the other side: (its number, args, kwargs).
         drop: Told that a Remote has gone: (its number, how often it had come). May run at any moment, in a
             garbage collection too, and must neither wait nor take a lock.
+        use: Reads, writes or calls an attribute of an object of the other side, where that is allowed: (its
+            number, "get", "set" or "call", (name, values …), kwargs).
     """
 
     def __init__(
@@ -116,8 +130,10 @@ class Values:
         peer: str,
         invoke: Callable[[int, tuple[Any, ...], dict[str, Any]], Any],
         drop: Callable[[int, int], None],
+        use: Callable[[int, str, tuple[Any, ...], dict[str, Any]], Any] | None = None,
     ) -> None:
         self.peer = peer
+        self.use = use or _not_to_be_used
         self.invoke = invoke
         self.drop = drop
         self._mutex = threading.Lock()
@@ -237,6 +253,24 @@ class Values:
         return isinstance(value, Remote) and value._values is self  # pyright: ignore[reportPrivateUsage]
 
 
+def _not_to_be_used(number: int, how: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """From one attribute to the next, a script could reach everything in the console."""
+    raise CrossingError(
+        f"objects of the console lend no attributes to a process: .{args[0]}; pass a function"
+    )
+
+
+def use(value: Any, how: str, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    """Read, write or call an attribute of an object of this side."""
+    name, *values = args
+    if isinstance(value, Reference):
+        return getattr(value, how)(name, *values, **kwargs)
+    if how == "set":
+        return setattr(value, name, values[0])
+    found = getattr(value, name)
+    return found(*values, **kwargs) if how == "call" else found
+
+
 def _made(items: list[Any]) -> Any:
     if items and type(items[0]) is _Mark:
         mark = items[0]
@@ -283,19 +317,11 @@ class _Walk:
             return value
         if kind in _TEXTS:
             return value if len(value) < _SHORT else _bounded(value)
-        if isinstance(value, _CONTAINERS):
-            return self._container(cast("Any", value), depth)
-        if isinstance(value, str):
-            return _bounded(str.__str__(value))
-        if isinstance(value, int):
-            return int(value)
-        if isinstance(value, float):
-            return float(value)
-        if isinstance(value, bytes):
-            return _bounded(bytes(value))
-        if isinstance(value, bytearray):
+        if kind in _CONTAINERS:
+            return self._container(value, depth)
+        if kind is bytearray:
             return msgpack.ExtType(_BYTEARRAY, bytes(_bounded(value)))
-        return self._object(value)
+        return self._object(value)  # what is derived from these is more than they are
 
     def _container(self, value: Collection[Any], depth: int) -> Any:
         if depth >= MAX_DEPTH:
