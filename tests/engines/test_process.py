@@ -468,6 +468,15 @@ def test_functions_are_given_back_when_they_are_no_longer_needed(put: Put, log: 
     log.until(lambda: (script.call("echo", 1), values.given == 0)[1], "the end of all handles")
 
 
+@pytest.mark.parametrize("suffix", [".py", ".lua", ".c"])
+def test_a_handle_that_is_given_back_at_once_is_still_itself(put: Put, suffix: str) -> None:
+    """What the child no longer needs is told on another channel than its result, and may overtake it."""
+    echo = put(suffix).function("echo")
+    for _ in range(300):
+        thing = object()
+        assert echo(thing) is thing
+
+
 def test_objects_of_the_script_are_given_back_when_handles_go(put: Put, log: Log) -> None:
     script = put(
         text="""

@@ -27,7 +27,7 @@ from scriptnative import Cell, RunLock
 from scriptnative.errors import CrossingError, ScriptInterrupt
 
 from .values import Values, remote_error, told, use
-from .wire import STOP_LIMIT, Channel, Kind
+from .wire import STOP_LIMIT, Channel, Kind, anything_in_flight
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -121,6 +121,7 @@ class Child:
         self._calls, self._own, self._control = (
             Channel(socket.socket(fileno=descriptor), self.values) for descriptor in (call, own, control)
         )
+        self.values.in_flight = lambda: anything_in_flight((self._calls, self._own))
         self._sent = 0
         self._telling = threading.Lock()
         self._dropped: SimpleQueue[tuple[int, int]] = SimpleQueue()
@@ -259,8 +260,12 @@ class Child:
 
     def _take_calls(self) -> None:
         self._thread.channel = self._calls
+        waiting = select.poll()
+        waiting.register(self._calls, select.POLLIN)
         while True:
             try:
+                if not self._calls.buffered:
+                    waiting.poll()
                 self._serve(self._calls, self._calls.receive())
             except EOFError:
                 return

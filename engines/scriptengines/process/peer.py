@@ -17,7 +17,7 @@ from . import releases
 from .listener import Listener
 from .spawn import ChildProcess, describe_end, read_stack
 from .values import Malformed, Values, remote_error, told
-from .wire import Channel, Kind
+from .wire import Channel, Kind, anything_in_flight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,6 +80,7 @@ class Peer:
         self.call, self.own, self._control = (
             Channel(sock, self.values) for sock in (self._child.call, self._child.own, self._child.control)
         )
+        self.values.in_flight = lambda: anything_in_flight((self.call, self.own))
         self.subscriptions: set[int] = set()
         self.expected = self.loaded = False
         self.dead = threading.Event()

@@ -116,6 +116,9 @@ class RemoteFunction(Remote):
 class Values:
     """Both directions of one process boundary, with the objects that either side holds of the other.
 
+    Attributes:
+        in_flight: Whether something has arrived on a channel that is not decoded yet.
+
     Args:
         peer: The other side, for messages.
         invoke: Calls a function of the other side: (its number, args, kwargs).
@@ -134,11 +137,13 @@ class Values:
     ) -> None:
         self.peer = peer
         self.use = use or _not_to_be_used
+        self.in_flight: Callable[[], bool] = bool
         self.invoke = invoke
         self.drop = drop
         self._mutex = threading.Lock()
         self._given: dict[int, tuple[Any, int]] = {}
         self._numbers: dict[int, int] = {}
+        self._dropped: list[int] = []
         self._last = 0
         self._remotes: weakref.WeakValueDictionary[int, Remote] = weakref.WeakValueDictionary()
 
@@ -172,17 +177,31 @@ class Values:
             value, count = self._given.get(number, (None, 0))
             if type(times) is not int or not 0 < times <= count:
                 raise Malformed(f"it gives back what it does not hold ({number!r})")
-            if count > times:
-                self._given[number] = value, count - times
-            else:
-                del self._given[number], self._numbers[id(value)]
-        del value  # only now: its end may run code that comes back here
+            self._given[number] = value, count - times
+            if count == times:
+                self._dropped.append(number)
+        del value
+        self.bury()
+
+    def bury(self) -> None:
+        """Let go of what the other side has given back, unless a message may be on its way that names it."""
+        if not self._dropped or self.in_flight():
+            return
+        freed: list[Any] = []  # only later: the end of an object may run code that comes back here
+        with self._mutex:
+            while self._dropped:
+                value, count = self._given.get(self._dropped[-1], (None, 1))
+                number = self._dropped.pop()
+                if count == 0:
+                    del self._given[number], self._numbers[id(value)]
+                    freed.append(value)
 
     def clear(self) -> None:
         """Let go of everything; the other side has ended."""
         with self._mutex:
             given, self._given = self._given, {}
             self._numbers.clear()
+            self._dropped.clear()
         del given
 
     # ---- encoding -----------------------------------------------------------------------------

@@ -6,6 +6,7 @@ at a time on either side, or under a mutex.
 
 from __future__ import annotations
 
+import select
 from typing import TYPE_CHECKING, Any, cast
 
 from scriptnative.errors import CrossingError
@@ -19,6 +20,18 @@ STOP_LIMIT = 0.2
 """Seconds that an interrupted script gets to come to an end."""
 _CHUNK = 65_536
 _LARGE = 2**22
+
+
+def anything_in_flight(channels: tuple[Channel, ...]) -> bool:
+    """Whether something may have arrived that is not decoded yet.
+
+    What is given back is told on another channel than it was last named on, and may overtake that.
+    """
+    waiting = select.poll()
+    for channel in channels:
+        waiting.register(channel, select.POLLIN)
+    # In this order: who takes something from a socket says so before.
+    return bool(waiting.poll(0)) or any(channel.buffered or channel.reading for channel in channels)
 
 
 class Kind:
@@ -77,6 +90,7 @@ class Channel:
         self._values = values
         self._pack = packer().pack
         self._rest = b""
+        self.reading = False
 
     def fileno(self) -> int:
         """For poll."""
@@ -109,12 +123,20 @@ class Channel:
             self.sock.sendall(payload)
 
     def receive(self) -> list[Any]:
-        """The next message; waits for it.
+        """The next message; waits for it. It is better to wait with poll: see `anything_in_flight`.
 
         Raises:
             EOFError: The other side has ended.
             Malformed: It is no message.
         """
+        self.reading = True
+        try:
+            return self._receive()
+        finally:
+            self.reading = False
+            self._values.bury()
+
+    def _receive(self) -> list[Any]:
         frame = self._rest or self._read()
         while len(frame) < 4:
             frame += self._read()
