@@ -515,7 +515,7 @@ def peek(thing): return thing.call("get", "__class__")  # of what stands for it 
     assert player.get("at") == 10
     with pytest.raises(CallError, match="has no attribute 'name'"):
         player.get("name")
-    with pytest.raises(CrossingError, match="lend no attributes to a process: .__class__"):
+    with pytest.raises(CrossingError, match=r"lend no attributes to a process: \.__class__"):
         script.call("peek", object())
 
 
