@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 def expand(paths: Iterable[str]) -> list[Path]:
     """Files to load: each file named, and the scripts right inside each folder named, by name.
 
+    In a folder, manifests come first, each after what it requires, and what they are made of is left out.
+
     Raises:
         ConfigError: A path does not exist, has a suffix without an engine, or is a folder without scripts.
     """
@@ -42,11 +44,16 @@ def expand(paths: Iterable[str]) -> list[Path]:
 
 def _scripts_in(folder: Path) -> list[Path]:
     try:
-        return sorted(
+        found = sorted(
             child for child in folder.iterdir() if child.suffix in BUILTIN_ENGINES and child.is_file()
         )
     except OSError as error:
         raise ConfigError(f"{folder}: {error.strerror}; check who may read the folder") from None
+    if any(child.suffix == ".scmod" for child in found):
+        from scriptengines.native.manifest import arrange
+
+        return arrange(found)
+    return found
 
 
 def _suffixes() -> str:

@@ -1,17 +1,17 @@
-"""Components: native modules with manifests, loaded in the order of what they require, led through their life.
+"""Components: native modules with manifests, loaded in the order of what they require, and led through life.
 
-A component is a script whose file is a manifest (`native/manifest.py`); everything a session does with scripts
-works for it too. Here is what concerns several of them: order, groups, states, events and statistics.
+A component is a script whose file is a manifest (`native/manifest.py`); all that a session does with scripts
+works for it too. Here is what concerns several of them: order, groups, states and events.
 """
 
 from __future__ import annotations
 
-import enum
 import threading
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, NamedTuple
 
+from .component import TRANSITIONS, Component, Event
 from .errors import ComponentError, ConfigError, LoadError, ScriptConsoleError, UnknownScript, did_you_mean
 from .native import NativeRuntime, dependents_of
 from .native.manifest import SUFFIX, Manifest, in_order, read
@@ -20,67 +20,7 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
-    from .script import Script
     from .session import Session
-
-
-class State(enum.StrEnum):
-    """Where a component is in its life."""
-
-    LOADED = "loaded"
-    STARTED = "started"
-    PAUSED = "paused"
-    STOPPED = "stopped"
-
-
-TRANSITIONS: Mapping[str, tuple[frozenset[State], State]] = {
-    "start": (frozenset({State.LOADED, State.STOPPED}), State.STARTED),
-    "pause": (frozenset({State.STARTED}), State.PAUSED),
-    "resume": (frozenset({State.PAUSED}), State.STARTED),
-    "stop": (frozenset({State.STARTED, State.PAUSED}), State.STOPPED),
-}
-"""What may be done in which states, and the state it leads to."""
-
-EVENTS = ("loading", "loaded", "started", "paused", "resumed", "stopped", "reloaded", "unloaded", "failed")
-"""Kinds of events; the hook of each is called component_KIND."""
-
-
-class Event(NamedTuple):
-    """Something happened to a component.
-
-    Attributes:
-        kind: One of EVENTS.
-        name: Of the component.
-        time: Seconds since the epoch.
-        detail: What failed, else "".
-    """
-
-    kind: str
-    name: str
-    time: float
-    detail: str = ""
-
-
-class Statistics(NamedTuple):
-    """Figures of one component.
-
-    Attributes:
-        calls: Calls through handles so far.
-        errors: How many of them raised.
-        load_seconds: What its load took, compiling included.
-        mapped_bytes: Address space of its library; 0 where the system does not tell.
-        references: Objects of other scripts that it keeps.
-        generation: Number of the running build.
-        own: What the module's own statistics() gives.
-    """
-
-    calls: int
-    errors: int
-    load_seconds: float
-    mapped_bytes: int
-    references: int
-    generation: int
-    own: Mapping[str, Any]
 
 
 class Batch(NamedTuple):
@@ -93,64 +33,6 @@ class Batch(NamedTuple):
 
     loaded: tuple[Component, ...]
     failed: Mapping[str, ScriptConsoleError]
-
-
-class Component:
-    """One loaded component.
-
-    Attributes:
-        script: The script it is.
-        load_seconds: What its load took.
-    """
-
-    def __init__(self, script: Script, load_seconds: float) -> None:
-        self.script = script
-        self.load_seconds = load_seconds
-
-    @property
-    def runtime(self) -> NativeRuntime:
-        """The running build.
-
-        Raises:
-            ScriptClosed: It was unloaded.
-        """
-        return cast("NativeRuntime", self.script.runtime)
-
-    @property
-    def manifest(self) -> Manifest:
-        """Of the running build."""
-        manifest = self.runtime.manifest
-        assert manifest is not None
-        return manifest
-
-    @property
-    def name(self) -> str:
-        """Of the component, by which others require it."""
-        return self.manifest.name
-
-    @property
-    def state(self) -> State:
-        """Where it is in its life."""
-        runtime = self.runtime
-        if not runtime.started:
-            return State.STOPPED if runtime.stopped else State.LOADED
-        return State.PAUSED if runtime.paused else State.STARTED
-
-    def statistics(self) -> Statistics:
-        """Its figures now; waits for the component when it has a statistics() of its own."""
-        library = self.runtime.module.library
-        return Statistics(
-            self.script.cell.calls,
-            self.script.cell.errors,
-            self.load_seconds,
-            _mapped_bytes(library.path),
-            library.kept,
-            self.script.generation,
-            self.runtime.statistics(),
-        )
-
-    def __repr__(self) -> str:
-        return f"<Component {self.script.alias} {self.runtime.version} {self.state}>"
 
 
 class Components:
@@ -545,16 +427,3 @@ def _check_others(
 def _taken_back(name: str, because: Manifest) -> LoadError:
     text = f"{name} is not loaded, because {because.name} of the same batch or group was not"
     return LoadError(text, file=str(because.path))
-
-
-def _mapped_bytes(path: str) -> int:
-    try:
-        lines = Path("/proc/self/maps").read_text("utf-8", "replace").splitlines()
-    except OSError:
-        return 0
-    total = 0
-    for line in lines:
-        if line.endswith(path):
-            first, _, last = line.partition(" ")[0].partition("-")
-            total += int(last, 16) - int(first, 16)
-    return total

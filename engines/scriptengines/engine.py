@@ -193,5 +193,9 @@ class Engine(ABC):
             LoadError: The source cannot be run, e.g. because of its syntax.
         """
 
+    def files_of(self, path: Path) -> tuple[Path, ...]:
+        """What a script that could not be loaded is made of besides its file, as far as that can be told."""
+        return ()
+
     def close(self) -> None:  # noqa: B027 - most engines have nothing to free
         """Free what the engine keeps for later scripts; all runtimes have been discarded."""

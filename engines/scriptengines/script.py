@@ -207,14 +207,16 @@ class Script:
 
     @property
     def files(self) -> tuple[Path, ...]:
-        """What its running generation is made of besides `path`."""
+        """What its running generation is made of besides `path`; or what it would be, had it loaded."""
         attempt = self._attempt
-        return () if attempt is None or attempt.runtime is None else attempt.runtime.files
+        if attempt is None or attempt.runtime is None:
+            return self.engine.files_of(self.path)
+        return attempt.runtime.files
 
     def files_changed(self) -> bool:
-        """Whether one of these has another content now."""
+        """Whether one of these has another content now; always, when nothing runs that could tell."""
         attempt = self._attempt
-        return attempt is not None and attempt.runtime is not None and attempt.runtime.files_changed()
+        return attempt is None or attempt.runtime is None or attempt.runtime.files_changed()
 
     @property
     def pending(self) -> bool:

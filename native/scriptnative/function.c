@@ -107,9 +107,8 @@ static PyObject *invoke_reference(function_object *f, PyObject *const *args, Py_
 
 static PyObject *invoke_native(function_object *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
                                 sc_fresh *fresh) {
-    (void)fresh; /* its library is closed with its generation */
     PyObject *owner = Py_NewRef(f->target);
-    PyObject *result = sc_native_call(f->native, f->here, args, nargs, kwnames);
+    PyObject *result = sc_native_call(f->native, f->here, args, nargs, kwnames, fresh);
     Py_DECREF(owner);
     return result;
 }

@@ -451,27 +451,38 @@ static void refuse(call_t *call, sc_lock_status status) {
         sc_raise(call->here, SC_E_CLOSED, "%s is closed; load it again to call %s()", module, call->name);
 }
 
-/* Into the module: the run lock is taken and the GIL released, unless it is to be kept. Or -1 with an exception set, and neither. */
-static inline int enter(call_t *call, double seconds, int entering) {
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+
+/* The rest of `enter`: waiting for the lock, or refusing. */
+static __attribute__((noinline)) int enter_slowly(call_t *call, sc_lock_status status, double seconds, int entering) {
     sc_library *library = call->library;
-    sc_lock_status status = sc_runlock_try(library->lock);
-    if (status != SC_LOCK_OK || !call->keeps_gil) {
-        call->state = PyEval_SaveThread();
-        if (status != SC_LOCK_OK && (status == SC_LOCK_BUSY || !entering))
-            status = sc_runlock_acquire(library->lock, seconds, entering);
-        if (call->keeps_gil) PyEval_RestoreThread(call->state);
-    }
-    if (status == SC_LOCK_OK && library->handle != NULL && library->depth < SC_MAX_NESTED) {
+    call->state = PyEval_SaveThread();
+    if (status == SC_LOCK_BUSY || (status != SC_LOCK_OK && !entering))
+        status = sc_runlock_acquire(library->lock, seconds, entering);
+    int nested = status == SC_LOCK_OK && library->handle != NULL;
+    if (nested && library->depth < SC_MAX_NESTED) {
         library->depth++;
+        if (call->keeps_gil) PyEval_RestoreThread(call->state);
         return 0;
     }
-    int nested = status == SC_LOCK_OK && library->handle != NULL;
     if (status == SC_LOCK_OK) sc_runlock_release(library->lock);
-    if (!call->keeps_gil) PyEval_RestoreThread(call->state);
+    PyEval_RestoreThread(call->state);
     if (!nested) refuse(call, status == SC_LOCK_OK ? SC_LOCK_CLOSED : status);
     else record(call, FAILED, "RecursionError", "%s() and its callbacks call each other more than %d times deep", call->name,
                 SC_MAX_NESTED);
     return -1;
+}
+
+/* Into the module: the run lock is taken and the GIL released, unless it is to be kept. Or -1 with an exception set or
+ * a failure recorded, and neither. */
+static ALWAYS_INLINE int enter(call_t *call, double seconds, int entering) {
+    sc_library *library = call->library;
+    sc_lock_status status = sc_runlock_try(library->lock);
+    if (status != SC_LOCK_OK || library->handle == NULL || library->depth >= SC_MAX_NESTED)
+        return enter_slowly(call, status, seconds, entering);
+    library->depth++;
+    if (!call->keeps_gil) call->state = PyEval_SaveThread();
+    return 0;
 }
 
 /* Back with the caller, who still holds the run lock: what the module returned may be memory of its own. */
@@ -530,7 +541,15 @@ static PyObject *finish(call_t *call, const sc_native *fn, sc_value *out) {
     return decode(call, &value);
 }
 
-PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
+/* Whether a reload has put another build in place while this thread waited: its state has gone there. */
+static inline int is_stale(sc_fresh *fresh) {
+    if (fresh == NULL || atomic_load_explicit(fresh->current, memory_order_acquire) == fresh->expected) return 0;
+    fresh->stale = 1;
+    return 1;
+}
+
+PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                         sc_fresh *fresh) {
     call_t call;
     sc_value few[FEW], out = sc_nil(), *values = few;
     PyObject *result = NULL;
@@ -542,9 +561,10 @@ PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, 
     } else if (kwnames != NULL && PyTuple_GET_SIZE(kwnames) != 0) {
         record(&call, FAILED, "TypeError", "%s() takes no keyword arguments", fn->name);
     } else if (encode_arguments(&call, fn, args, (size_t)nargs, values) == 0 && enter(&call, -1, 1) == 0) {
-        int rc = leave(&call, fn->function(&call.ctx, values, (size_t)nargs, &out));
+        int stale = is_stale(fresh);
+        int rc = leave(&call, stale ? -1 : fn->function(&call.ctx, values, (size_t)nargs, &out));
         if (rc == 0) result = finish(&call, fn, &out);
-        if (result == NULL) raise_failure(&call);
+        if (result == NULL && !stale) raise_failure(&call);
         sc_runlock_release(fn->library->lock);
         end(&call);
         return result;
@@ -764,7 +784,7 @@ typedef struct native_object {
 
 static PyObject *native_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
     sc_native *fn = ((native_object *)self)->fn;
-    return sc_native_call(fn, fn->library->home, args, PyVectorcall_NARGS(nargsf), kwnames);
+    return sc_native_call(fn, fn->library->home, args, PyVectorcall_NARGS(nargsf), kwnames, NULL);
 }
 
 static int native_traverse(PyObject *self, visitproc visit, void *arg) {

@@ -8,6 +8,7 @@
 #define SC_LIBRARY_H
 
 #include "convert.h"
+#include "fresh.h"
 #include "interp.h"
 #include "kept.h"
 #include "runlock.h"
@@ -63,8 +64,10 @@ int sc_native_locate(sc_native *fn, const char *source, int line);
 void sc_library_free(sc_library *library);
 
 /* Call `fn`, attached to `here`, which is the library's home; `nargs` is the plain count. The caller holds a
- * reference to the library's owner until this returns. New reference, or NULL with an exception set. */
-PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames);
+ * reference to the library's owner until this returns. `fresh` may be NULL. New reference, or NULL with an exception
+ * set; without one when stale. */
+PyObject *sc_native_call(sc_native *fn, sc_interp *here, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
+                         sc_fresh *fresh);
 
 /* Entry `i` of a table of any version. */
 static inline const sc_export *sc_module_export(const sc_module *module, size_t i) {

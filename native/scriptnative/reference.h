@@ -2,6 +2,7 @@
 #ifndef SC_REFERENCE_H
 #define SC_REFERENCE_H
 
+#include "fresh.h"
 #include "interp.h"
 
 /* What is done with the object behind a reference, in the interpreter that owns it. */
@@ -22,19 +23,6 @@ typedef enum sc_manner {
     SC_LOCKED = 1,    /* holding the run lock */
     SC_AS_IS = 2      /* flag: an awaitable result crosses as a reference, nobody waits for it */
 } sc_manner;
-
-/* What a handle was bound to must still be current once the run lock is held: a reload may have come in between. */
-typedef struct sc_fresh {
-    const atomic_uint *current;
-    unsigned expected;
-    int stale; /* it was not, and nothing was called */
-} sc_fresh;
-
-static inline int sc_is_stale(sc_fresh *fresh) {
-    if (fresh == NULL || atomic_load_explicit(fresh->current, memory_order_acquire) == fresh->expected) return 0;
-    fresh->stale = 1;
-    return 1;
-}
 
 /* Call through a reference; vectorcall protocol. `fresh` may be NULL. NULL without an exception when stale. */
 PyObject *sc_reference_call(sc_interp *here, sc_ref *ref, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,

@@ -68,11 +68,12 @@ def shell(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
 
 
-def test_examples_of_the_readme_run(tmp_path: Path, shell: dict[str, str]) -> None:
+@pytest.mark.parametrize(("page", "examples"), [("README.md", 3), ("docs/native-modules.md", 3)])
+def test_examples_run(tmp_path: Path, shell: dict[str, str], page: str, examples: int) -> None:
     where = tmp_path / "checkout"
     shutil.copytree(EXAMPLES, where / "examples")
     ran = 0
-    for block in _BLOCK.finditer((ROOT / "README.md").read_text()):
+    for block in _BLOCK.finditer((ROOT / page).read_text()):
         mark, text = block["mark"], block["text"]
         if mark != "run":
             (where / mark.removeprefix("file: ")).write_text(text)
@@ -90,7 +91,7 @@ def test_examples_of_the_readme_run(tmp_path: Path, shell: dict[str, str]) -> No
             )
             assert (done.returncode, done.stdout) == (0, block["printed"]), done.stderr
             ran += 1
-    assert ran == 3
+    assert ran == examples
 
 
 def check_commands(steps: list[Step], where: Path, env: dict[str, str]) -> None:

@@ -13,7 +13,7 @@ from .support import EXAMPLES, Run, batch, run
 type Write = Callable[[str, str], Path]
 
 HELLO = EXAMPLES / "hello" / "hello.py"
-SUFFIXES = ".c, .dylib, .lua, .py or .so"
+SUFFIXES = ".c, .dylib, .lua, .py, .scmod or .so"
 
 
 def refused(outcome: Run) -> str:

@@ -43,6 +43,7 @@ static const sc_export exports[] = {{"inc", inc, "l:l", ""}, {0}};
 static const sc_module module = {SC_ABI_VERSION, "bench", "1", exports, 0, 0, 0};
 SC_MODULE(module)
 """
+QUICK_C = C.replace('"l:l", ""', '"l:l", "", SC_KEEP_GIL')
 PLAIN_C = "long inc(long x) { return x + 1; }"
 
 
@@ -117,12 +118,35 @@ def native_against_ctypes() -> Result:
 
 @bench("engines", "native handle, cffi", budget="<= 1.2", peer="cffi API mode")
 def native_against_cffi() -> Result:
-    """The same next to cffi's compiled mode."""
+    """The same next to cffi's compiled mode; both release the GIL."""
+    return _against_cffi(C)
+
+
+@bench("engines", "native handle, GIL kept", budget="<= 0.8", peer="cffi API mode")
+def native_with_gil_against_cffi() -> Result:
+    """The same for a function that asked for the GIL, which cffi cannot."""
+    return _against_cffi(QUICK_C)
+
+
+@bench("engines", "native reload", budget="<= 50 ms")
+def native_reload() -> Result:
+    """A C module whose two builds are in the cache, reloaded in turn."""
+    with loaded((".c", C)) as [script]:
+        texts = [script.path.read_bytes() + f"/* {number} */".encode() for number in range(2)]
+        for text in texts:
+            script.start(text=text)
+        begun = time.perf_counter()
+        for number in range(20):
+            script.start(text=texts[number % 2])
+        return Result((time.perf_counter() - begun) / 20 * 1000, None, "ms")
+
+
+def _against_cffi(text: str) -> Result:
     import importlib.util
 
     import cffi
 
-    with tempfile.TemporaryDirectory() as folder, loaded((".c", C)) as [script]:
+    with tempfile.TemporaryDirectory() as folder, loaded((".c", text)) as [script]:
         builder = cffi.FFI()
         builder.cdef("long inc(long x);")
         builder.set_source("_bench_cffi", PLAIN_C)

@@ -1,7 +1,7 @@
 """``python -m tests.fuzz [TARGET ...] [--seconds N]``: feed the C parsers made-up input, guided by coverage.
 
 With clang the targets run under libFuzzer, else under the small driver of `driver.c`; under AddressSanitizer
-either way. A target is a `fuzz_NAME.c` with `LLVMFuzzerTestOneInput` that stands for itself: plain C, no Python.
+either way. A target is a `fuzz_NAME.c` with `LLVMFuzzerTestOneInput` that stands for itself: no Python.
 """
 
 from __future__ import annotations

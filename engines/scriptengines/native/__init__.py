@@ -21,9 +21,11 @@ from scriptnative import bind_native
 
 from .builds import Prepared, prepare
 from .library import NativeModule
+from .manifest import SUFFIX, check_requirement, read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from scriptengines.engine import Context, Runtime, Source, VariableRow
     from scriptengines.script import Script
@@ -104,8 +106,6 @@ class NativeRuntime(LocalRuntime):
         own = self.prepared.manifest
         if own is None:
             return
-        from .manifest import check_requirement
-
         scripts = _scripts_of(context)
         for need in own.requires:
             other = component_of(scripts.values(), need.name)
@@ -327,6 +327,14 @@ class NativeEngine(Engine):
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:
         return NativeRuntime(source, context, previous)
+
+    def files_of(self, path: Path) -> tuple[Path, ...]:
+        if path.suffix != SUFFIX:
+            return ()
+        try:
+            return read(path).files
+        except ScriptConsoleError:
+            return ()
 
 
 def _scripts_of(context: Context) -> Mapping[str, Script]:

@@ -1,6 +1,6 @@
 """Turns C and Cython sources into one shared library with the machine's own tools, once per content.
 
-Names in the cache hold a hash of all that goes in, so unchanged sources are not compiled again and changed ones
+Names in the cache hold a hash of all that goes in: unchanged sources are not compiled again, and changed ones
 are loaded beside the old library. What the sources and flags are is the caller's knowledge (options.py,
 manifest.py), loading is `library.py`, and running the tools is `toolchain.py`.
 """
@@ -276,9 +276,11 @@ def _compile(
     target: Path,
 ) -> str:
     folders = [f"-I{folder}" for folder in (INCLUDE, *recipe.include, target.parent)]
+    if any(each.is_cython for each in recipe.sources):  # the headers that Cython writes need it too
+        folders.append(f"-I{toolchain.python_include()}")
     command = [*compiler, *_FLAGS, *folders, "-iquote", str(source.path.parent), *cflags, "-c"]
     if generated is not None:
-        command += ["-w", f"-I{toolchain.python_include()}", str(generated), "-o", str(target)]
+        command += ["-w", str(generated), "-o", str(target)]
         return toolchain.run_compiler(command, b"", source.path)
     # Compiled from memory: the file may be saved again meanwhile, and the name promises this very text.
     escaped = str(source.path).replace("\\", "\\\\").replace('"', '\\"')

@@ -1,11 +1,12 @@
 """Manifests: what a native component is made of and what it needs, in a `.scmod` file.
 
-A manifest is TOML. Here it is read and checked, each error with its line; compiling is `compiler.py`, loading in
-order `scriptengines.components`. Versions and requirements are those of Python packages (PEP 440).
+A manifest is TOML. Here it is read and checked, each error with its line; compiling is `compiler.py`, loading
+in order `scriptengines.components`. Versions and requirements are those of Python packages (PEP 440).
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 import shlex
 from collections.abc import Iterable, Mapping
@@ -21,7 +22,7 @@ SUFFIX = ".scmod"
 _NAME = re.compile(r"[A-Za-z_][\w-]*")
 _SOURCES = (".c", ".pyx")
 _LIBRARIES = (".so", ".dylib")
-_TOML_PLACE = re.compile(r" \(at line (\d+), column \d+\)")
+_TOML_PLACE = re.compile(r" \(at (?:line (\d+), column \d+|end of document)\)")
 
 
 class Requirement(NamedTuple):
@@ -89,6 +90,7 @@ def read(path: Path, text: bytes | None = None) -> Manifest:
     import tomllib
 
     path = path.absolute()
+    written = ""
     try:
         written = (path.read_bytes() if text is None else text).decode()
         table = tomllib.loads(written)
@@ -98,7 +100,7 @@ def read(path: Path, text: bytes | None = None) -> Manifest:
         raise ConfigError(f"{path}: not UTF-8; save it as UTF-8", file=str(path)) from None
     except tomllib.TOMLDecodeError as error:
         place = _TOML_PLACE.search(str(error))
-        line = int(place[1]) if place else 0
+        line = int(place[1] or written.count("\n") + 1) if place else 0
         reason = _TOML_PLACE.sub("", str(error))
         raise ConfigError(
             f"{path}:{line}: not valid TOML: {reason[:1].lower()}{reason[1:]}", file=str(path), line=line
@@ -289,7 +291,8 @@ def check_requirement(manifest: Manifest, need: Requirement, version: str) -> No
         return
     raise LoadError(
         f"{manifest.path}:{need.line}: {manifest.name} {manifest.version} requires "
-        f"{need.name} {need.versions}, but there is {need.name} {version}; load another version of one of them",
+        f"{need.name} {need.versions}, but there is {need.name} {version}; "
+        "load another version of one of them",
         file=str(manifest.path),
         line=need.line,
     )
@@ -348,3 +351,27 @@ def _sorted(by_name: dict[str, Manifest]) -> list[Manifest]:
     for manifest in by_name.values():
         visit(manifest)
     return list(done.values())
+
+
+def arrange(files: Iterable[Path]) -> list[Path]:
+    """The files of a folder for loading one by one.
+
+    Manifests come first, each after what it requires, and what they are made of is left out. A manifest that
+    is wrong stays where it is by name: loading it will tell.
+    """
+    manifests: list[Manifest] = []
+    others: list[Path] = []
+    for file in files:
+        if file.suffix == SUFFIX:
+            try:
+                manifests.append(read(file))
+                continue
+            except (ConfigError, LoadError):
+                pass
+        others.append(file)
+    with contextlib.suppress(ConfigError, LoadError):
+        manifests = in_order(manifests, {})
+    parts = {part for manifest in manifests for part in manifest.files}
+    return [manifest.path for manifest in manifests] + [
+        file for file in others if file.absolute() not in parts
+    ]
