@@ -68,7 +68,7 @@ def lua_handle() -> Result:
         return compare_calls("f(1)", _NAMES, {"f": script.function("inc"), "c": connection})
 
 
-@bench("process", "list of 1,000 rows", budget="<= 3", peer="multiprocessing.Pipe")
+@bench("process", "list of 1,000 rows", budget="<= 5", peer="multiprocessing.Pipe")
 def rows() -> Result:
     """A list of dicts there and back: checked on the way for cycles and depth, and decoded without pickle."""
     value = [{"name": f"row {number}", "at": number / 7, "tags": ["a", "b"]} for number in range(1000)]
@@ -77,7 +77,7 @@ def rows() -> Result:
         return compare_calls("f(v)", "c.send(('echo', v)); c.recv()", names)
 
 
-@bench("process", "start", budget="<= 2", peer="python -c 'import asyncio'")
+@bench("process", "start", budget="<= 2.5", peer="python -c 'import asyncio'")
 def start() -> Result:
     """From load to the first call of a Lua script in a process."""
     with tempfile.TemporaryDirectory() as folder, Session() as session:
