@@ -14,7 +14,7 @@ from concurrent.futures import wait
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from .errors import CallTimeout, Interrupted, ScriptBusy, ScriptClosed
+from .errors import CallTimeout, Interrupted, ScriptBusy, ScriptClosed, ScriptKilled
 from .workers import Job, Workers
 
 if TYPE_CHECKING:
@@ -171,4 +171,7 @@ def _translated(error: Interrupted, name: str, timeout: float, late: bool) -> Ex
     """An interrupt that came of the limit is told as what it is."""
     if not late:
         return error
-    return CallTimeout(f"{name} took longer than {timeout:g} s", frames=error.frames)
+    after = f"; {error}" if isinstance(error, ScriptKilled) else ""
+    return CallTimeout(
+        f"{name} took longer than {timeout:g} s{after}", frames=error.frames, detail=error.detail
+    )

@@ -84,6 +84,11 @@ class Runtime(ABC):
         """Whether one of `files` has another content than when it was read."""
         return False
 
+    @property
+    def crashed(self) -> bool:
+        """Whether it has ended by itself, as only what has a process of its own can."""
+        return False
+
     @abstractmethod
     def run(self) -> None:
         """Execute the top level and serve until retired; on a thread of its own."""
@@ -160,6 +165,10 @@ class Runtime(ABC):
     @abstractmethod
     def export_state(self) -> dict[Any, Any]:
         """What `host.state` holds, copied out; for a generation of another isolation."""
+
+    def export_listeners(self) -> list[int]:
+        """Copies of the descriptors of its listening sockets, for the same; the caller's to close."""
+        return []
 
 
 class Engine(ABC):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
@@ -26,13 +27,16 @@ class LocalRuntime(Runtime):
     """
 
     def __init__(
-        self, source: Source, context: Context, previous: LocalRuntime | None, state: dict[Any, Any]
+        self, source: Source, context: Context, previous: Runtime | None, state: dict[Any, Any]
     ) -> None:
         self.source = source
         self.context = context
         self.previous = previous
         self.loop = ScriptLoop(context.lock, context.reporter.feed)
-        self.loop.predecessor = None if previous is None else previous.loop
+        if isinstance(previous, LocalRuntime):
+            self.loop.predecessor = previous.loop
+        elif previous is not None:
+            self.loop.inherited = [socket.socket(fileno=each) for each in previous.export_listeners()]
         self.host = Host(self.loop, context.reporter, context.bridge, state, in_python=False)
 
     @abstractmethod
@@ -56,6 +60,7 @@ class LocalRuntime(Runtime):
 
     def _loaded(self) -> None:
         self.previous = self.loop.predecessor = None
+        self.loop.close_inherited()
         self.context.loaded()
 
     def retire(self) -> None:
@@ -82,3 +87,6 @@ class LocalRuntime(Runtime):
 
     def set_paused(self, paused: bool) -> None:
         self.loop.set_paused(paused)
+
+    def export_listeners(self) -> list[int]:
+        return self.loop.export_listeners()

@@ -149,9 +149,13 @@ class Script:
         bridge = self._bridge(attempt)
         context = Context(self.alias, self.lock, self.reporter, bridge, attempt.loaded, attempt.failed)
         source = self._read(text)
-        attempt.runtime = self.engine.create(
-            source, context, previous.runtime if previous is not None else None
-        )
+        before = previous.runtime if previous is not None else None
+        if source.options.get("isolation") == "process":
+            from . import process
+
+            attempt.runtime = process.create(self.engine, source, context, before)
+        else:
+            attempt.runtime = self.engine.create(source, context, before)
         unwanted = attempt.cancelled or self.closed  # since the engine began to prepare it
         if not attempt.run(0 if unwanted else timeout):
             raise attempt.late_error(timeout or 0.0)
@@ -518,6 +522,8 @@ class Script:
             state = ScriptState.CLOSED
         elif self._attempt is None:
             state = ScriptState.FAILED if self.last_error is not None else ScriptState.LOADING
+        elif self._attempt.runtime is not None and self._attempt.runtime.crashed:
+            state = ScriptState.FAILED
         elif self.paused:
             state = ScriptState.PAUSED
         else:

@@ -115,6 +115,14 @@ class Interrupted(ScriptConsoleError, RuntimeError):
     """The script was stopped while it ran."""
 
 
+class ScriptCrashed(ScriptConsoleError, RuntimeError):
+    """The process in which a script ran has ended by itself; the message says how, and the remedy."""
+
+
+class ScriptKilled(Interrupted):
+    """The script was to stop and did not, so the process in which it ran was killed."""
+
+
 class CallCycleError(ScriptConsoleError, RuntimeError):
     """Scripts on several threads wait for each other."""
 
@@ -176,6 +184,8 @@ _BY_NAME: dict[str, type[ScriptConsoleError]] = {
         CallCycleError,
         ScriptClosed,
         ScriptBusy,
+        ScriptCrashed,
+        ScriptKilled,
         ConfigError,
         ComponentError,
         UnknownScript,

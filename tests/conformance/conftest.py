@@ -106,9 +106,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _table() -> Iterator[str]:
     behaviours = list(dict.fromkeys(behaviour for behaviour, _ in _seen))
     width = max(map(len, behaviours))
-    yield f"{'':{width}}  {'  '.join(f'{column:7}' for column in COLUMNS)}"
+    yield f"{'':{width}}  {'  '.join(f'{column:14}' for column in COLUMNS)}"
     for behaviour in behaviours:
-        cells = "  ".join(f"{_seen.get((behaviour, column), ''):7}" for column in COLUMNS)
+        cells = "  ".join(f"{_seen.get((behaviour, column), ''):14}" for column in COLUMNS)
         yield f"{behaviour:{width}}  {cells}".rstrip()
     for (engine, behaviour), reason in EXCEPTIONS.items():
         if _seen.get((behaviour, engine)) == "no":

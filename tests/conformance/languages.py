@@ -27,6 +27,24 @@ EXCEPTIONS = {
         "reload interrupts a runaway",
     ): "running C code cannot be stopped; the reload is refused as busy",
     ("native", "timeout at load"): "running C code cannot be stopped; load lasts until the callback returns",
+    **{
+        ("native-process", behaviour): reason
+        for behaviour, reason in (
+            ("result cycles are named", "as in a library"),
+            ("evaluate", "as in a library"),
+            ("execute", "as in a library"),
+            ("log levels", "as in a library"),
+            ("keyword arguments", "as in a library"),
+            (
+                "interrupt",
+                "its process would have to be killed; interrupt returns False, reload and unload do it",
+            ),
+            ("call timeout", "its process is killed and the script must be reloaded; see test_process.py"),
+            ("reload interrupts a runaway", "its process is killed; see test_process.py"),
+            ("timeout at load", "its process is killed; see test_process.py"),
+        )
+    },
+    ("lua-process", "keyword arguments"): "Lua functions have no named parameters; pass a table",
 }
 """(name of the language, behaviour) -> why it is not there."""
 
@@ -65,10 +83,18 @@ def _python(isolation: str) -> Language:
     return Language(isolation, "python", sources_python.SUFFIX, sources_python.TEXTS, header)
 
 
+def _process(engine: str, sources: ModuleType, comment: str) -> Language:
+    header = f'{comment} scriptconsole: isolation = "process"\n'
+    return Language(f"{engine}-process", engine, sources.SUFFIX, sources.TEXTS, header)
+
+
 LANGUAGES = (
     _language("python", sources_python),
     _python("shared"),
     _python("main"),
     _language("lua", sources_lua),
     _language("native", sources_native),
+    _process("python", sources_python, "#"),
+    _process("lua", sources_lua, "--"),
+    _process("native", sources_native, "//"),
 )

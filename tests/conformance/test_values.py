@@ -130,7 +130,7 @@ def test_what_a_script_makes_arrives_as_documented(session, write, language: Lan
     script = session.load(
         write(
             f"it{language.suffix}",
-            module(C_DATA + text) if language.engine == "native" else language.headed(text),
+            language.headed(module(C_DATA + text) if language.engine == "native" else text),
         )
     )
     for name, (*_, expected) in MADE.items():

@@ -9,12 +9,15 @@ from scriptengines.engine import Engine
 from scriptengines.errors import UnknownFunction, did_you_mean
 from scriptengines.host import FUNCTIONS
 from scriptengines.local import LocalRuntime
+from scriptengines.options import Option
 from scriptengines.reports import LineWriter
 from scriptnative import bind_lua
 
 from .state import LuaState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from scriptengines.engine import Context, Runtime, Sample, Source, VariableRow
     from scriptengines.view import FunctionInfo
     from scriptnative import Function
@@ -51,7 +54,7 @@ class LuaRuntime(LocalRuntime):
 
     isolation = "state"
 
-    def __init__(self, source: Source, context: Context, previous: LuaRuntime | None) -> None:
+    def __init__(self, source: Source, context: Context, previous: Runtime | None) -> None:
         super().__init__(source, context, previous, {})
         reporter = context.reporter
         self._writers = {
@@ -62,7 +65,7 @@ class LuaRuntime(LocalRuntime):
             self.state.bind({name: getattr(self.host, name) for name in FUNCTIONS})
             self.state.set(("host", "batch"), reporter.batch)
             if previous is not None:
-                self.state.import_state(previous.state.export_state())
+                self.state.import_state(previous.export_state())
         except BaseException:
             self.give_up()
             raise
@@ -128,7 +131,11 @@ class LuaEngine(Engine):
 
     name = "lua"
     suffixes: ClassVar[frozenset[str]] = frozenset({".lua"})
+    options: ClassVar[Mapping[str, Option]] = {
+        "isolation": Option(
+            "choice", "state", "What keeps the script apart: a Lua state, or a process.", ("state", "process")
+        ),
+    }
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:
-        assert previous is None or isinstance(previous, LuaRuntime)
         return LuaRuntime(source, context, previous)

@@ -49,8 +49,8 @@ class NativeRuntime(LocalRuntime):
 
     isolation = "library"
 
-    def __init__(self, source: Source, context: Context, previous: NativeRuntime | None) -> None:
-        state = {} if previous is None else copy.deepcopy(previous.host.state)
+    def __init__(self, source: Source, context: Context, previous: Runtime | None) -> None:
+        state = {} if previous is None else previous.export_state()
         self.prepared = prepare(source, compiled_modules())
         self.files = tuple(self.prepared.digests)
         self._check_requirements(context)
@@ -317,13 +317,15 @@ class NativeEngine(Engine):
     name = "native"
     suffixes: ClassVar[frozenset[str]] = frozenset({".c", ".so", ".dylib", ".scmod"})
     options: ClassVar[Mapping[str, Option]] = {
+        "isolation": Option(
+            "choice", "library", "What keeps the module apart: nothing, or a process.", ("library", "process")
+        ),
         "cflags": Option("words", (), "Flags for the compiler."),
         "libs": Option("words", (), "Libraries to link."),
         "start": Option("flag", None, "Whether it starts as soon as it is loaded; else its manifest says."),
     }
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:
-        assert previous is None or isinstance(previous, NativeRuntime)
         return NativeRuntime(source, context, previous)
 
     def files_of(self, path: Path) -> tuple[Path, ...]:

@@ -204,8 +204,7 @@ class PythonEngine(Engine):
 def _inherit(previous: Runtime, path: str) -> tuple[dict[Any, Any], list[int]]:
     """What a generation hands to one that lives elsewhere: its state, and copies of its listening sockets."""
     try:
-        state = previous.export_state()
-        return state, previous.export_listeners() if isinstance(previous, PythonRuntime) else []
+        return previous.export_state(), previous.export_listeners()
     except ScriptConsoleError as error:
         raise LoadError(f"{path}: {error}; the script stays where it is", file=path) from None
 
