@@ -63,9 +63,10 @@ class HostCalls:
         if frames and not frames[-1].line and plain:  # LuaJIT has lost it by now, but for the text
             frames[-1] = self._sources.placed(frames[-1], text_of(value))
         if interrupted:
-            if not frames and self._guard.stopped_at is not None:
-                source, line = self._guard.stopped_at
-                frames = [self._sources.frame(path_of(source), line, "<function>")]
+            stopped = self._guard.stopped_at
+            if stopped is not None and (not frames or not frames[-1].line):
+                name = frames.pop().function if frames else "<function>"
+                frames.append(self._sources.frame(path_of(stopped[0]), stopped[1], name))
             return interruption(self._guard.reason or "stopped", frames)
         if isinstance(value, BaseException):
             return host_error(value, frames)

@@ -55,7 +55,7 @@ class Sources:
         return self.frame(frame.file, int(position[1]), frame.function) if position else frame
 
     def parameters(self, path: str, line: int) -> str:
-        """The parameter list in the text of the function that begins on a line; "" when it is not seen there."""
+        """The parameter list of the function that begins on a line; "" when it is not seen there."""
         lines = self.lines(path)
         found = _PARAMETERS.search(lines[line - 1]) if 0 < line <= len(lines) else None
         return f"({', '.join(found[1].replace(',', ' ').split())})" if found else ""
