@@ -10,20 +10,21 @@ import pytest
 from scriptengines.script import Script
 from scriptengines.session import Session
 
-from .languages import EXCEPTIONS, LANGUAGES, Language
+from .languages import BASIC, EXCEPTIONS, LANGUAGES, VERSIONS, Language
 
-ENGINES = tuple(language.engine for language in LANGUAGES)
+FAMILY = {language.name: language.engine for language in (*LANGUAGES, *VERSIONS)}
+ENGINES = tuple(FAMILY)
 type Load = Callable[..., Script]
 
 _seen: dict[tuple[str, str], str] = {}
 
 
-@pytest.fixture(params=LANGUAGES, ids=lambda language: language.engine)
+@pytest.fixture(params=(*LANGUAGES, *VERSIONS), ids=lambda language: language.name)
 def language(request: pytest.FixtureRequest) -> Language:
     return request.param
 
 
-@pytest.fixture(params=LANGUAGES, ids=lambda language: f"to-{language.engine}")
+@pytest.fixture(params=LANGUAGES, ids=lambda language: f"to-{language.name}")
 def other(request: pytest.FixtureRequest) -> Language:
     """A second script's language, for what two scripts do together."""
     return request.param
@@ -62,7 +63,20 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _engines(item: pytest.Item) -> list[str]:
     parameters = getattr(getattr(item, "callspec", None), "params", {})
-    return [value.engine for value in parameters.values() if isinstance(value, Language)]
+    return [value.name for value in parameters.values() if isinstance(value, Language)]
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the further versions of a language do not have to show."""
+
+    def is_wanted(item: pytest.Item) -> bool:
+        marker = item.get_closest_marker("behaviour")
+        language = getattr(getattr(item, "callspec", None), "params", {}).get("language")
+        return marker is None or language is None or not language.basic or marker.args[0] in BASIC
+
+    unwanted = [item for item in items if not is_wanted(item)]
+    config.hook.pytest_deselected(items=unwanted)
+    items[:] = [item for item in items if is_wanted(item)]
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -72,7 +86,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     behaviour = marker.args[0]
     for engine in _engines(item):
         item.user_properties.append(("behaviour", (behaviour, engine)))
-        reason = EXCEPTIONS.get((engine, behaviour))
+        reason = EXCEPTIONS.get((FAMILY[engine], behaviour))
         if reason is not None:
             item.add_marker(pytest.mark.skip(reason=f"{engine}: {reason}"))
 
@@ -106,9 +120,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def _table() -> Iterator[str]:
     behaviours = list(dict.fromkeys(behaviour for behaviour, _ in _seen))
     width = max(map(len, behaviours))
-    yield f"{'':{width}}  {'  '.join(f'{engine:7}' for engine in ENGINES)}"
+    yield f"{'':{width}}  {'  '.join(f'{engine:9}' for engine in ENGINES)}"
     for behaviour in behaviours:
-        cells = "  ".join(f"{_seen.get((behaviour, engine), ''):7}" for engine in ENGINES)
+        cells = "  ".join(f"{_seen.get((behaviour, engine), ''):9}" for engine in ENGINES)
         yield f"{behaviour:{width}}  {cells}".rstrip()
     for (engine, behaviour), reason in EXCEPTIONS.items():
         if _seen.get((behaviour, engine)) == "no":

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import ModuleType
 
+from scriptengines.lua.versions import DEFAULT, installed
+
 from . import sources_lua, sources_native, sources_python
 
 EXCEPTIONS = {
@@ -31,20 +33,64 @@ EXCEPTIONS = {
 """(engine, behaviour) -> why it is not there."""
 
 
+BASIC = frozenset(
+    {
+        "call by name",
+        "function handle",
+        "callbacks",
+        "references",
+        "values arrive",
+        "values come back",
+        "values made by a script",
+        "error with type, message and frames",
+        "interrupt",
+        "call timeout",
+        "reload",
+        "a broken reload changes nothing",
+        "state survives a reload",
+    }
+)
+"""What is also tried with the further versions of a language: where those differ."""
+
+
 @dataclass(frozen=True)
 class Language:
-    """One engine and its scripts."""
+    """One engine, and the version of its language; its scripts.
 
+    Args:
+        name: In the table.
+        engine: Of the session.
+        suffix: Of its files.
+        texts: The scripts, by name.
+        header: First line of each script.
+        basic: Whether only the behaviours of BASIC are tried.
+        integers: Whether its numbers may be integers.
+    """
+
+    name: str
     engine: str
     suffix: str
     texts: dict[str, str]
+    header: str = ""
+    basic: bool = False
+    integers: bool = True
 
     def text(self, name: str, version: int = 1) -> str:
-        return self.texts[name].replace("$VERSION", str(version))
+        return self.complete(self.texts[name].replace("$VERSION", str(version)))
+
+    def complete(self, text: str) -> str:
+        """A script of this version."""
+        return self.header + text
 
 
 def _language(engine: str, sources: ModuleType) -> Language:
-    return Language(engine, sources.SUFFIX, sources.TEXTS)
+    return Language(engine, engine, sources.SUFFIX, sources.TEXTS)
+
+
+def _lua(name: str, *, basic: bool = True) -> Language:
+    label = name if name.startswith("luajit") else f"lua{name}"
+    header = f'-- scriptconsole: lua = "{name}"\n'
+    return Language(label, "lua", ".lua", sources_lua.TEXTS, header, basic, name in ("5.3", "5.5"))
 
 
 LANGUAGES = (
@@ -52,3 +98,7 @@ LANGUAGES = (
     _language("lua", sources_lua),
     _language("native", sources_native),
 )
+"""Those that meet each other."""
+
+VERSIONS = tuple(_lua(name, basic=name != "luajit2.1") for name in installed() if name != DEFAULT)
+"""Further versions of Lua, as far as they are installed."""
