@@ -182,8 +182,8 @@ class LuaCrossing:
     Args:
         guard: Of the state; not used before.
         runtime: A new lupa LuaRuntime; ended by `close`.
-        report: Turns errors into texts (`problem`) and failures into exceptions (`failed`), and gives Lua the fields of
-            objects (`get_field`, `set_field`, `call_method`, `text_of`): a HostCalls of scriptengines.lua.
+        report: Texts of errors (`problem`), exceptions for failures (`failed`), fields of objects in Lua (`get_field`,
+            `set_field`, `call_method`, `text_of`): the HostCalls of scriptengines.lua.
         memory: Bytes the state may have; 0 for no limit.
 
     Raises:

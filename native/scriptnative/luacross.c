@@ -156,7 +156,7 @@ static PyObject *key_object(crossing *c, const place *where) {
     key.as.integer = c->lua->api->toboolean(c->L, where->key_at);
     if (c->lua->api->type(c->L, where->key_at) == LUA_TNUMBER)
         key = sc_lua_number(c->lua->api, c->L, where->key_at, &integer, &number) ? sc_int(integer) : sc_double(number);
-    else if (c->lua->api->type(c->L, where->key_at) != LUA_TBOOLEAN) return PyUnicode_FromString("?");
+    else if (c->lua->api->type(c->L, where->key_at) != LUA_TBOOLEAN) return NULL;
     return sc_decode(c->lua->home, &key);
 }
 
@@ -997,6 +997,7 @@ void sc_lua_shut(sc_lua *lua) {
     Py_CLEAR(lua->report);
     Py_CLEAR(lua->failure);
     sc_drain_pending(lua->home);
+    sc_guard_settle(lua->guard);
 }
 
 size_t sc_lua_memory(const sc_lua *lua) {

@@ -177,6 +177,12 @@ void sc_guard_drop(sc_guard *guard) {
     free(guard);
 }
 
+void sc_guard_settle(sc_guard *guard) {
+    if (!guard->owed) return;
+    guard->owed = 0;
+    sc_guard_drop(guard);
+}
+
 int sc_guard_interrupt(sc_guard *guard, const char *reason) {
     uint64_t serial = atomic_load_explicit(&guard->serial, memory_order_acquire);
     if (serial == 0) return 0;
@@ -365,17 +371,17 @@ SC_LUA_ENTRY(debug_sethook)
 
 /* ---- attaching ------------------------------------------------------------------------------ */
 
-/* The state ends. What is left of it is freed with the allocator it began with. */
+/* The state ends. What is left of it is freed with the allocator it began with; but long strings of 5.5 remember
+ * ours, so the guard stays until sc_guard_settle. */
 static int close_box(const sc_lua_api *api, lua_State *L) {
     sc_guard **box = api->touserdata(L, 1);
     sc_guard *guard = *box;
     if (guard == NULL) return 0;
     *box = NULL;
     if (guard->allocate != NULL) api->setallocf(L, guard->allocate, guard->allocate_data);
-    guard->allocate = NULL;
     guard->bottom.state = NULL;
+    guard->owed = 1;
     if (guard->closed != NULL) guard->closed(guard->closed_context);
-    sc_guard_drop(guard);
     return 0;
 }
 SC_LUA_ENTRY(close_box)

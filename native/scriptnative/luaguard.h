@@ -49,7 +49,8 @@ struct sc_guard {
     int over_limit; /* an allocation was refused for it in this call */
     int refusals;   /* allocations to refuse, to make Lua raise its memory error */
     int collector_stopped;
-    void (*closed)(void *context); /* called when the state has ended */
+    int owed;                      /* the state has ended, and its count of this guard is to be given back */
+    void (*closed)(void *context); /* called when the state ends */
     void *closed_context;
     pthread_mutex_t mutex;
     char reason[SC_REASON_SIZE]; /* under mutex */
@@ -70,6 +71,9 @@ void sc_guard_attach(sc_guard *guard, const sc_lua_api *api, lua_State *L, size_
 /* Around everything that runs Lua code in a coroutine. */
 void sc_guard_push(sc_guard *guard, sc_running *running, lua_State *state);
 void sc_guard_pop(sc_guard *guard, sc_running *running);
+
+/* Nothing is left of the state that ended. */
+void sc_guard_settle(sc_guard *guard);
 
 /* Stop the call that runs now, from any thread. 1 when one was running and has been signalled. */
 int sc_guard_interrupt(sc_guard *guard, const char *reason);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from scriptnative import Reference
+from scriptnative import LuaReference, Reference
 from scriptnative.errors import CallError
 
 from .traces import Sources, host_error, interruption, limit_error, lua_error, path_of, text_of
@@ -24,12 +24,16 @@ class HostCalls:
         guard: Of the state; tells why and where it was interrupted.
         sources: The files of the state.
         limit: Bytes its memory is limited to, 0 for none.
+
+    Attributes:
+        unwrap: Gives the Python exception that lupa raised in Lua; of a state whose script uses lupa.
     """
 
     def __init__(self, guard: LuaGuard, sources: Sources, limit: int) -> None:
         self._guard = guard
         self._sources = sources
         self._limit = limit
+        self.unwrap: Callable[[LuaReference], Any] | None = None
 
     # ---- errors --------------------------------------------------------------------------------
 
@@ -68,6 +72,8 @@ class HostCalls:
                 name = frames.pop().function if frames else "<function>"
                 frames.append(self._sources.frame(path_of(stopped[0]), stopped[1], name))
             return interruption(self._guard.reason or "stopped", frames)
+        if isinstance(value, LuaReference) and self.unwrap is not None:
+            value = self.unwrap(value)
         if isinstance(value, BaseException):
             return host_error(value, frames)
         if plain and over_limit and b"not enough memory" in value:

@@ -194,7 +194,7 @@ local function mark_stock()
 end
 
 local function prepare(path, folder, ...)
-  arg = {[0] = path, ...}
+  globals.arg = {[0] = path, ...} -- in 5.1, `arg` alone is a local of every vararg function
   package.path = folder .. "/?.lua;" .. folder .. "/?/init.lua;" .. package.path
   mark_stock()
 end

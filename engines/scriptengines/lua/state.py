@@ -12,7 +12,7 @@ from functools import cache, partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any, cast
 
-from scriptnative import LuaCallable, LuaCrossing, LuaGuard
+from scriptnative import LuaCallable, LuaCrossing, LuaGuard, LuaReference
 from scriptnative.errors import CrossingError, UnknownFunction, did_you_mean
 
 from .hostcalls import HostCalls, connection_close, connection_get, connection_send, refuse, stop, write
@@ -108,6 +108,15 @@ class LuaState:
             enter = runtime.eval("enter")
             runtime.execute("enter = nil")
         self._crossing.set_via(enter)
+        keep = load(b"kept = ...", _OWN)
+
+        def unwrap(value: LuaReference) -> Any:
+            keep(value)
+            found = runtime.eval("kept")
+            runtime.execute("kept = nil")
+            return found
+
+        self._calls.unwrap = unwrap
 
     @property
     def memory(self) -> int:
