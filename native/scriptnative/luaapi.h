@@ -75,8 +75,8 @@ enum { LUA_GCCOUNT = 3, LUA_GCCOUNTB = 4, LUA_GCISRUNNING = 9 };
 
 /* In some versions. */
 #define SC_LUA_OPTIONAL(X)                                                      \
-    X(rotate) X(insert) X(rawgetp) X(rawsetp) X(callk) X(call) X(pcallk) X(pcall) X(tointegerx) X(tonumberx) X(tonumber) \
-    X(isinteger) X(newuserdatauv) X(newuserdata) X(closethread) X(resetthread)
+    X(rotate) X(insert) X(rawgetp) X(rawsetp) X(callk) X(call) X(pcallk) X(pcall) X(isinteger)  \
+    X(tointegerx) X(tonumberx) X(tonumber) X(newuserdatauv) X(newuserdata) X(closethread) X(resetthread)
 
 #define SC_LUA_AUXILIARY(X)                                                     \
     X(int, ref, (lua_State *, int))                                             \

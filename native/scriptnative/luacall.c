@@ -83,7 +83,8 @@ static PyObject *global_name(const sc_lua_api *api, lua_State *L) {
 
 static PyObject *frame_name(const sc_lua_api *api, lua_State *L, sc_lua_debug *frame) {
     if (strcmp(sc_lua_what(frame), "main") == 0) return PyBytes_FromString("<module>");
-    if (sc_lua_name(frame) != NULL && strcmp(sc_lua_name(frame), "?") != 0 && sc_lua_name(frame)[0] != '\0') return PyBytes_FromString(sc_lua_name(frame));
+    const char *known = sc_lua_name(frame);
+    if (known != NULL && known[0] != '\0' && strcmp(known, "?") != 0) return PyBytes_FromString(known);
     PyObject *name = NULL;
     if (api->getinfo(L, "f", frame)) {
         name = global_name(api, L);
@@ -98,7 +99,8 @@ static PyObject *trace(sc_lua *lua, lua_State *co) {
     PyObject *frames = PyList_New(0);
     sc_lua_debug frame;
     int roomy = sc_lua_make_room(lua, co, 8);
-    for (int level = 0; frames != NULL && PyList_GET_SIZE(frames) < MAX_FRAMES && api->getstack(co, level, &frame); level++) {
+    for (int level = 0; frames != NULL && PyList_GET_SIZE(frames) < MAX_FRAMES; level++) {
+        if (!api->getstack(co, level, &frame)) break;
         if (!api->getinfo(co, "Sln", &frame) || sc_lua_what(&frame)[0] == 'C') continue;
         PyObject *source = PyBytes_FromString(sc_lua_source(&frame));
         int line = sc_lua_line(api, &frame);
@@ -163,7 +165,8 @@ static void raise_failure(call_t *call, int interrupted) {
         if (!PyErr_Occurred()) PyErr_SetString(PyExc_RuntimeError, "the Lua state was closed during the call");
     } else {
         PyObject *failure = lua->failure == NULL ? Py_None : lua->failure;
-        PyObject *problem = PyBytes_FromStringAndSize(lua->problem, lua->problem == NULL ? 0 : (Py_ssize_t)lua->problem_length);
+        Py_ssize_t length = lua->problem == NULL ? 0 : (Py_ssize_t)lua->problem_length;
+        PyObject *problem = PyBytes_FromStringAndSize(lua->problem, length);
         PyObject *error = problem == NULL ? NULL : PyObject_CallMethod(
             lua->report, "failed", "OOOOOOO", value, is_text ? Py_True : Py_False, frames, failure, problem,
             interrupted ? Py_True : Py_False, over_limit ? Py_True : Py_False);
@@ -220,10 +223,11 @@ static int run(call_t *call, int target, lua_State *argument) {
     sc_guard_pop(guard, &running);
     call->shown = running.shown;
     if (call->status == LUA_OK && call->results != 0) {
+        sc_value *values = call->few;
+        if (call->results > SC_LUA_FEW) values = sc_arena_alloc(&call->arena, (size_t)call->results * sizeof *values);
         call->values.is_result = 1;
-        if (call->results > SC_LUA_FEW) call->values.values = sc_arena_alloc(&call->arena, (size_t)call->results * sizeof(sc_value));
-        else call->values.values = call->few;
-        if (call->values.values == NULL) return sc_cross_no_memory(&call->values);
+        call->values.values = values;
+        if (values == NULL) return sc_cross_no_memory(&call->values);
         return sc_cross_pull(&call->values, call->co, call->results);
     }
     if (call->status == LUA_YIELD) { /* it is the script's now */
@@ -302,13 +306,15 @@ static int run_detached(call_t *call, int target, lua_State *argument) {
 }
 
 /* Run lock held, attached, the state open. `argument` may hold the one argument on its stack instead of `args`. */
-PyObject *sc_lua_invoke(sc_lua *lua, int target, lua_State *argument, PyObject *const *args, Py_ssize_t nargs, int apart) {
+PyObject *sc_lua_invoke(sc_lua *lua, int target, lua_State *argument, PyObject *const *args, Py_ssize_t nargs,
+                        int apart) {
     call_t call;
     PyObject *result = NULL;
     sc_guard *guard = lua->guard;
     if (guard->depth == 0) guard->over_limit = 0;
     if (guard->depth >= MAX_NESTED) {
-        PyErr_Format(PyExc_RecursionError, "calls between Lua and its host are nested more than %d levels deep", MAX_NESTED);
+        PyErr_Format(PyExc_RecursionError, "calls between Lua and its host are nested more than %d levels deep",
+                     MAX_NESTED);
         return NULL;
     }
     call.lua = lua;

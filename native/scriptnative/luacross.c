@@ -145,7 +145,8 @@ size_t sc_lua_memory(const sc_lua *lua) {
     return (size_t)api->gc(L, LUA_GCCOUNT, 0) * 1024 + (size_t)api->gc(L, LUA_GCCOUNTB, 0);
 }
 
-int sc_lua_set_helpers(sc_lua *lua, PyObject *get, PyObject *set, PyObject *call, PyObject *describe, PyObject *error_text) {
+int sc_lua_set_helpers(sc_lua *lua, PyObject *get, PyObject *set, PyObject *call, PyObject *describe,
+                       PyObject *error_text) {
     Py_XSETREF(lua->get, Py_NewRef(get));
     Py_XSETREF(lua->set, Py_NewRef(set));
     Py_XSETREF(lua->call, Py_NewRef(call));

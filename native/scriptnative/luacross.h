@@ -26,17 +26,18 @@ void sc_lua_refuse(sc_lua *lua);
 /* After it: let go of Python objects. */
 void sc_lua_shut(sc_lua *lua);
 
-/* Make all calls by way of this lupa function, made from the global "=enter": for a state whose script uses lupa too, so
- * that lupa's own lock is held. */
+/* Make all calls by way of this lupa function, made from the global "=enter": for a state whose script uses lupa too,
+ * so that lupa's own lock is held. */
 int sc_lua_set_via(sc_lua *lua, PyObject *via);
 
 /* A global of the state, as it crosses. */
 PyObject *sc_lua_global(sc_lua *lua, const char *name);
 /* What LuaReference.get, set, call and describe call, and what makes a text of an error value that is none. */
-int sc_lua_set_helpers(sc_lua *lua, PyObject *get, PyObject *set, PyObject *call, PyObject *describe, PyObject *error_text);
+int sc_lua_set_helpers(sc_lua *lua, PyObject *get, PyObject *set, PyObject *call, PyObject *describe,
+                       PyObject *error_text);
 
-/* Call a LuaReference of a function; takes the run lock. `stale` (may be NULL) is set, and nothing called, when `current`
- * is not `expected` once the lock is held. */
+/* Call a LuaReference of a function; takes the run lock. `stale` (may be NULL) is set, and nothing called, when
+ * `current` is not `expected` once the lock is held. */
 PyObject *sc_lua_call_reference(PyObject *reference, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
                                 const atomic_uint *current, unsigned expected, int *stale);
 /* It is code of ours: calls of it are not there to be interrupted. 0, or -1 with an exception set. */

@@ -386,7 +386,8 @@ static int close_box(const sc_lua_api *api, lua_State *L) {
 }
 SC_LUA_ENTRY(close_box)
 
-static void replace(const sc_lua_api *api, lua_State *L, const char *library, const char *name, lua_CFunction function) {
+static void replace(const sc_lua_api *api, lua_State *L, const char *library, const char *name,
+                    lua_CFunction function) {
     sc_lua_getglobal(api, L, library);
     sc_lua_rawgetp(api, L, api->registry, &registry_key);
     api->getfield(L, -2, name);

@@ -56,8 +56,11 @@ static void remember_failure(sc_lua *lua) {
     else Py_DECREF(error);
 }
 
+/* How an object is called: itself, or through the report. */
+typedef PyObject *way_in(PyObject *target, PyObject **objects, Py_ssize_t count, void *extra);
+
 /* The object behind a box called with the values; the result goes into values[0]. Attached; 0, or -1. */
-static int call_object(sc_crossing *c, sc_ref *ref, PyObject *(*how)(PyObject *, PyObject **, Py_ssize_t, void *), void *extra) {
+static int call_object(sc_crossing *c, sc_ref *ref, way_in *how, void *extra) {
     PyObject *few[SC_LUA_FEW + 1], **objects = few;
     Py_ssize_t count = (Py_ssize_t)c->count, made = 0;
     PyObject *target = sc_reference_wrap(c->lua->home, ref), *result = NULL;
@@ -84,8 +87,7 @@ static PyObject *vectorcall(PyObject *target, PyObject **objects, Py_ssize_t cou
 }
 
 /* From a Lua function: call Python with the `count` values on top of L, and leave the result there. 0; -1: failed. */
-static int into_python(sc_lua *lua, lua_State *L, sc_ref *ref, int count,
-                       PyObject *(*how)(PyObject *, PyObject **, Py_ssize_t, void *), void *extra) {
+static int into_python(sc_lua *lua, lua_State *L, sc_ref *ref, int count, way_in *how, void *extra) {
     sc_arena arena;
     sc_value few[SC_LUA_FEW];
     sc_arena_init(&arena);
@@ -129,8 +131,8 @@ static int raise_problem(sc_lua *lua, lua_State *L, int level) {
 static int call_box(const sc_lua_api *api, lua_State *L, int level) {
     sc_lua_box *box = api->touserdata(L, sc_lua_upvalue(api, 1));
     if (box->ref == NULL || box->lua->report == NULL) return api->aux.error(L, "the script is closed");
-    if (into_python(box->lua, L, box->ref, api->gettop(L), vectorcall, NULL) < 0) return raise_problem(box->lua, L, level);
-    return 1;
+    int rc = into_python(box->lua, L, box->ref, api->gettop(L), vectorcall, NULL);
+    return rc < 0 ? raise_problem(box->lua, L, level) : 1;
 }
 
 static int call_python(const sc_lua_api *api, lua_State *L) { return call_box(api, L, 1); }
@@ -144,7 +146,7 @@ SC_LUA_ENTRY(call_python_outer)
 
 /* outer(f): a function that calls the same Python function, for the prelude. */
 static int outer(const sc_lua_api *api, lua_State *L) {
-    if (api->tocfunction(L, 1) != SC_LUA_FUNCTION(api, call_python)) return api->aux.argerror(L, 1, "Python function expected");
+    if (api->tocfunction(L, 1) != sc_lua_caller(api)) return api->aux.argerror(L, 1, "Python function expected");
     api->getupvalue(L, 1, 1);
     api->pushcclosure(L, SC_LUA_FUNCTION(api, call_python_outer), 1);
     return 1;

@@ -24,7 +24,8 @@ static int is_utf8(const unsigned char *s, size_t n) {
             if ((c == 0xE0 && s[i + 1] < 0xA0) || (c == 0xED && s[i + 1] > 0x9F)) return 0;
             i += 3;
         } else if (c < 0xF5) {
-            if (n - i < 4 || (s[i + 1] & 0xC0) != 0x80 || (s[i + 2] & 0xC0) != 0x80 || (s[i + 3] & 0xC0) != 0x80) return 0;
+            if (n - i < 4 || (s[i + 1] & 0xC0) != 0x80 || (s[i + 2] & 0xC0) != 0x80) return 0;
+            if ((s[i + 3] & 0xC0) != 0x80) return 0;
             if ((c == 0xF0 && s[i + 1] < 0x90) || (c == 0xF4 && s[i + 1] > 0x8F)) return 0;
             i += 4;
         } else {
@@ -125,7 +126,7 @@ static int is_sequence(const sc_lua_api *api, lua_State *L, int index, size_t *c
         int64_t key = 0;
         double number;
         sc_lua_pop(api, L, 1);
-        if (whole && !(api->type(L, -1) == LUA_TNUMBER && sc_lua_number(api, L, -1, &key, &number) && key >= 1)) whole = 0;
+        whole = whole && api->type(L, -1) == LUA_TNUMBER && sc_lua_number(api, L, -1, &key, &number) && key >= 1;
         if (key > largest) largest = key;
         ++*count;
     }
@@ -169,7 +170,8 @@ static int pull_pairs(sc_crossing *c, int index, const sc_place *where, size_t c
         sc_place step = { where, 0, NULL, key_at, table, where->depth + 1 };
         sc_value *key = &items[filled];
         if (!pull_simple(api, c->L, key_at, key))
-            return sc_cross_refuse(c, &step, "%s: a key of type %s cannot cross", api->typename(c->L, api->type(c->L, key_at)));
+            return sc_cross_refuse(c, &step, "%s: a key of type %s cannot cross",
+                                   api->typename(c->L, api->type(c->L, key_at)));
         if (key->tag == SC_BOOL && has_twin(api, c->L, index, key->as.integer != 0))
             return sc_cross_refuse(c, where, "%s: two of its keys, such as 1 and true, are the same in Python", NULL);
         if ((key->tag == SC_STR || key->tag == SC_BYTES) && keep_bytes(c, key) < 0) return -1;
@@ -204,9 +206,12 @@ static int pull_table(sc_crossing *c, int index, const sc_place *where, sc_value
         sc_lua_pop(api, c->L, 1);
         if (tag == SC_DICT) return pull_reference(c, index, out);
     }
-    for (const sc_place *up = where; up != NULL; up = up->outer)
-        if (up->table == table) return sc_cross_refuse(c, where, "%s refers back to a table it is in; a cycle cannot cross", NULL);
-    if (where->depth >= SC_MAX_DEPTH) return sc_cross_refuse(c, where, "%s is nested deeper than 200 levels; send it in parts", NULL);
+    for (const sc_place *up = where; up != NULL; up = up->outer) {
+        if (up->table != table) continue;
+        return sc_cross_refuse(c, where, "%s refers back to a table it is in; a cycle cannot cross", NULL);
+    }
+    if (where->depth >= SC_MAX_DEPTH)
+        return sc_cross_refuse(c, where, "%s is nested deeper than 200 levels; send it in parts", NULL);
     int sequence = is_sequence(api, c->L, index, &count);
     if (tag == SC_DICT && sequence) return pull_list(c, index, where, count, out);
     return pull_pairs(c, index, where, count, tag, out);

@@ -29,7 +29,8 @@ static void append_place(sc_crossing *c, PyObject **text, const sc_place *where)
     if (*text == NULL || where->depth > 50) return;
     PyObject *step;
     if (where->outer == NULL) {
-        step = c->is_result ? PyUnicode_FromString("result") : PyUnicode_FromFormat("args[%lld]", (long long)where->index);
+        step = c->is_result ? PyUnicode_FromString("result")
+                            : PyUnicode_FromFormat("args[%lld]", (long long)where->index);
     } else {
         PyObject *key = key_object(c, where);
         if (key == NULL) PyErr_Clear();
@@ -67,8 +68,10 @@ int sc_cross_no_memory(sc_crossing *c) {
 
 static int push(sc_crossing *c, const sc_value *value, const sc_place *where);
 
-static inline int is_plain(const sc_value *value) {
-    return value->tag == SC_NIL || value->tag == SC_BOOL || value->tag == SC_DOUBLE || value->tag == SC_INT;
+/* What can be pushed without an allocation, and cannot be refused. */
+static inline int is_plain(const sc_lua_api *api, const sc_value *value) {
+    if (value->tag == SC_INT) return sc_lua_holds(api, value->as.integer);
+    return value->tag == SC_NIL || value->tag == SC_BOOL || value->tag == SC_DOUBLE;
 }
 
 static inline void push_plain(const sc_lua_api *api, lua_State *L, const sc_value *value) {
@@ -93,14 +96,15 @@ static int push_key(sc_crossing *c, const sc_value *key, const sc_place *where) 
             return sc_cross_refuse(c, where->outer, "%s: a key with a lone surrogate has no UTF-8 form", NULL);
         break;
     case SC_DOUBLE:
-        if (key->as.number != key->as.number) return sc_cross_refuse(c, where->outer, "%s: NaN cannot be a key in Lua", NULL);
-        break;
+        if (key->as.number == key->as.number) break;
+        return sc_cross_refuse(c, where->outer, "%s: NaN cannot be a key in Lua", NULL);
     case SC_BOOL:
     case SC_INT:
     case SC_BYTES:
         break;
     default:
-        return sc_cross_refuse(c, where, "%s: a key of type %s cannot cross; use str, int, float or bool", name_of_tag(key));
+        return sc_cross_refuse(c, where, "%s: a key of type %s cannot cross; use str, int, float or bool",
+                               name_of_tag(key));
     }
     return push(c, key, where);
 }
@@ -110,8 +114,7 @@ static int push_list(sc_crossing *c, const sc_value *value, const sc_place *wher
     api->createtable(c->L, value->length > INT_MAX ? INT_MAX : (int)value->length, 0);
     for (size_t i = 0; i < value->length; i++) {
         sc_place step = { where, (int64_t)i, NULL, 0, NULL, where->depth + 1 };
-        if (is_plain(&value->as.items[i]) && value->as.items[i].tag != SC_INT) push_plain(api, c->L, &value->as.items[i]);
-        else if (push(c, &value->as.items[i], &step) < 0) return -1;
+        if (push(c, &value->as.items[i], &step) < 0) return -1;
         sc_lua_rawseti(api, c->L, -2, (int64_t)i + 1);
     }
     return 0;
@@ -120,12 +123,14 @@ static int push_list(sc_crossing *c, const sc_value *value, const sc_place *wher
 static int push_dict(sc_crossing *c, const sc_value *value, const sc_place *where) {
     const sc_lua_api *api = c->lua->api;
     size_t entries = value->length / 2;
+    int has_bytes = 0;
+    for (size_t i = 0; i < value->length; i += 2) has_bytes = has_bytes || value->as.items[i].tag == SC_BYTES;
     api->createtable(c->L, 0, entries > INT_MAX ? INT_MAX : (int)entries);
     for (size_t i = 0; i + 1 < value->length; i += 2) {
         const sc_value *key = &value->as.items[i];
         sc_place step = { where, 0, key, 0, NULL, where->depth + 1 };
         if (push_key(c, key, &step) < 0) return -1;
-        if (key->tag == SC_BYTES || key->tag == SC_STR) { /* of these two the same bytes may be there twice */
+        if (has_bytes && (key->tag == SC_BYTES || key->tag == SC_STR)) { /* the same text may be there as both */
             api->pushvalue(c->L, -1);
             api->rawget(c->L, -3);
             int is_there = api->type(c->L, -1) != LUA_TNIL;
@@ -187,7 +192,8 @@ static int push(sc_crossing *c, const sc_value *value, const sc_place *where) {
     switch ((sc_tag)value->tag) {
     case SC_INT:
         if (!sc_lua_holds(api, value->as.integer))
-            return sc_cross_refuse(c, where, "%s: an int beyond 2^53 is not exact in this Lua, which has no integers; pass a str", NULL);
+            return sc_cross_refuse(
+                c, where, "%s: an int beyond 2^53 is not exact in this Lua, which has no integers; pass a str", NULL);
         sc_lua_pushinteger(api, c->L, value->as.integer);
         return 0;
     case SC_NIL:
@@ -196,7 +202,8 @@ static int push(sc_crossing *c, const sc_value *value, const sc_place *where) {
         push_plain(api, c->L, value);
         return 0;
     case SC_BIGINT:
-        return sc_cross_refuse(c, where, "%s: an int of more than 64 bits does not fit in Lua; pass a float or a str", NULL);
+        return sc_cross_refuse(
+            c, where, "%s: an int of more than 64 bits does not fit in Lua; pass a float or a str", NULL);
     case SC_STR:
         if (value->flags & SC_SURROGATES)
             return sc_cross_refuse(c, where, "%s: a lone surrogate has no UTF-8 form; pass bytes", NULL);
@@ -237,8 +244,7 @@ int sc_cross_push(sc_crossing *c, lua_State *L) {
     const sc_lua_api *api = c->lua->api;
     size_t i = 0;
     c->L = L;
-    if (c->count <= SC_LUA_FEW)
-        while (i < c->count && is_plain(&c->values[i]) && (c->values[i].tag != SC_INT || sc_lua_holds(api, c->values[i].as.integer))) i++;
+    while (c->count <= SC_LUA_FEW && i < c->count && is_plain(api, &c->values[i])) i++;
     if (i == c->count) {
         for (i = 0; i < c->count; i++) push_plain(api, L, &c->values[i]);
         return 0;
@@ -252,10 +258,11 @@ int sc_cross_push(sc_crossing *c, lua_State *L) {
     }
     if (!c->failed) {
         sc_place root = { NULL, c->at, NULL, 0, NULL, 0 };
-        int is_limit = c->lua->guard->over_limit;
+        const char *why = "%s: there is no memory for it in Lua";
+        if (c->lua->guard->over_limit)
+            why = "%s: it does not fit into the memory that the script may have (option memory)";
         sc_lua_pop(api, L, 1);
-        sc_cross_refuse(c, &root, is_limit ? "%s: it does not fit into the memory that the script may have (option memory)"
-                                  : "%s: there is no memory for it in Lua", NULL);
+        sc_cross_refuse(c, &root, why, NULL);
     }
     c->lua->guard->over_limit = over;
     return -1;

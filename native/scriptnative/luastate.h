@@ -155,7 +155,8 @@ int sc_lua_take_lock(sc_lua *lua);
 
 /* Call the function of that number; run lock held, attached, the state open. `argument` may hold the one argument on
  * its stack instead of `args`. */
-PyObject *sc_lua_invoke(sc_lua *lua, int target, lua_State *argument, PyObject *const *args, Py_ssize_t nargs, int apart);
+PyObject *sc_lua_invoke(sc_lua *lua, int target, lua_State *argument, PyObject *const *args, Py_ssize_t nargs,
+                        int apart);
 
 /* What `via` calls. */
 lua_CFunction sc_lua_entrance(const sc_lua_api *api);

@@ -316,3 +316,51 @@ def test_large_strings_cross_whole(lua: Bench) -> None:
     for value in ("ü" * 5_000_000, b"\xff" * 10_000_000, "x" * 4097):
         assert lua("id", value) == value
         assert lua("id", [value]) == [value]
+
+
+# ---- threads --------------------------------------------------------------------------------------------
+
+
+def test_references_may_be_dropped_and_used_from_any_thread(lua: Bench) -> None:
+    lua.execute("""
+        function make(n) return function(x) return x + n end end
+        function apply(f, x) return f(x) end
+        function churn(n) local t = {} for i = 1, n do t[i % 50] = {tostring(i)} end return n end
+    """)
+    make, apply, churn = (lua.state.lookup(name) for name in ("make", "apply", "churn"))
+    wrong: list[object] = []
+
+    def work(number: int) -> None:
+        for round_ in range(100):
+            made = [make(number) for _ in range(5)]
+            results = [made[0](round_), apply(made[1], round_), apply(lambda x: x + number, round_)]
+            if results != [round_ + number] * 3 or churn(200) != 200:
+                wrong.append((number, round_, results))
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert wrong == []
+
+
+def test_other_threads_run_python_while_lua_runs(lua: Bench) -> None:
+    entered, left = threading.Event(), threading.Event()
+    lua.set("entered", entered.set)
+    lua.set("may_leave", left.is_set)
+    lua.execute("""
+        function spin()
+            entered()
+            while not may_leave() do for i = 1, 1e5 do end end
+            return true
+        end
+    """)
+    results: list[object] = []
+    thread = threading.Thread(target=lambda: results.append(lua("spin")))
+    thread.start()
+    assert entered.wait(10)
+    assert sum(range(1000)) == 499500  # with the GIL, which the other thread has left
+    left.set()
+    thread.join(10)
+    assert results == [True]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from typing import TYPE_CHECKING, Any
 
 from scriptengines.errors import LoadError
@@ -34,9 +33,12 @@ OPTIONS: Mapping[str, Option] = {
 
 def installed() -> list[str]:
     """Names of the runtimes that can be had here."""
-    if importlib.util.find_spec("lupa") is None:
+    from importlib.util import find_spec
+
+    try:
+        return [name for name, module in MODULES.items() if find_spec(f"lupa.{module}") is not None]
+    except (ImportError, ValueError):  # no lupa, or one that is blocked
         return []
-    return [name for name, module in MODULES.items() if importlib.util.find_spec(f"lupa.{module}")]
 
 
 def module_of(name: str, path: str) -> Any:
