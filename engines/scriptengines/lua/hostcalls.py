@@ -72,15 +72,17 @@ class HostCalls:
                 name = frames.pop().function if frames else "<function>"
                 frames.append(self._sources.frame(path_of(stopped[0]), stopped[1], name))
             return interruption(self._guard.reason or "stopped", frames)
-        if isinstance(value, LuaReference) and self.unwrap is not None:
-            value = self.unwrap(value)
-        if isinstance(value, BaseException):
-            return host_error(value, frames)
-        if plain and over_limit and b"not enough memory" in value:
+        raised: Any = value
+        if self.unwrap is not None and isinstance(value, LuaReference):
+            raised = self.unwrap(value)
+        if isinstance(raised, BaseException):
+            return host_error(raised, frames)
+        text = raised if plain else b""
+        if over_limit and b"not enough memory" in text:
             return limit_error(self._limit, frames)
-        if failure is not None and plain and value.endswith(problem):
+        if failure is not None and plain and text.endswith(problem):
             return host_error(failure, frames)
-        return lua_error(value, plain, frames)
+        return lua_error(raised, plain, frames)
 
     # ---- Python objects in Lua -------------------------------------------------------------------
 
