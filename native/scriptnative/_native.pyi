@@ -184,13 +184,12 @@ class LuaCrossing:
         runtime: A new lupa LuaRuntime; ended by `close`.
         report: Texts of errors (`problem`), exceptions for failures (`failed`), fields of objects in Lua
             (`get_field`, `set_field`, `call_method`, `text_of`): the HostCalls of scriptengines.lua.
-        memory: Bytes the state may have; 0 for no limit.
 
     Raises:
         LoadError: This lupa does not show the C API of its Lua.
     """
 
-    def __init__(self, guard: LuaGuard, runtime: object, report: object, memory: int = 0) -> None: ...
+    def __init__(self, guard: LuaGuard, runtime: object, report: object) -> None: ...
     @property
     def is_jit(self) -> bool:
         """Whether it is LuaJIT."""
@@ -202,6 +201,8 @@ class LuaCrossing:
         """Bytes it has; with the run lock held."""
     def find(self, name: str) -> Any:
         """A global as it crosses; "=outer" and "=enter" are functions for the prelude and for `set_via`."""
+    def set_limit(self, memory: int) -> None:
+        """Bound the bytes it may have; 0 does not. ValueError when it has more already."""
     def set_compiler(self, on: bool) -> None:
         """Let LuaJIT compile, or not."""
     def set_helpers(

@@ -134,14 +134,17 @@ void *sc_lua_newuserdata(const sc_lua_api *api, lua_State *L, size_t size) {
     return ((void *(*)(lua_State *, size_t))api->newuserdata)(L, size);
 }
 
+void sc_lua_pushglobals(const sc_lua_api *api, lua_State *L) {
+    enum { GLOBALS_INDEX_501 = -10002, GLOBALS_NUMBER = 2 }; /* LUA_GLOBALSINDEX, LUA_RIDX_GLOBALS */
+    if (api->version == 501) api->pushvalue(L, GLOBALS_INDEX_501);
+    else sc_lua_rawgeti(api, L, api->registry, GLOBALS_NUMBER);
+}
+
 void sc_lua_getglobal(const sc_lua_api *api, lua_State *L, const char *name) {
-    if (api->version == 501) api->getfield(L, -10002, name);
-    else {
-        sc_lua_rawgeti(api, L, api->registry, 2); /* LUA_RIDX_GLOBALS */
-        api->getfield(L, -1, name);
-        sc_lua_insert(api, L, -2);
-        sc_lua_pop(api, L, 1);
-    }
+    sc_lua_pushglobals(api, L);
+    api->getfield(L, -1, name);
+    sc_lua_insert(api, L, -2);
+    sc_lua_pop(api, L, 1);
 }
 
 int sc_lua_resume(const sc_lua_api *api, lua_State *co, lua_State *from, int arguments, int *results) {

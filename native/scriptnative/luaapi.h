@@ -158,6 +158,7 @@ void sc_lua_rawsetp(const sc_lua_api *api, lua_State *L, int table, const void *
 void sc_lua_call(const sc_lua_api *api, lua_State *L, int arguments, int results);
 int sc_lua_pcall(const sc_lua_api *api, lua_State *L, int arguments, int results);
 void *sc_lua_newuserdata(const sc_lua_api *api, lua_State *L, size_t size);
+void sc_lua_pushglobals(const sc_lua_api *api, lua_State *L);
 void sc_lua_getglobal(const sc_lua_api *api, lua_State *L, const char *name);
 /* Status; the number of values it left in `results`. */
 int sc_lua_resume(const sc_lua_api *api, lua_State *co, lua_State *from, int arguments, int *results);

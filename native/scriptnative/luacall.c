@@ -8,13 +8,21 @@
 #define MAX_NESTED 180 /* calls in calls: Lua's own limit is 200 levels of C */
 #define MAX_FRAMES 100
 
-/* Let go of what Python let go; with the run lock held. Allocates nothing. */
+/* Between calls, where no Lua error may be raised: the first of these needs memory, so the limit is lifted. */
+static void release_number(sc_lua *lua, int number) {
+    size_t limit = lua->guard->limit;
+    lua->guard->limit = 0;
+    lua->api->aux.unref(lua->guard->bottom.state, lua->api->registry, number);
+    lua->guard->limit = limit;
+}
+
+/* Let go of what Python let go; with the run lock held. */
 static void release_dropped(sc_lua *lua) {
     if (atomic_load_explicit(&lua->dropped, memory_order_relaxed) == NULL) return;
     sc_dropped *each = atomic_exchange(&lua->dropped, NULL);
     while (each != NULL) {
         sc_dropped *next = each->next;
-        lua->api->aux.unref(lua->guard->bottom.state, lua->api->registry, each->number);
+        release_number(lua, each->number);
         free(each);
         each = next;
     }
@@ -46,15 +54,11 @@ static lua_State *take_coroutine(sc_lua *lua, int *number) {
     return state;
 }
 
-static void forget_coroutine(sc_lua *lua, int number) {
-    lua->api->aux.unref(lua->guard->bottom.state, lua->api->registry, number);
-}
-
 /* It has ended well: the next call may have it, unless the script knows it. */
 static void give_coroutine(sc_lua *lua, lua_State *state, int number, int shown) {
     lua->api->settop(state, 0);
     if (shown || lua->idle_count == SC_LUA_IDLE) {
-        forget_coroutine(lua, number);
+        release_number(lua, number);
         return;
     }
     lua->idle[lua->idle_count].state = state;
@@ -66,11 +70,7 @@ static void give_coroutine(sc_lua *lua, lua_State *state, int number, int shown)
 static PyObject *global_name(const sc_lua_api *api, lua_State *L) {
     PyObject *name = NULL;
     int function = api->gettop(L);
-    if (api->version == 501) {
-        api->pushvalue(L, -10002);
-    } else {
-        sc_lua_rawgeti(api, L, api->registry, 2);
-    }
+    sc_lua_pushglobals(api, L);
     api->pushnil(L);
     while (name == NULL && api->next(L, function + 1)) {
         if (api->type(L, -2) == LUA_TSTRING && api->rawequal(L, -1, function))
@@ -151,7 +151,9 @@ static void raise_failure(call_t *call, int interrupted) {
     int is_text = api->type(call->co, -1) == LUA_TSTRING;
     int over_limit = guard->over_limit;
     guard->over_limit = 0;
-    PyObject *frames = trace(lua, call->co), *value = NULL;
+    /* LuaJIT leaves a stack behind that cannot be looked at when an instruction found no memory; our hook's is sound. */
+    int unsound = api->is_jit && call->status == LUA_ERRMEM && !interrupted;
+    PyObject *frames = unsound ? PyList_New(0) : trace(lua, call->co), *value = NULL;
     if (is_text) {
         size_t length;
         const char *text = api->tolstring(call->co, -1, &length);
@@ -195,7 +197,7 @@ static void end_failed(call_t *call, int interrupted, int over_limit) {
         sc_lua_close(lua->api, call->co, base);
         sc_guard_pop(lua->guard, &running);
     }
-    forget_coroutine(lua, call->number);
+    release_number(lua, call->number);
     if (over_limit && sc_lua_protect(lua, base, 0, collect, NULL) != LUA_OK) sc_lua_pop(lua->api, base, 1);
 }
 
@@ -232,7 +234,7 @@ static int run(call_t *call, int target, lua_State *argument) {
     }
     if (call->status == LUA_YIELD) { /* it is the script's now */
         sc_lua_pop(api, call->co, call->results);
-        forget_coroutine(lua, call->number);
+        release_number(lua, call->number);
     }
     return 0;
 }
@@ -341,7 +343,7 @@ PyObject *sc_lua_invoke(sc_lua *lua, int target, lua_State *argument, PyObject *
         end_failed(&call, interrupted, over_limit);
         PyErr_SetRaisedException(error);
     } else if (call.co != NULL && call.values.is_result) { /* what it gave cannot cross */
-        forget_coroutine(lua, call.number);
+        release_number(lua, call.number);
     }
     if (!apart) sc_guard_leave(guard);
     if (guard->depth == 0) Py_CLEAR(lua->failure);

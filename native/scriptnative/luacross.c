@@ -56,7 +56,7 @@ static void state_closed(void *lua) { sc_lua_drop(lua); }
 static int set_up(const sc_lua_api *api, lua_State *L) {
     sc_lua_box *box = api->touserdata(L, sc_lua_upvalue(api, 1));
     sc_lua *lua = box->lua;
-    sc_guard_attach(lua->guard, api, L, lua->guard->limit);
+    sc_guard_attach(lua->guard, api, L);
     sc_lua_retain(lua);
     lua->guard->closed = state_closed;
     lua->guard->closed_context = lua;
@@ -75,11 +75,14 @@ static int set_up(const sc_lua_api *api, lua_State *L) {
     sc_lua_push_box(lua, L, NULL);
     api->pushcclosure(L, SC_LUA_FUNCTION(api, protected), 1);
     lua->protect = api->aux.ref(L, api->registry);
+    sc_lua_pushglobals(api, L);
+    api->pushnil(L);
+    api->setfield(L, -2, "base"); /* by which the coroutine was found */
     return 0;
 }
 SC_LUA_ENTRY(set_up)
 
-sc_lua *sc_lua_new(sc_guard *guard, const sc_lua_api *api, lua_State *thread, size_t limit, PyObject *report) {
+sc_lua *sc_lua_new(sc_guard *guard, const sc_lua_api *api, lua_State *thread, PyObject *report) {
     sc_lua *lua = calloc(1, sizeof *lua);
     if (lua == NULL) return (sc_lua *)PyErr_NoMemory();
     atomic_init(&lua->refs, 1);
@@ -89,7 +92,6 @@ sc_lua *sc_lua_new(sc_guard *guard, const sc_lua_api *api, lua_State *thread, si
     lua->home = sc_interp_current();
     lua->report = Py_NewRef(report);
     lua->open = 1;
-    guard->limit = limit;
     api->settop(thread, 0);
     sc_lua_box *box = sc_lua_newuserdata(api, thread, sizeof *box);
     box->lua = lua;

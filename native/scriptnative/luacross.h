@@ -15,9 +15,9 @@ typedef struct sc_lua sc_lua;
 /* The types LuaReference and LuaCallable, as a tuple; for the main interpreter only. */
 PyObject *sc_lua_types_new(PyObject *module);
 
-/* `thread` is any coroutine of a state that nothing runs in; `limit` bounds its memory, 0 does not. `report` turns what
- * went wrong into exceptions; see LuaCrossing in _native.pyi. NULL with an exception set. */
-sc_lua *sc_lua_new(sc_guard *guard, const sc_lua_api *api, lua_State *thread, size_t limit, PyObject *report);
+/* `thread` is any coroutine of a state that nothing runs in. `report` turns what went wrong into exceptions; see
+ * LuaCrossing in _native.pyi. NULL with an exception set. */
+sc_lua *sc_lua_new(sc_guard *guard, const sc_lua_api *api, lua_State *thread, PyObject *report);
 void sc_lua_retain(sc_lua *lua);
 void sc_lua_drop(sc_lua *lua);
 

@@ -15,7 +15,7 @@ cdef extern from "luacross.h":
     ctypedef struct sc_lua:
         pass
     object sc_lua_types_new(object module)
-    sc_lua *sc_lua_new(sc_guard *guard, const sc_lua_api *api, lua_State *thread, size_t limit, object report) except NULL
+    sc_lua *sc_lua_new(sc_guard *guard, const sc_lua_api *api, lua_State *thread, object report) except NULL
     void sc_lua_drop(sc_lua *lua)
     void sc_lua_refuse(sc_lua *lua)
     void sc_lua_shut(sc_lua *lua)
@@ -39,8 +39,9 @@ cdef class LuaCrossing:
     cdef const sc_lua_api *api
     cdef lua_State *base
     cdef object runtime
+    cdef LuaGuard guard
 
-    def __cinit__(self, LuaGuard guard not None, runtime, report, size_t memory=0):
+    def __cinit__(self, LuaGuard guard not None, runtime, report):
         cdef const char *problem = NULL
         path = _sys.modules[type(runtime).__module__].__file__
         major, minor = runtime.lua_version
@@ -49,8 +50,8 @@ cdef class LuaCrossing:
         if self.api is NULL:
             raise _errors.LoadError(f"{path} cannot host scripts: {problem.decode()}; install lupa from its wheel")
         self.base = <lua_State *><uintptr_t>int(runtime.eval(_FIND_STATE), 16)
-        self.lua = sc_lua_new(guard.guard, self.api, self.base, memory, report)
-        runtime.execute(b"base = nil")
+        self.lua = sc_lua_new(guard.guard, self.api, self.base, report)
+        self.guard = guard
         self.runtime = runtime
 
     def __dealloc__(self):
@@ -73,6 +74,10 @@ cdef class LuaCrossing:
 
     def find(self, str name):
         return sc_lua_global(self.lua, name.encode())
+
+    def set_limit(self, size_t memory):
+        if sc_guard_limit(self.guard.guard, memory) < 0:
+            raise ValueError(f"{memory} bytes are too few: it has {sc_lua_memory(self.lua)} already")
 
     def set_compiler(self, bint on):
         sc_lua_compile(self.api, self.base, on)

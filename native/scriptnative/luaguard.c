@@ -400,8 +400,7 @@ static void replace(const sc_lua_api *api, lua_State *L, const char *library, co
     sc_lua_pop(api, L, 1);
 }
 
-void sc_guard_attach(sc_guard *guard, const sc_lua_api *api, lua_State *L, size_t limit) {
-    enum { SETPAUSE = 6, PAUSE = 110 };
+void sc_guard_attach(sc_guard *guard, const sc_lua_api *api, lua_State *L) {
     if (!install_handler()) api->aux.error(L, "the signal handler cannot be installed");
     sc_guard **box = sc_lua_newuserdata(api, L, sizeof *box);
     *box = NULL;
@@ -424,10 +423,16 @@ void sc_guard_attach(sc_guard *guard, const sc_lua_api *api, lua_State *L, size_
     *box = guard;
     guard->api = api;
     guard->bottom.state = L;
+}
+
+int sc_guard_limit(sc_guard *guard, size_t limit) {
+    enum { SETPAUSE = 6, PAUSE = 110 };
+    lua_State *L = guard->bottom.state;
+    if (limit == 0) return 0;
+    take_allocator(guard, L);
+    if (guard->used >= limit) return -1;
     guard->limit = limit;
-    if (limit != 0) {
-        take_allocator(guard, L);
-        /* These do not collect before they refuse; so let there be little to collect. */
-        if (api->version == 501) api->gc(L, SETPAUSE, PAUSE);
-    }
+    /* These do not collect before they refuse; so let there be little to collect. */
+    if (guard->api->version == 501) guard->api->gc(L, SETPAUSE, PAUSE);
+    return 0;
 }

@@ -65,8 +65,11 @@ sc_guard *sc_guard_new(sc_runlock *lock);
 void sc_guard_retain(sc_guard *guard);
 void sc_guard_drop(sc_guard *guard);
 
-/* Watch the state that `L` is a coroutine of, and bound its memory; may raise a Lua error. */
-void sc_guard_attach(sc_guard *guard, const sc_lua_api *api, lua_State *L, size_t limit);
+/* Watch the state that `L` is a coroutine of; may raise a Lua error. */
+void sc_guard_attach(sc_guard *guard, const sc_lua_api *api, lua_State *L);
+
+/* Bound its memory, 0: not at all. -1: it has more already. */
+int sc_guard_limit(sc_guard *guard, size_t limit);
 
 /* Around everything that runs Lua code in a coroutine. */
 void sc_guard_push(sc_guard *guard, sc_running *running, lua_State *state);

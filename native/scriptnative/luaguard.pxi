@@ -9,6 +9,7 @@ cdef extern from "luaguard.h":
         const char *stopped_source
     sc_guard *sc_guard_new(sc_runlock *lock)
     void sc_guard_drop(sc_guard *guard)
+    int sc_guard_limit(sc_guard *guard, size_t limit)
     int sc_guard_interrupt(sc_guard *guard, const char *reason)
     int sc_guard_wait_for_stop(sc_guard *guard, double seconds) nogil
     int sc_guard_was_interrupted(sc_guard *guard, char *reason)

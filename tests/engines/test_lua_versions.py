@@ -257,9 +257,19 @@ def test_integers_are_exact_or_refused(lua: Bench) -> None:
 # ---- memory ------------------------------------------------------------------------------------------------
 
 MEBI = 2**20
+UNBOUNDED = ("luajit2.0",)
+"""They crash when memory is refused to them at certain moments."""
 
 
-@pytest.fixture(params=VERSIONS)
+@pytest.mark.parametrize("name", UNBOUNDED)
+def test_a_lua_that_would_crash_takes_no_limit(
+    session: Session, write: Callable[..., Path], name: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf"it\.lua: {name} may crash when memory is refused to it"):
+        session.load(write("it.lua", ""), lua=name, memory=MEBI)
+
+
+@pytest.fixture(params=[name for name in VERSIONS if name not in UNBOUNDED])
 def capped(request: pytest.FixtureRequest) -> Iterator[Bench]:
     bench = Bench(request.param, memory=8 * MEBI)
     yield bench
@@ -312,6 +322,33 @@ def test_a_capped_script_can_be_interrupted(capped: Bench) -> None:
     assert capped.evaluate("1") == 1
 
 
+@pytest.mark.parametrize("name", [name for name in VERSIONS if name not in UNBOUNDED])
+def test_running_out_of_memory_at_any_moment_is_an_error(name: str) -> None:
+    probe = Bench(name)
+    needed = probe.state.memory
+    probe.state.close()
+    with pytest.raises(LoadError, match=r"option memory: \d+ bytes are too few"):
+        Bench(name, memory=needed // 2)
+    outcomes: set[bool] = set()
+    for limit in range(needed + 4000, needed + 60_000, 977):
+        bench = Bench(name, memory=limit)
+        for _ in range(3):
+            try:
+                bench.state.bind({"f": lambda *args: list(args)})
+                bench.execute(
+                    "t = {} for i = 1, 100 do t[i] = tostring(i) end function id(...) return ... end"
+                )
+                bench("id", [{"a": [1, 2, "x" * 1000]}, len, object()])
+                bench.execute("host.f(1, 'x', t) pcall(host.f, setmetatable({}, {}), print)")
+                bench.state.functions()
+                bench.state.variables()
+                outcomes.add(True)
+            except (CallError, CrossingError, LoadError, MemoryError):
+                outcomes.add(False)
+        bench.state.close()
+    assert True in outcomes
+
+
 def test_memory_in_the_header(session: Session, write: Callable[..., Path]) -> None:
     script = session.load(
         write("it.lua", '-- scriptconsole: memory = "4 MiB"\nfunction rep(n) return #("x"):rep(n) end')
@@ -346,6 +383,13 @@ def test_pythons_module_is_there_when_asked_for(name: str) -> None:
 
 def test_pythons_module_is_hidden_otherwise(lua: Bench) -> None:
     assert lua.evaluate("python == nil and package.loaded.python == nil") is True
+
+
+def test_pythons_module_and_a_memory_limit_exclude_each_other(
+    session: Session, write: Callable[..., Path]
+) -> None:
+    with pytest.raises(ConfigError, match=r"it\.lua: python and memory exclude each other"):
+        session.load(write("it.lua", ""), python=True, memory=MEBI)
 
 
 # ---- LuaJIT ------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from scriptengines.reports import LineWriter
 from scriptnative import bind
 
 from .state import LuaState
-from .versions import DEFAULT, OPTIONS, module_of
+from .versions import OPTIONS, check
 
 if TYPE_CHECKING:
     from scriptengines.engine import Context, Runtime, Sample, Source, VariableRow
@@ -36,7 +36,7 @@ class LuaRuntime(LocalRuntime):
             stream: LineWriter(partial(reporter.output, stream=stream)) for stream in ("stdout", "stderr")
         }
         try:
-            module_of(source.options.get("lua", DEFAULT), str(source.path))
+            check(source.options, str(source.path))
             self.state = LuaState(context.alias, context.lock, self._write, **source.options)
             self.state.bind({name: getattr(self.host, name) for name in FUNCTIONS})
             self.state.set(("host", "batch"), reporter.batch)

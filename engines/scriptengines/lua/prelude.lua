@@ -4,7 +4,7 @@ local outer, keeps_python, write_out, write_err, stop, connection_get, connectio
 
 local getinfo = debug.getinfo
 local concat, select, type, tostring, tonumber = table.concat, select, type, tostring, tonumber
-local error, pcall = error, pcall
+local assert, error, pcall = assert, error, pcall
 local next, rawget, rawequal, getmetatable, setmetatable = next, rawget, rawequal, getmetatable, setmetatable
 local number_type, format, floor, match = math.type, string.format, math.floor, string.match
 local globals, package = _G, package
@@ -234,7 +234,7 @@ local function lookup(...)
 end
 
 -- inspect.lua
-local function extend(source) return load_text(source, OWN)(stock, OWN, raw_step) end
+local function extend(source) return assert(load_text(source, OWN))(stock, OWN, raw_step) end
 
 return {
   describe = describe, get_field = get_field, set_field = set_field, call_method = call_method, error_text = error_text,

@@ -13,7 +13,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any, cast
 
 from scriptnative import LuaCallable, LuaCrossing, LuaGuard, LuaReference
-from scriptnative.errors import CrossingError, UnknownFunction, did_you_mean
+from scriptnative.errors import CrossingError, LoadError, UnknownFunction, did_you_mean
 
 from .hostcalls import HostCalls, connection_close, connection_get, connection_send, refuse, stop, write
 from .traces import Sources, load_error, path_of, text_of
@@ -50,7 +50,7 @@ class LuaState:
         jit: Whether LuaJIT compiles.
 
     Raises:
-        LoadError: This Lua is not installed.
+        LoadError: This Lua is not installed, or `memory` is less than an empty state has.
     """
 
     def __init__(
@@ -80,7 +80,7 @@ class LuaState:
                 attribute_handlers=(refuse, refuse),
             )
         self._calls = HostCalls(self.guard, self.sources, memory)
-        self._crossing = crossing = LuaCrossing(self.guard, runtime, self._calls, memory)
+        self._crossing = crossing = LuaCrossing(self.guard, runtime, self._calls)
         self.compiles = crossing.is_jit and jit
         if crossing.is_jit:
             crossing.set_compiler(jit)
@@ -100,6 +100,11 @@ class LuaState:
         self._lua = {key: crossing.aside(function) for key, function in prelude.items()}
         if python:
             self._share_with(runtime, load)
+        try:
+            crossing.set_limit(memory)
+        except ValueError as error:
+            self.close()
+            raise LoadError(f"{name}: option memory: {error}") from None
 
     def _share_with(self, runtime: Any, load: LuaCallable) -> None:
         """Let all calls go by way of lupa, whose own lock has to be held where a script uses it too."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from scriptengines.errors import LoadError
+from scriptengines.errors import ConfigError, LoadError
 from scriptengines.options import Option
 
 if TYPE_CHECKING:
@@ -23,12 +23,34 @@ MODULES = {
 }
 """Name of a runtime -> its module in lupa."""
 
+UNBOUNDED = frozenset({"luajit2.0"})
+"""Runtimes that crash when an allocation fails: a segmentation fault under _Unwind_RaiseException."""
+
 OPTIONS: Mapping[str, Option] = {
     "lua": Option("choice", DEFAULT, "Which Lua runs the script.", tuple(MODULES)),
     "memory": Option("size", 0, "How much memory its Lua state may have; 0 for no limit."),
     "python": Option("flag", False, "Whether the script gets lupa's python module, and with it everything."),
     "jit": Option("flag", False, "Whether LuaJIT compiles; what is compiled cannot be interrupted."),
 }
+
+
+def check(options: Mapping[str, Any], path: str) -> None:
+    """Refuse options that cannot be had, for a script at that path.
+
+    Raises:
+        LoadError: The runtime is not installed.
+        ConfigError: Two options exclude each other.
+    """
+    module_of(options.get("lua", DEFAULT), path)
+    reason = ""
+    if options.get("memory") and options.get("lua") in UNBOUNDED:
+        reason = (
+            f"{options['lua']} may crash when memory is refused to it; use another Lua, or no memory limit"
+        )
+    elif options.get("memory") and options.get("python"):
+        reason = "python and memory exclude each other: lupa ends the process when memory is refused to it"
+    if reason:
+        raise ConfigError(f"{path}: {reason}", file=path)
 
 
 def installed() -> list[str]:
