@@ -248,24 +248,88 @@ class LuaGuard:
     """Stops what runs in one Lua state; see luaguard.h."""
 
     def __init__(self, lock: RunLock) -> None: ...
-    def install(self, runtime: object) -> bool:
-        """Attach to a lupa LuaRuntime; once. False when its Lua cannot load libraries: then it must poll."""
-    def is_target(self) -> bool:
-        """Whether the call running now is to stop; for polling."""
     @property
     def depth(self) -> int:
         """Calls under way on the thread that holds the run lock."""
     @property
+    def reason(self) -> str | None:
+        """Why the call running now is to stop; None if it is not."""
+    @property
     def stopped_at(self) -> tuple[bytes, int] | None:
-        """Chunk name and line where the last call was stopped, if that is known."""
-    def enter(self) -> None:
-        """Before a call into the state."""
-    def leave(self) -> None:
-        """After it."""
+        """Chunk name and line where it was stopped, once that has happened."""
     def interrupt(self, reason: str = "stopped") -> bool:
         """Stop the call that runs now; whether there was one."""
-    def take_interrupted(self) -> str | None:
-        """Why the last call was stopped, once."""
+    def wait_for_stop(self, seconds: float) -> bool:
+        """Wait until the call that was told to stop has ended; whether it has."""
+
+class LuaReference:
+    """A Lua value that cannot be copied: comes back as itself in its own state.
+
+    Calls take the run lock of its script, and raise what any call into that script may raise.
+    """
+
+    def get(self, name: Any, /) -> Any:
+        """The field of that name, as `value[name]` in Lua."""
+    def set(self, name: Any, value: Any, /) -> None:
+        """Set a field, as `value[name] = …` in Lua."""
+    def call(self, name: str, /, *args: Any) -> Any:
+        """Call a method: it gets the object as self."""
+    def describe(self) -> tuple[str, str]:
+        """Name (or kind) and "file:line"; without waiting, so they may be empty."""
+
+@final
+class LuaCallable(LuaReference):
+    """A Lua function as a Python callable; runs in a coroutine of its own, from any thread."""
+
+    def __call__(self, *args: Any) -> Any:
+        """None, the result, or a tuple of several; None when it yielded."""
+
+@final
+class LuaCrossing:
+    """Values and calls between Python and one Lua state; see luacross.h.
+
+    Args:
+        guard: Of the state; not used before.
+        runtime: A new lupa LuaRuntime; ended by `close`.
+        report: Texts of errors (`problem`), exceptions for failures (`failed`), fields of objects in Lua
+            (`get_field`, `set_field`, `call_method`, `text_of`): the HostCalls of scriptengines.lua.
+
+    Raises:
+        LoadError: This lupa does not show the C API of its Lua.
+    """
+
+    def __init__(self, guard: LuaGuard, runtime: object, report: object) -> None: ...
+    @property
+    def is_jit(self) -> bool:
+        """Whether it is LuaJIT."""
+    @property
+    def has_integers(self) -> bool:
+        """Whether its numbers can be integers; if not, they are doubles."""
+    @property
+    def memory(self) -> int:
+        """Bytes it has; with the run lock held."""
+    def find(self, name: str) -> Any:
+        """A global as it crosses; "=outer" and "=enter" are functions for the prelude and for `set_via`."""
+    def set_limit(self, memory: int) -> None:
+        """Bound the bytes it may have; 0 does not. ValueError when it has more already."""
+    def set_compiler(self, on: bool) -> None:
+        """Let LuaJIT compile, or not."""
+    def set_helpers(
+        self,
+        *,
+        get: LuaCallable,
+        set: LuaCallable,
+        call: LuaCallable,
+        describe: LuaCallable,
+        error_text: LuaCallable,
+    ) -> None:
+        """What the methods of LuaReference call, and what makes a text of an error value."""
+    def aside(self, function: LuaCallable) -> LuaCallable:
+        """The same function; calls of it are not there to be interrupted."""
+    def set_via(self, via: object) -> None:
+        """Make all calls by way of this lupa function."""
+    def close(self) -> None:
+        """End the state, with the run lock held; its finalizers run now. Harmless when ended."""
 
 @final
 class NativeLibrary:
@@ -361,18 +425,7 @@ def set_awaiter(run_awaitable: Callable[[Any], Any] | None) -> None:
     """What gives the result of an awaitable that a function of this interpreter returned; None: nothing."""
 
 def bind(function: Function, target: object) -> None:
-    """Bind a Function to a Reference or to any other callable."""
-
-def bind_lua(function: Function, fast: object, slow: object, lock: RunLock, guard: LuaGuard) -> None:
-    """Bind a Function to a Lua function.
-
-    Args:
-        function: The handle.
-        fast: The function, as lupa gives it.
-        slow: Takes whatever is not a plain scalar, its `finish` the results that are none.
-        lock: Run lock of the script.
-        guard: Of the Lua state.
-    """
+    """Bind a Function to a Reference, a LuaCallable or any other callable."""
 
 def bind_native(function: Function, target: NativeFunction) -> None:
     """Bind a Function to a NativeFunction."""

@@ -138,6 +138,7 @@ cdef extern from "function.h":
     object sc_function_new(object type, object name, object resolve, sc_cell *cell)
     int sc_function_bind_reference(object function, object reference) except -1
     int sc_function_bind_plain(object function, object callable) except -1
+    int sc_function_bind_lua(object function, object target) except -1
 
 
 cdef extern from "emitter.h":
@@ -432,18 +433,13 @@ cdef class Interpreter:
 
 
 include "luaguard.pxi"
+include "luacross.pxi"
 include "library.pxi"
 
 
 cdef extern from "function.h":
     sc_native *sc_native_unwrap(object value)
     int sc_function_bind_native(object function, object owner, sc_native *native) except -1
-    int sc_function_bind_lua(object function, object fast, object slow, sc_runlock *lock, sc_guard *guard) except -1
-
-
-def bind_lua(function, fast, slow, RunLock lock, LuaGuard guard):
-    """Bind a Function to a Lua function; `slow` takes whatever is not a plain scalar and `slow.finish` its results."""
-    sc_function_bind_lua(function, fast, slow, lock.lock, guard.guard)
 
 
 def bind_native(function, target):
@@ -531,6 +527,8 @@ def bind(function, target):
     """Bind a Function to a Reference or to any other callable."""
     if isinstance(target, Reference):
         sc_function_bind_reference(function, target)
+    elif isinstance(target, LuaCallable):
+        sc_function_bind_lua(function, target)
     else:
         sc_function_bind_plain(function, target)
 

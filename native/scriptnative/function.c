@@ -1,6 +1,8 @@
 /* function.c: the Function type, the handle by which a script's function is called. */
 #include "function.h"
 
+#include "luacross.h"
+
 #include <stddef.h>
 #include <stdlib.h>
 
@@ -30,10 +32,7 @@ struct function_object {
     sc_interp *here;
     sc_ref *ref;
     sc_native *native;
-    sc_runlock *lock;
-    sc_guard *guard;
-    PyObject *target; /* what `ref`, `native`, `lock` and `guard` belong to, or the fast callable */
-    PyObject *slow;
+    PyObject *target; /* what `native` belongs to, or the callable */
     PyObject *name;
     PyObject *resolve;
     PyObject *weakrefs;
@@ -122,60 +121,11 @@ static PyObject *invoke_plain(function_object *f, PyObject *const *args, Py_ssiz
     return result;
 }
 
-/* A value that lupa passes on unchanged. An int beyond 64 bits takes the slow way, which names it in its error. */
-static int is_plain(PyObject *o) {
-    return o == Py_None || PyBool_Check(o) || PyFloat_CheckExact(o) ||
-           (PyLong_CheckExact(o) && PyUnstable_Long_IsCompact((PyLongObject *)o));
-}
-
-/* Converting a result or an error is the slow callable's business; with the run lock held. */
-static PyObject *finish_lua(PyObject *slow, PyObject *result) {
-    PyObject *raw = result != NULL ? result : PyErr_GetRaisedException();
-    PyObject *finish = PyObject_GetAttrString(slow, "finish");
-    PyObject *converted = finish == NULL ? NULL : PyObject_CallOneArg(finish, raw);
-    Py_XDECREF(finish);
-    Py_DECREF(raw);
-    return converted;
-}
-
-static PyObject *call_lua(function_object *f, PyObject *slow, PyObject *const *args, Py_ssize_t nargs) {
-    sc_guard *guard = f->guard;
-    PyObject *target = Py_NewRef(f->target);
-    sc_guard_enter(guard);
-    PyObject *result = PyObject_Vectorcall(target, args, (size_t)nargs, NULL);
-    sc_guard_leave(guard);
-    if (result == NULL || !(is_plain(result) || PyLong_CheckExact(result))) result = finish_lua(slow, result);
-    Py_DECREF(target);
-    return result;
-}
-
-/* The run lock, waited for without the GIL; -1 with an exception set. */
-static int take_lock(function_object *f, sc_runlock *lock) {
-    sc_lock_status status = sc_runlock_try(lock);
-    if (status == SC_LOCK_BUSY) {
-        PyThreadState *state = PyEval_SaveThread();
-        status = sc_runlock_acquire(lock, -1, 1);
-        PyEval_RestoreThread(state);
-    }
-    if (status == SC_LOCK_OK) return 0;
-    sc_raise_refused_by(f->here, status, sc_runlock_name(lock));
-    return -1;
-}
-
 static PyObject *invoke_lua(function_object *f, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames,
                             sc_fresh *fresh) {
-    PyObject *slow = Py_NewRef(f->slow), *result = NULL;
-    sc_runlock *lock = f->lock;
-    int plain = kwnames == NULL;
-    for (Py_ssize_t i = 0; plain && i < nargs; i++) plain = is_plain(args[i]);
-    if (take_lock(f, lock) == 0) {
-        /* While this thread waited, another may have bound the handle anew; only `slow` is sure to be ours. */
-        if (sc_is_stale(fresh) || f->slow != slow) fresh->stale = 1;
-        else if (plain) result = call_lua(f, slow, args, nargs);
-        else result = PyObject_Vectorcall(slow, args, (size_t)nargs, kwnames);
-        sc_runlock_release(lock);
-    }
-    Py_DECREF(slow);
+    PyObject *target = Py_NewRef(f->target);
+    PyObject *result = sc_lua_call_reference(target, args, nargs, kwnames, fresh->current, fresh->expected, &fresh->stale);
+    Py_DECREF(target);
     return result;
 }
 
@@ -184,10 +134,7 @@ static void unbind(function_object *f) {
     if (f->ref != NULL) sc_ref_release(f->ref);
     f->ref = NULL;
     f->native = NULL;
-    f->lock = NULL;
-    f->guard = NULL;
     Py_CLEAR(f->target);
-    Py_CLEAR(f->slow);
 }
 
 int sc_function_bind_reference(PyObject *function, PyObject *reference) {
@@ -210,13 +157,10 @@ int sc_function_bind_native(PyObject *function, PyObject *owner, sc_native *nati
     return 0;
 }
 
-int sc_function_bind_lua(PyObject *function, PyObject *fast, PyObject *slow, sc_runlock *lock, sc_guard *guard) {
+int sc_function_bind_lua(PyObject *function, PyObject *target) {
     function_object *f = (function_object *)function;
     unbind(f);
-    f->target = Py_NewRef(fast);
-    f->slow = Py_NewRef(slow);
-    f->lock = lock;
-    f->guard = guard;
+    f->target = Py_NewRef(target);
     f->invoke = invoke_lua;
     return 0;
 }
@@ -245,7 +189,6 @@ static int function_traverse(PyObject *self, visitproc visit, void *arg) {
     function_object *f = (function_object *)self;
     Py_VISIT(Py_TYPE(self));
     Py_VISIT(f->target);
-    Py_VISIT(f->slow);
     Py_VISIT(f->resolve);
     return 0;
 }

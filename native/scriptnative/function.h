@@ -4,7 +4,6 @@
 
 #include "interp.h"
 #include "library.h"
-#include "luaguard.h"
 #include "reference.h"
 #include "stats.h"
 
@@ -41,8 +40,7 @@ PyObject *sc_reference_into(sc_runlock *tenant, PyObject *object);
 PyObject *sc_function_new(PyObject *module_type, PyObject *name, PyObject *resolve, sc_cell *cell);
 int sc_function_bind_reference(PyObject *function, PyObject *reference);
 int sc_function_bind_native(PyObject *function, PyObject *owner, sc_native *native);
-/* `fast` is called directly when arguments and result are plain scalars, `slow` otherwise. */
-int sc_function_bind_lua(PyObject *function, PyObject *fast, PyObject *slow, sc_runlock *lock, sc_guard *guard);
+int sc_function_bind_lua(PyObject *function, PyObject *target); /* a LuaCallable */
 int sc_function_bind_plain(PyObject *function, PyObject *callable);
 
 #endif

@@ -1,6 +1,5 @@
-/* luaguard.c: the interrupt, and the coroutine functions that keep the list of what runs.
+/* luaguard.c: the interrupt, the memory limit, and the coroutine functions that keep the list of what runs.
  *
- * Runs against Lua 5.4 without its headers: the shared object of lupa exports the API.
  * lua_sethook is the one function of it that may be called from a signal handler (manual of lua_sethook; it is
  * what the stand-alone interpreter does on Ctrl-C).
  */
@@ -9,88 +8,44 @@
 #endif
 #include "luaguard.h"
 
-#include <dlfcn.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-
-#if defined(__GNUC__)
-#define SC_VISIBLE __attribute__((visibility("default")))
-#else
-#define SC_VISIBLE
-#endif
-
-/* From lua.h of 5.4. */
-enum { LUA_OK = 0, LUA_YIELD = 1, LUA_ERRMEM = 4 };
-enum { LUA_TSTRING = 4, LUA_TTABLE = 5, LUA_TFUNCTION = 6 };
-enum { LUA_MULTRET = -1, LUA_MASKCOUNT = 1 << 3, LUA_REGISTRYINDEX = -1001000 };
-#define UPVALUE(i) (LUA_REGISTRYINDEX - (i))
-
-typedef struct lua_Debug {
-    int event;
-    const char *name, *namewhat, *what, *source;
-    size_t source_length;
-    int current_line, line_defined, last_line_defined;
-    unsigned char upvalues, parameters;
-    char is_vararg, is_tail_call;
-    unsigned short first_transferred, transferred;
-    char short_source[60];
-    void *call_info;
-} lua_Debug;
-typedef int (*lua_CFunction)(lua_State *);
-typedef void (*lua_Hook)(lua_State *, lua_Debug *);
-
-#define LUA_API_LIST(X)                                                         \
-    X(double, version, (lua_State *))                                           \
-    X(int, gettop, (lua_State *))                                               \
-    X(void, settop, (lua_State *, int))                                         \
-    X(int, checkstack, (lua_State *, int))                                      \
-    X(void, rotate, (lua_State *, int, int))                                    \
-    X(void, pushvalue, (lua_State *, int))                                      \
-    X(void, xmove, (lua_State *, lua_State *, int))                             \
-    X(int, type, (lua_State *, int))                                            \
-    X(lua_State *, tothread, (lua_State *, int))                                \
-    X(void *, touserdata, (lua_State *, int))                                   \
-    X(int, pushthread, (lua_State *))                                           \
-    X(void, pushnil, (lua_State *))                                             \
-    X(void, pushboolean, (lua_State *, int))                                    \
-    X(const char *, pushstring, (lua_State *, const char *))                    \
-    X(void, pushcclosure, (lua_State *, lua_CFunction, int))                    \
-    X(void *, newuserdatauv, (lua_State *, size_t, int))                        \
-    X(void, createtable, (lua_State *, int, int))                               \
-    X(int, setmetatable, (lua_State *, int))                                    \
-    X(int, getglobal, (lua_State *, const char *))                              \
-    X(int, getfield, (lua_State *, int, const char *))                          \
-    X(void, setfield, (lua_State *, int, const char *))                         \
-    X(int, rawgetp, (lua_State *, int, const void *))                           \
-    X(void, rawsetp, (lua_State *, int, const void *))                          \
-    X(lua_State *, newthread, (lua_State *))                                    \
-    X(int, resume, (lua_State *, lua_State *, int, int *))                      \
-    X(int, status, (lua_State *))                                               \
-    X(int, closethread, (lua_State *, lua_State *))                             \
-    X(int, getstack, (lua_State *, int, lua_Debug *))                           \
-    X(int, getinfo, (lua_State *, const char *, lua_Debug *))                   \
-    X(void, callk, (lua_State *, int, int, intptr_t, void *))                   \
-    X(int, error, (lua_State *))                                                \
-    X(void, concat, (lua_State *, int))                                         \
-    X(void, sethook, (lua_State *, lua_Hook, int, int))
-
-#define AUX_API_LIST(X)                                                         \
-    X(void, where, (lua_State *, int))                                          \
-    X(void, checktype, (lua_State *, int, int))                                 \
-    X(int, typeerror, (lua_State *, int, const char *))                         \
-    X(int, error, (lua_State *, const char *, ...))
-
-#define DECLARE(result, name, arguments) result (*name) arguments;
-static struct { LUA_API_LIST(DECLARE) } lua;
-static struct { AUX_API_LIST(DECLARE) } aux;
+#include <time.h>
 
 __thread sc_guard *sc_guard_top __attribute__((tls_model("initial-exec")));
-static __thread sc_guard *offered;
 
 static pthread_mutex_t setup = PTHREAD_MUTEX_INITIALIZER;
-static int resolved; /* under setup */
+static int has_handler;   /* under setup */
 static char registry_key; /* its address is the key of the guard in the registry */
+
+/* ---- memory -------------------------------------------------------------------------------- */
+
+static void *limited(void *data, void *block, size_t old, size_t size) {
+    sc_guard *guard = data;
+    size_t had = block == NULL ? 0 : old; /* without a block, `old` is the kind of object */
+    if (size > had) {
+        if (guard->refusals > 0) {
+            guard->refusals--;
+            return NULL;
+        }
+        if (guard->limit != 0 && guard->used + (size - had) > guard->limit) {
+            guard->over_limit = 1;
+            return NULL;
+        }
+    }
+    void *result = guard->allocate(guard->allocate_data, block, old, size);
+    if (result != NULL || size == 0) guard->used += size - had;
+    return result;
+}
+
+static void take_allocator(sc_guard *guard, lua_State *L) {
+    const sc_lua_api *api = guard->api;
+    if (guard->allocate != NULL) return;
+    guard->used = (size_t)api->gc(L, LUA_GCCOUNT, 0) * 1024 + (size_t)api->gc(L, LUA_GCCOUNTB, 0);
+    guard->allocate = api->getallocf(L, &guard->allocate_data);
+    api->setallocf(L, limited, guard);
+}
 
 /* ---- arming ------------------------------------------------------------------------------ */
 
@@ -99,36 +54,60 @@ static inline int is_target(sc_guard *guard) {
     return serial != 0 && atomic_load_explicit(&guard->target, memory_order_acquire) == serial;
 }
 
-static sc_guard *guard_of(lua_State *L) {
-    lua.rawgetp(L, LUA_REGISTRYINDEX, &registry_key);
-    sc_guard **box = lua.touserdata(L, -1);
-    lua.settop(L, -2);
+static sc_guard *guard_of(const sc_lua_api *api, lua_State *L) {
+    sc_lua_rawgetp(api, L, api->registry, &registry_key);
+    sc_guard **box = api->touserdata(L, -1);
+    sc_lua_pop(api, L, 1);
     return box != NULL ? *box : NULL;
 }
 
-/* Stays armed until the outermost call has been left, so that pcall and coroutines unwind too.
- * Raised as Lua's memory error: the only one that calls no message handler. A handler called from within a hook
- * runs with hooks disabled (luaD_hook), so one that loops could never be stopped. No script sees the text, as
- * its next instruction raises again. */
-static void raise_interrupted(lua_State *L, lua_Debug *ar) {
-    sc_guard *guard = guard_of(L);
+/* As Lua's memory error: the only one that calls no message handler. A handler called from within a hook runs with
+ * hooks disabled (luaD_hook), so one that loops could never be stopped. From 5.4 on, lua_error makes one of its
+ * text (lapi.c); before, an allocation has to fail. No script sees the text, as its next instruction raises again. */
+static void raise_memory_error(sc_guard *guard, lua_State *L) {
+    const sc_lua_api *api = guard->api;
+    if (api->version < 504) {
+        take_allocator(guard, L);
+        if (api->version == 502 && api->gc(L, LUA_GCISRUNNING, 0)) { /* the collector would come to the rescue first */
+            api->gc(L, LUA_GCSTOP, 0);
+            guard->collector_stopped = 1;
+        }
+        guard->refusals = api->version == 503 ? 2 : 1; /* 5.3 collects, and tries again */
+        sc_lua_newuserdata(api, L, 64);
+        guard->refusals = 0;
+    }
+    api->pushstring(L, "not enough memory");
+    api->error(L);
+}
+
+/* Stays armed until the outermost call has been left, so that pcall and coroutines unwind too. */
+static void interrupt_here(const sc_lua_api *api, lua_State *L, sc_lua_debug *debug) {
+    sc_guard *guard = guard_of(api, L);
     if (guard == NULL || !is_target(guard)) { /* a coroutine made while its parent was armed inherits the hook */
-        lua.sethook(L, NULL, 0, 0);
+        api->sethook(L, NULL, 0, 0);
         return;
     }
-    if (guard->stopped_line < 0 && lua.getinfo(L, "Sl", ar)) {
-        strncpy(guard->stopped_source, ar->source, sizeof guard->stopped_source - 1);
-        guard->stopped_line = ar->current_line < 0 ? 0 : ar->current_line;
+    if (guard->stopped_line < 0 && api->getinfo(L, "Sl", debug)) {
+        int line = sc_lua_line(api, debug);
+        strncpy(guard->stopped_source, sc_lua_source(debug), sizeof guard->stopped_source - 1);
+        guard->stopped_line = line < 0 ? 0 : line;
     }
-    lua.pushstring(L, "not enough memory");
-    lua.error(L);
+    raise_memory_error(guard, L);
+}
+
+#define HOOK(n) static void hook_##n(lua_State *L, sc_lua_debug *debug) { interrupt_here(&sc_lua_apis[n], L, debug); }
+HOOK(0) HOOK(1) HOOK(2) HOOK(3) HOOK(4) HOOK(5) HOOK(6) HOOK(7)
+static const lua_Hook hooks[SC_LUA_SLOTS] = { hook_0, hook_1, hook_2, hook_3, hook_4, hook_5, hook_6, hook_7 };
+
+static inline void set_hook(const sc_guard *guard, lua_State *state) {
+    guard->api->sethook(state, hooks[guard->api->slot], LUA_MASKCOUNT, 1);
 }
 
 /* Async-signal-safe. */
 static void arm_running(sc_guard *guard) {
     guard->armed = 1;
     for (sc_running *running = guard->running; running != NULL; running = running->below)
-        if (running->state != NULL) lua.sethook(running->state, raise_interrupted, LUA_MASKCOUNT, 1);
+        if (running->state != NULL) set_hook(guard, running->state);
 }
 
 static void on_signal(int number) {
@@ -139,25 +118,40 @@ static void on_signal(int number) {
     errno = saved;
 }
 
-static void push_running(sc_guard *guard, sc_running *running, lua_State *state) {
+static int install_handler(void) {
+    struct sigaction action;
+    pthread_mutex_lock(&setup);
+    if (!has_handler) {
+        memset(&action, 0, sizeof action);
+        action.sa_handler = on_signal;
+        action.sa_flags = SA_RESTART;
+        sigemptyset(&action.sa_mask);
+        has_handler = sigaction(SIGRTMIN + 4, &action, NULL) == 0;
+    }
+    pthread_mutex_unlock(&setup);
+    return has_handler;
+}
+
+void sc_guard_push(sc_guard *guard, sc_running *running, lua_State *state) {
     running->state = state;
+    running->shown = 0;
     if (guard == NULL) return;
     running->below = guard->running;
     atomic_signal_fence(memory_order_seq_cst);
     guard->running = running;
     atomic_signal_fence(memory_order_seq_cst);
-    if (guard->armed) lua.sethook(state, raise_interrupted, LUA_MASKCOUNT, 1);
+    if (guard->armed) set_hook(guard, state);
 }
 
-static void pop_running(sc_guard *guard, sc_running *running) {
+void sc_guard_pop(sc_guard *guard, sc_running *running) {
     if (guard == NULL) return;
     guard->running = running->below;
     atomic_signal_fence(memory_order_seq_cst);
-    if (!guard->armed) return;
+    if (!guard->armed || guard->api->is_jit) return; /* LuaJIT has one hook for all coroutines */
     /* A refused attempt to resume a coroutine that runs further down must not disarm that one. */
     for (sc_running *other = guard->running; other != NULL; other = other->below)
         if (other->state == running->state) return;
-    lua.sethook(running->state, NULL, 0, 0);
+    guard->api->sethook(running->state, NULL, 0, 0);
 }
 
 /* ---- the guard --------------------------------------------------------------------------- */
@@ -183,6 +177,12 @@ void sc_guard_drop(sc_guard *guard) {
     free(guard);
 }
 
+void sc_guard_settle(sc_guard *guard) {
+    if (!guard->owed) return;
+    guard->owed = 0;
+    sc_guard_drop(guard);
+}
+
 int sc_guard_interrupt(sc_guard *guard, const char *reason) {
     uint64_t serial = atomic_load_explicit(&guard->serial, memory_order_acquire);
     if (serial == 0) return 0;
@@ -192,16 +192,24 @@ int sc_guard_interrupt(sc_guard *guard, const char *reason) {
     if (!sent) {
         strncpy(guard->reason, reason, sizeof guard->reason - 1);
         atomic_store_explicit(&guard->target, serial, memory_order_release);
-        /* A state that could not be attached to polls is_target instead. */
-        sent = guard->bottom.state == NULL || sc_runlock_signal_holder(guard->lock, SIGRTMIN + 4, NULL);
+        sent = sc_runlock_signal_holder(guard->lock, SIGRTMIN + 4, NULL);
         if (!sent) atomic_store_explicit(&guard->target, 0, memory_order_relaxed);
     }
     pthread_mutex_unlock(&guard->mutex);
     return sent;
 }
 
+int sc_guard_wait_for_stop(sc_guard *guard, double seconds) {
+    uint64_t serial = atomic_load(&guard->target);
+    for (int left = (int)(seconds * 1000); left > 0 && atomic_load(&guard->serial) == serial; left--) {
+        struct timespec pause = { 0, 1000000 };
+        nanosleep(&pause, NULL);
+    }
+    return atomic_load(&guard->serial) != serial;
+}
+
 int sc_guard_was_interrupted(sc_guard *guard, char reason[SC_REASON_SIZE]) {
-    if (guard->depth != 0 ? !is_target(guard) : !guard->was_interrupted) return 0;
+    if (guard->depth == 0 || !is_target(guard)) return 0;
     pthread_mutex_lock(&guard->mutex);
     memcpy(reason, guard->reason, sizeof guard->reason);
     pthread_mutex_unlock(&guard->mutex);
@@ -210,211 +218,221 @@ int sc_guard_was_interrupted(sc_guard *guard, char reason[SC_REASON_SIZE]) {
 
 /* The outermost call was interrupted and is left: the next one starts clean. */
 void sc_guard_finish(sc_guard *guard) {
-    guard->was_interrupted = 1;
-    guard->interrupted_line = guard->stopped_line;
     guard->stopped_line = -1;
-    if (guard->armed && guard->bottom.state != NULL) lua.sethook(guard->bottom.state, NULL, 0, 0);
-    guard->armed = 0;
+    lua_State *state = guard->bottom.state;
+    if (state != NULL && guard->armed) guard->api->sethook(state, NULL, 0, 0);
+    if (state != NULL && guard->collector_stopped) guard->api->gc(state, LUA_GCRESTART, 0);
+    guard->armed = guard->collector_stopped = 0;
 }
 
 /* ---- coroutines: stock semantics (lcorolib.c), plus the list of what runs ---------------------- */
 
-static sc_guard *upvalue_guard(lua_State *L) {
-    sc_guard **box = lua.touserdata(L, UPVALUE(1));
+static sc_guard *upvalue_guard(const sc_lua_api *api, lua_State *L) {
+    sc_guard **box = api->touserdata(L, sc_lua_upvalue(api, 1));
     return box != NULL ? *box : NULL;
 }
 
-static lua_State *check_coroutine(lua_State *L) {
-    lua_State *co = lua.tothread(L, 1);
-    if (co == NULL) aux.typeerror(L, 1, "coroutine");
+static lua_State *check_coroutine(const sc_lua_api *api, lua_State *L) {
+    lua_State *co = api->tothread(L, 1);
+    if (co == NULL) api->aux.argerror(L, 1, "coroutine expected");
     return co;
 }
 
-/* A Python function that `co` calls may call back on the main state; lupa empties the stack frame it finds
- * there, which is the one of our resume, and nothing else might hold `co`. */
-static void anchor(lua_State *L, sc_guard *guard, lua_State *co, const void *key) {
-    if (guard == NULL || L != guard->bottom.state) return;
-    if (co == NULL) lua.pushnil(L);
-    else lua.pushvalue(L, 1);
-    lua.rawsetp(L, LUA_REGISTRYINDEX, key);
+/* What lua_resume itself says from 5.4 on; NULL: it may be resumed. */
+static const char *refusal(const sc_lua_api *api, lua_State *L, lua_State *co) {
+    sc_lua_debug frame;
+    if (api->version >= 504) return NULL;
+    int status = api->status(co);
+    if (status == LUA_YIELD) return NULL;
+    int is_dead = status != LUA_OK || (!api->getstack(co, 0, &frame) && api->gettop(co) == 0);
+    if (is_dead) return "cannot resume dead coroutine";
+    if (co != L && !api->getstack(co, 0, &frame)) return NULL;
+    if (api->version > 501) return "cannot resume non-suspended coroutine";
+    return co == L ? "cannot resume running coroutine" : "cannot resume normal coroutine";
 }
 
 /* Number of results on top of L, or -1 with the error value there. */
-static int resume(lua_State *L, sc_guard *guard, lua_State *co, int arguments) {
+static int resume(const sc_lua_api *api, lua_State *L, sc_guard *guard, lua_State *co, int arguments) {
     sc_running running;
     int results = 0;
-    if (!lua.checkstack(co, arguments)) {
-        lua.pushstring(L, "too many arguments to resume");
+    if (!api->checkstack(co, arguments)) {
+        api->pushstring(L, "too many arguments to resume");
         return -1;
     }
-    lua.xmove(L, co, arguments);
-    push_running(guard, &running, co);
-    int status = lua.resume(co, L, arguments, &results);
-    pop_running(guard, &running);
+    const char *problem = refusal(api, L, co);
+    if (problem != NULL) {
+        api->pushstring(L, problem);
+        return -1;
+    }
+    api->xmove(L, co, arguments);
+    sc_guard_push(guard, &running, co);
+    int status = sc_lua_resume(api, co, L, arguments, &results);
+    sc_guard_pop(guard, &running);
     if (status != LUA_OK && status != LUA_YIELD) {
-        lua.xmove(co, L, 1);
+        api->xmove(co, L, 1);
         return -1;
     }
-    if (!lua.checkstack(L, results + 1)) {
-        lua.settop(co, -results - 1);
-        lua.pushstring(L, "too many results to resume");
+    if (!api->checkstack(L, results + 1)) {
+        api->settop(co, -results - 1);
+        api->pushstring(L, "too many results to resume");
         return -1;
     }
-    lua.xmove(co, L, results);
+    api->xmove(co, L, results);
     return results;
 }
 
-static int close_coroutine(lua_State *L, sc_guard *guard, lua_State *co) {
+static int close_coroutine(const sc_lua_api *api, lua_State *L, sc_guard *guard, lua_State *co) {
     sc_running running; /* __close methods run in the coroutine that is closed */
-    push_running(guard, &running, co);
-    int status = lua.closethread(co, L);
-    pop_running(guard, &running);
+    sc_guard_push(guard, &running, co);
+    int status = sc_lua_close(api, co, L);
+    sc_guard_pop(guard, &running);
     return status;
 }
 
-static int coroutine_resume(lua_State *L) {
-    sc_guard *guard = upvalue_guard(L);
-    lua_State *co = check_coroutine(L);
-    int arguments = lua.gettop(L) - 1;
-    char key;
-    anchor(L, guard, co, &key);
-    int results = resume(L, guard, co, arguments);
-    anchor(L, guard, NULL, &key);
-    lua.pushboolean(L, results >= 0);
+static int coroutine_resume(const sc_lua_api *api, lua_State *L) {
+    lua_State *co = check_coroutine(api, L);
+    int results = resume(api, L, upvalue_guard(api, L), co, api->gettop(L) - 1);
+    api->pushboolean(L, results >= 0);
     if (results < 0) results = 1;
-    lua.rotate(L, -(results + 1), 1);
+    sc_lua_insert(api, L, -(results + 1));
     return results + 1;
 }
+SC_LUA_ENTRY(coroutine_resume)
 
-static int call_wrapped(lua_State *L) {
-    sc_guard *guard = upvalue_guard(L);
-    lua_State *co = lua.tothread(L, UPVALUE(2));
-    int results = resume(L, guard, co, lua.gettop(L));
+static int call_wrapped(const sc_lua_api *api, lua_State *L) {
+    sc_guard *guard = upvalue_guard(api, L);
+    lua_State *co = api->tothread(L, sc_lua_upvalue(api, 2));
+    int results = resume(api, L, guard, co, api->gettop(L));
     if (results >= 0) return results;
-    int status = lua.status(co);
-    if (status != LUA_OK && status != LUA_YIELD) { /* an error in the coroutine: close its variables */
-        status = close_coroutine(L, guard, co);
-        lua.xmove(co, L, 1);
+    int status = api->status(co);
+    if (api->version >= 504 && status != LUA_OK && status != LUA_YIELD) { /* it failed: close its variables */
+        status = close_coroutine(api, L, guard, co);
+        api->xmove(co, L, 1);
     }
-    if (status != LUA_ERRMEM && lua.type(L, -1) == LUA_TSTRING) {
-        aux.where(L, 1);
-        lua.rotate(L, -2, 1);
-        lua.concat(L, 2);
+    if (status != LUA_ERRMEM && api->type(L, -1) == LUA_TSTRING) {
+        api->aux.where(L, 1);
+        sc_lua_insert(api, L, -2);
+        api->concat(L, 2);
     }
-    return lua.error(L);
+    return api->error(L);
 }
+SC_LUA_ENTRY(call_wrapped)
 
-static int coroutine_wrap(lua_State *L) {
-    aux.checktype(L, 1, LUA_TFUNCTION);
-    lua.pushvalue(L, UPVALUE(1));
-    lua_State *co = lua.newthread(L);
-    lua.pushvalue(L, 1);
-    lua.xmove(L, co, 1);
-    lua.pushcclosure(L, call_wrapped, 2);
+static int coroutine_wrap(const sc_lua_api *api, lua_State *L) {
+    api->aux.checktype(L, 1, LUA_TFUNCTION);
+    api->pushvalue(L, sc_lua_upvalue(api, 1));
+    lua_State *co = api->newthread(L);
+    api->pushvalue(L, 1);
+    api->xmove(L, co, 1);
+    api->pushcclosure(L, SC_LUA_FUNCTION(api, call_wrapped), 2);
     return 1;
 }
+SC_LUA_ENTRY(coroutine_wrap)
 
-static int coroutine_close(lua_State *L) {
-    sc_guard *guard = upvalue_guard(L);
-    lua_State *co = check_coroutine(L);
-    lua_Debug frame;
-    char key;
-    if (co == L) return aux.error(L, "cannot close a running coroutine");
-    if (lua.status(co) == LUA_OK && lua.getstack(co, 0, &frame))
-        return aux.error(L, "cannot close a normal coroutine");
-    anchor(L, guard, co, &key);
-    int status = close_coroutine(L, guard, co);
-    anchor(L, guard, NULL, &key);
-    lua.pushboolean(L, status == LUA_OK);
+/* The stock function, kept as the second upvalue, with the arguments that are on the stack. */
+static int call_stock(const sc_lua_api *api, lua_State *L) {
+    int arguments = api->gettop(L);
+    api->pushvalue(L, sc_lua_upvalue(api, 2));
+    sc_lua_insert(api, L, 1);
+    sc_lua_call(api, L, arguments, LUA_MULTRET);
+    return api->gettop(L);
+}
+
+static int coroutine_close(const sc_lua_api *api, lua_State *L) {
+    lua_State *co = api->tothread(L, 1);
+    sc_lua_debug frame;
+    /* What runs is refused, or closes itself (5.5). */
+    if (co == NULL || co == L || (api->status(co) == LUA_OK && api->getstack(co, 0, &frame))) return call_stock(api, L);
+    int status = close_coroutine(api, L, upvalue_guard(api, L), co);
+    api->pushboolean(L, status == LUA_OK);
     if (status == LUA_OK) return 1;
-    lua.xmove(co, L, 1);
+    api->xmove(co, L, 1);
     return 2;
 }
+SC_LUA_ENTRY(coroutine_close)
+
+/* A coroutine that a script knows is never used for a second call. */
+static int coroutine_running(const sc_lua_api *api, lua_State *L) {
+    sc_guard *guard = upvalue_guard(api, L);
+    for (sc_running *running = guard == NULL ? NULL : guard->running; running != NULL; running = running->below)
+        if (running->state == L) running->shown = 1;
+    return call_stock(api, L);
+}
+SC_LUA_ENTRY(coroutine_running)
 
 /* debug.sethook, when the signal arrives while the stock function is about to overwrite our hook. */
-static int debug_sethook(lua_State *L) {
-    sc_guard *guard = upvalue_guard(L);
-    int arguments = lua.gettop(L);
-    lua.pushvalue(L, UPVALUE(2));
-    lua.rotate(L, 1, 1);
-    lua.callk(L, arguments, LUA_MULTRET, 0, NULL);
+static int debug_sethook(const sc_lua_api *api, lua_State *L) {
+    sc_guard *guard = upvalue_guard(api, L);
+    int results = call_stock(api, L);
     if (guard != NULL && guard->armed) arm_running(guard);
-    return lua.gettop(L);
+    return results;
 }
+SC_LUA_ENTRY(debug_sethook)
 
 /* ---- attaching ------------------------------------------------------------------------------ */
 
-int sc_lua_resolve(const char *path, const char **problem) {
-    int status = 0;
-    pthread_mutex_lock(&setup);
-    if (!resolved) {
-        void *library = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
-        *problem = "the Lua library is not loaded";
-#define FIND_LUA(result, name, arguments) \
-    if (status == 0 && (*(void **)&lua.name = dlsym(library, "lua_" #name)) == NULL) *problem = "it lacks lua_" #name, status = -1;
-#define FIND_AUX(result, name, arguments) \
-    if (status == 0 && (*(void **)&aux.name = dlsym(library, "luaL_" #name)) == NULL) *problem = "it lacks luaL_" #name, status = -1;
-        if (library == NULL) status = -1;
-        LUA_API_LIST(FIND_LUA)
-        AUX_API_LIST(FIND_AUX)
-        if (status == 0) {
-            struct sigaction action;
-            memset(&action, 0, sizeof action);
-            action.sa_handler = on_signal;
-            action.sa_flags = SA_RESTART;
-            sigemptyset(&action.sa_mask);
-            status = sigaction(SIGRTMIN + 4, &action, NULL);
-            *problem = "the signal handler cannot be installed";
-        }
-        resolved = status == 0;
-    }
-    pthread_mutex_unlock(&setup);
-    return status;
-}
-
-void sc_guard_offer(sc_guard *guard) { offered = guard; }
-
-static int close_box(lua_State *L) {
-    sc_guard **box = lua.touserdata(L, 1);
+/* The state ends. What is left of it is freed with the allocator it began with; but long strings of 5.5 remember
+ * ours, so the guard stays until sc_guard_settle. */
+static int close_box(const sc_lua_api *api, lua_State *L) {
+    sc_guard **box = api->touserdata(L, 1);
     sc_guard *guard = *box;
     if (guard == NULL) return 0;
     *box = NULL;
+    if (guard->allocate != NULL) api->setallocf(L, guard->allocate, guard->allocate_data);
     guard->bottom.state = NULL;
-    sc_guard_drop(guard);
+    guard->owed = 1;
+    if (guard->closed != NULL) guard->closed(guard->closed_context);
     return 0;
 }
+SC_LUA_ENTRY(close_box)
 
-static void replace(lua_State *L, const char *library, const char *name, lua_CFunction function, int keep_stock) {
-    lua.getglobal(L, library);
-    lua.rawgetp(L, LUA_REGISTRYINDEX, &registry_key);
-    if (keep_stock) lua.getfield(L, -2, name);
-    lua.pushcclosure(L, function, 1 + keep_stock);
-    lua.setfield(L, -2, name);
-    lua.settop(L, -2);
+static void replace(const sc_lua_api *api, lua_State *L, const char *library, const char *name,
+                    lua_CFunction function) {
+    sc_lua_getglobal(api, L, library);
+    sc_lua_rawgetp(api, L, api->registry, &registry_key);
+    api->getfield(L, -2, name);
+    if (api->type(L, -1) == LUA_TNIL) { /* this version has none */
+        sc_lua_pop(api, L, 3);
+        return;
+    }
+    api->pushcclosure(L, function, 2);
+    api->setfield(L, -2, name);
+    sc_lua_pop(api, L, 1);
 }
 
-/* Found by package.loadlib; runs on the main state of a new runtime. Useless to scripts: nothing is offered then. */
-SC_VISIBLE int sc_luaguard_open(lua_State *L);
-int sc_luaguard_open(lua_State *L) {
-    sc_guard *guard = offered;
-    offered = NULL;
-    if (!resolved) return 0; /* nothing of Lua may be called, not even to complain */
-    if (guard == NULL || guard->bottom.state != NULL) return aux.error(L, "no guard to attach");
-    if (lua.version(L) < 504 || lua.version(L) >= 505) return aux.error(L, "Lua 5.4 is needed");
-    if (!lua.pushthread(L)) return aux.error(L, "not the main state");
-    sc_guard **box = lua.newuserdatauv(L, sizeof *box, 0);
+void sc_guard_attach(sc_guard *guard, const sc_lua_api *api, lua_State *L) {
+    if (!install_handler()) api->aux.error(L, "the signal handler cannot be installed");
+    sc_guard **box = sc_lua_newuserdata(api, L, sizeof *box);
     *box = NULL;
-    lua.createtable(L, 0, 1);
-    lua.pushcclosure(L, close_box, 0);
-    lua.setfield(L, -2, "__gc");
-    lua.setmetatable(L, -2);
-    lua.rawsetp(L, LUA_REGISTRYINDEX, &registry_key);
-    replace(L, "coroutine", "resume", coroutine_resume, 0);
-    replace(L, "coroutine", "wrap", coroutine_wrap, 0);
-    replace(L, "coroutine", "close", coroutine_close, 0);
-    replace(L, "debug", "sethook", debug_sethook, 1);
+    api->createtable(L, 0, 1);
+    api->pushcclosure(L, SC_LUA_FUNCTION(api, close_box), 0);
+    api->setfield(L, -2, "__gc");
+    api->setmetatable(L, -2);
+    sc_lua_rawsetp(api, L, api->registry, &registry_key);
+    if (!api->is_jit) { /* its hook is one for all coroutines */
+        replace(api, L, "coroutine", "resume", SC_LUA_FUNCTION(api, coroutine_resume));
+        replace(api, L, "coroutine", "wrap", SC_LUA_FUNCTION(api, coroutine_wrap));
+        replace(api, L, "coroutine", "close", SC_LUA_FUNCTION(api, coroutine_close));
+    }
+    replace(api, L, "coroutine", "running", SC_LUA_FUNCTION(api, coroutine_running));
+    replace(api, L, "debug", "sethook", SC_LUA_FUNCTION(api, debug_sethook));
+    sc_lua_rawgetp(api, L, api->registry, &registry_key);
+    box = api->touserdata(L, -1);
+    sc_lua_pop(api, L, 1);
     sc_guard_retain(guard);
     *box = guard;
+    guard->api = api;
     guard->bottom.state = L;
+}
+
+int sc_guard_limit(sc_guard *guard, size_t limit) {
+    enum { SETPAUSE = 6, PAUSE = 110 };
+    lua_State *L = guard->bottom.state;
+    if (limit == 0) return 0;
+    take_allocator(guard, L);
+    if (guard->used >= limit) return -1;
+    guard->limit = limit;
+    /* These do not collect before they refuse; so let there be little to collect. */
+    if (guard->api->version == 501) guard->api->gc(L, SETPAUSE, PAUSE);
     return 0;
 }

@@ -7,6 +7,7 @@
 #ifndef SC_LUAGUARD_H
 #define SC_LUAGUARD_H
 
+#include "luaapi.h"
 #include "runlock.h"
 
 #include <pthread.h>
@@ -16,18 +17,19 @@
 
 #define SC_REASON_SIZE 256
 
-typedef struct lua_State lua_State;
 typedef struct sc_guard sc_guard;
 
 /* A coroutine that runs now; lies on the C stack of whoever resumed it. */
 typedef struct sc_running {
     lua_State *state;
     struct sc_running *below;
+    int shown; /* a script has it as a value, from coroutine.running */
 } sc_running;
 
 struct sc_guard {
     atomic_long refs;
     sc_runlock *lock;
+    const sc_lua_api *api; /* NULL before attaching and after lua_close */
     /* Calls are numbered, so that an interrupt which comes late cannot hit a later call. */
     _Atomic uint64_t serial; /* of the outermost call running now; 0 when idle */
     _Atomic uint64_t target; /* serial of the call that is to stop */
@@ -35,12 +37,21 @@ struct sc_guard {
     unsigned depth;
     sc_guard *below; /* the guard this thread entered before */
     sc_running *volatile running;
-    sc_running bottom; /* the main state; its `state` is NULL before attaching and after lua_close */
+    sc_running bottom; /* a coroutine of ours that runs no script, for calling the API outside of calls */
     volatile sig_atomic_t armed;
-    int was_interrupted; /* the call before; this and what follows is for the thread with the run lock */
-    int stopped_line;     /* where the hook struck first in this call, -1: nowhere yet */
-    int interrupted_line; /* the same of the call before */
+    /* This and what follows is for the thread with the run lock. */
+    int stopped_line; /* where the hook struck first in this call, -1: nowhere yet */
     char stopped_source[SC_REASON_SIZE]; /* as lua_Debug.source has it, cut */
+    lua_Alloc allocate; /* the stock allocator, once ours is in its place */
+    void *allocate_data;
+    size_t limit; /* bytes the state may have, 0: any number */
+    size_t used;
+    int over_limit; /* an allocation was refused for it in this call */
+    int refusals;   /* allocations to refuse, to make Lua raise its memory error */
+    int collector_stopped;
+    int owed;                      /* the state has ended, and its count of this guard is to be given back */
+    void (*closed)(void *context); /* called when the state ends */
+    void *closed_context;
     pthread_mutex_t mutex;
     char reason[SC_REASON_SIZE]; /* under mutex */
 };
@@ -54,16 +65,26 @@ sc_guard *sc_guard_new(sc_runlock *lock);
 void sc_guard_retain(sc_guard *guard);
 void sc_guard_drop(sc_guard *guard);
 
-/* Find the Lua API in the shared object that Lua runs from; 0, or -1 with a static text in `problem`. */
-int sc_lua_resolve(const char *path, const char **problem);
+/* Watch the state that `L` is a coroutine of; may raise a Lua error. */
+void sc_guard_attach(sc_guard *guard, const sc_lua_api *api, lua_State *L);
 
-/* The guard that the next sc_luaguard_open on this thread attaches to the state it is called in; NULL takes it back. */
-void sc_guard_offer(sc_guard *guard);
+/* Bound its memory, 0: not at all. -1: it has more already. */
+int sc_guard_limit(sc_guard *guard, size_t limit);
+
+/* Around everything that runs Lua code in a coroutine. */
+void sc_guard_push(sc_guard *guard, sc_running *running, lua_State *state);
+void sc_guard_pop(sc_guard *guard, sc_running *running);
+
+/* Nothing is left of the state that ended. */
+void sc_guard_settle(sc_guard *guard);
 
 /* Stop the call that runs now, from any thread. 1 when one was running and has been signalled. */
 int sc_guard_interrupt(sc_guard *guard, const char *reason);
 
-/* Whether the call running now (or, when idle, the one before) was interrupted; copies the reason. */
+/* Wait until the call that was told to stop has ended: 1; 0 when it has not after `seconds`. */
+int sc_guard_wait_for_stop(sc_guard *guard, double seconds);
+
+/* Whether the call running now was interrupted; copies the reason. */
 int sc_guard_was_interrupted(sc_guard *guard, char reason[SC_REASON_SIZE]);
 
 void sc_guard_finish(sc_guard *guard);
@@ -71,7 +92,6 @@ void sc_guard_finish(sc_guard *guard);
 /* Around every call into the state, with its run lock held. They nest. */
 static inline void sc_guard_enter(sc_guard *guard) {
     if (guard->depth++ != 0) return;
-    guard->was_interrupted = 0;
     guard->below = sc_guard_top;
     sc_guard_top = guard;
     /* Visible to the handler before the serial is to others: a signal sent for this serial finds the guard. */

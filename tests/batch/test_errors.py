@@ -273,5 +273,5 @@ host.call("taker", "take", user)
 def test_cycle_from_lua(write: Write) -> None:
     taker = write("taker.py", "def take(user): pass\n")
     caller = write("z.lua", 'user = {}\nuser.self = user\nhost.call("taker", "take", user)\n')
-    wanted = f"{caller}:3: args[2].self: it contains itself, and a cycle cannot be copied"
+    wanted = f"{caller}:3: args[2].self refers back to a table it is in; a cycle cannot cross"
     assert failed(batch(taker, caller))[-1] == wanted

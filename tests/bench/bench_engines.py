@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import statistics
 import tempfile
 import threading
 import time
@@ -31,6 +32,11 @@ def work(n):
 """
 LUA = """
 function inc(x) return x + 1 end
+function heard(nick, text) last = text end
+local given
+function take(f) given = f end
+function call_given(times) for i = 1, times do given(i) end end
+function tell_given(times) for i = 1, times do given("nick", "some text") end end
 function work(n) local total = 0 for i = 1, n do total = total + i * i % 7 end return total end
 """
 C = """
@@ -116,6 +122,59 @@ def lua_handle() -> Result:
     """int -> int through a Function handle of a Lua script."""
     with loaded((".lua", LUA)) as [script]:
         return compare_calls("f(1)", "g(1)", {"f": script.function("inc"), "g": _lupa_inc()})
+
+
+def _lupa(code: str) -> object:
+    import lupa.lua54
+
+    return lupa.lua54.LuaRuntime().eval(code)
+
+
+@bench("engines", "Lua handle, two strings", budget="<= 1.15", peer="lupa")
+def lua_handle_strings() -> Result:
+    """(str, str) -> None through a Function handle of a Lua script."""
+    with loaded((".lua", LUA)) as [script]:
+        names = {"f": script.function("heard"), "g": _lupa("function(nick, text) last = text end")}
+        return compare_calls("f('nick', 'some text')", "g('nick', 'some text')", names)
+
+
+@bench("engines", "messages into Lua", budget=">= 1.2e6 calls/s")
+def lua_messages() -> Result:
+    """200,000 hook messages of two strings into one Lua script."""
+    with loaded((".lua", LUA)) as [script]:
+        heard = script.function("heard")
+
+        def burst() -> float:
+            start = time.perf_counter()
+            for _ in range(200_000):
+                heard("nick", "some text")
+            return 200_000 / (time.perf_counter() - start)
+
+        return Result(statistics.median(burst() for _ in range(5)), None, "calls/s", better="higher")
+
+
+def _from_lua(ours: str, peer: str) -> Result:
+    """A thousand calls of a Python function from within a Lua function."""
+    with loaded((".lua", LUA)) as [script]:
+        script.call("take", _nothing_of)
+        names = {"f": script.function(ours), "g": _lupa(peer), "h": _nothing_of}
+        return compare_calls("f(1000)", "g(h, 1000)", names)
+
+
+def _nothing_of(*args: object) -> None:
+    pass
+
+
+@bench("engines", "host call from Lua", budget="<= 1", peer="lupa")
+def lua_host_call() -> Result:
+    """A Python function of one int, called a thousand times from Lua."""
+    return _from_lua("call_given", "function(f, n) for i = 1, n do f(i) end end")
+
+
+@bench("engines", "host call from Lua, two strings", budget="<= 1", peer="lupa")
+def lua_host_call_strings() -> Result:
+    """A Python function of two strings, called a thousand times from Lua."""
+    return _from_lua("tell_given", "function(f, n) for i = 1, n do f('nick', 'some text') end end")
 
 
 @bench("engines", "native handle, ctypes", budget="<= 0.5", peer="ctypes")

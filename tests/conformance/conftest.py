@@ -10,15 +10,16 @@ import pytest
 from scriptengines.script import Script
 from scriptengines.session import Session
 
-from .languages import EXCEPTIONS, LANGUAGES, Language
+from .languages import BASIC, EXCEPTIONS, LANGUAGES, VERSIONS, Language
 
-COLUMNS = tuple(language.name for language in LANGUAGES)
+FAMILY = {language.name: language.engine for language in (*LANGUAGES, *VERSIONS)}
+COLUMNS = tuple(FAMILY)
 type Load = Callable[..., Script]
 
 _seen: dict[tuple[str, str], str] = {}
 
 
-@pytest.fixture(params=LANGUAGES, ids=lambda language: language.name)
+@pytest.fixture(params=(*LANGUAGES, *VERSIONS), ids=lambda language: language.name)
 def language(request: pytest.FixtureRequest) -> Language:
     return request.param
 
@@ -65,6 +66,19 @@ def _names(item: pytest.Item) -> list[str]:
     return [value.name for value in parameters.values() if isinstance(value, Language)]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what the further versions of a language do not have to show."""
+
+    def is_wanted(item: pytest.Item) -> bool:
+        marker = item.get_closest_marker("behaviour")
+        language = getattr(getattr(item, "callspec", None), "params", {}).get("language")
+        return marker is None or language is None or not language.basic or marker.args[0] in BASIC
+
+    unwanted = [item for item in items if not is_wanted(item)]
+    config.hook.pytest_deselected(items=unwanted)
+    items[:] = [item for item in items if is_wanted(item)]
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     marker = item.get_closest_marker("behaviour")
     if marker is None:
@@ -72,7 +86,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     behaviour = marker.args[0]
     for name in _names(item):
         item.user_properties.append(("behaviour", (behaviour, name)))
-        reason = EXCEPTIONS.get((name, behaviour))
+        reason = EXCEPTIONS.get((name, behaviour)) or EXCEPTIONS.get((FAMILY[name], behaviour))
         if reason is not None:
             item.add_marker(pytest.mark.skip(reason=f"{name}: {reason}"))
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import ModuleType
 
+from scriptengines.lua.versions import DEFAULT, installed
+
 from . import sources_lua, sources_native, sources_python
 
 EXCEPTIONS = {
@@ -30,11 +32,6 @@ EXCEPTIONS = {
     **{
         ("native-process", behaviour): reason
         for behaviour, reason in (
-            ("result cycles are named", "as in a library"),
-            ("evaluate", "as in a library"),
-            ("execute", "as in a library"),
-            ("log levels", "as in a library"),
-            ("keyword arguments", "as in a library"),
             (
                 "interrupt",
                 "its process would have to be killed; interrupt returns False, reload and unload do it",
@@ -44,9 +41,28 @@ EXCEPTIONS = {
             ("timeout at load", "its process is killed; see test_process.py"),
         )
     },
-    ("lua-process", "keyword arguments"): "Lua functions have no named parameters; pass a table",
 }
-"""(name of the language, behaviour) -> why it is not there."""
+"""(name of the engine or of a column, behaviour) -> why it is not there."""
+
+
+BASIC = frozenset(
+    {
+        "call by name",
+        "function handle",
+        "callbacks",
+        "references",
+        "values arrive",
+        "values come back",
+        "values made by a script",
+        "error with type, message and frames",
+        "interrupt",
+        "call timeout",
+        "reload",
+        "a broken reload changes nothing",
+        "state survives a reload",
+    }
+)
+"""What is also tried with the further versions of a language: where those differ."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +75,8 @@ class Language:
         suffix: Of its files.
         texts: Its scripts by name.
         header: What stands at the top of each of them.
+        basic: Whether only the behaviours of BASIC are tried.
+        integers: Whether its numbers may be integers.
     """
 
     name: str
@@ -66,6 +84,8 @@ class Language:
     suffix: str
     texts: dict[str, str]
     header: str = ""
+    basic: bool = False
+    integers: bool = True
 
     def text(self, name: str, version: int = 1) -> str:
         return self.headed(self.texts[name].replace("$VERSION", str(version)))
@@ -88,6 +108,12 @@ def _process(engine: str, sources: ModuleType, comment: str) -> Language:
     return Language(f"{engine}-process", engine, sources.SUFFIX, sources.TEXTS, header)
 
 
+def _lua(name: str, *, basic: bool = True) -> Language:
+    label = name if name.startswith("luajit") else f"lua{name}"
+    header = f'-- scriptconsole: lua = "{name}"\n'
+    return Language(label, "lua", ".lua", sources_lua.TEXTS, header, basic, name in ("5.3", "5.5"))
+
+
 LANGUAGES = (
     _language("python", sources_python),
     _python("shared"),
@@ -98,3 +124,7 @@ LANGUAGES = (
     _process("lua", sources_lua, "--"),
     _process("native", sources_native, "//"),
 )
+"""Those that meet each other."""
+
+VERSIONS = tuple(_lua(name, basic=name != "luajit2.1") for name in installed() if name != DEFAULT)
+"""Further versions of Lua, as far as they are installed."""

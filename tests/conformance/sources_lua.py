@@ -19,7 +19,7 @@ function set_count(value)
 end
 """,
     "huge": "numbers = {}\nfor i = 1, 1000000 do numbers[i] = 7 end\n",
-    "kinds": "function kind(value) return math.type(value) or type(value) end\n",
+    "kinds": "function kind(value) return math.type and math.type(value) or type(value) end\n",
     "callbacks": """
 local kept
 

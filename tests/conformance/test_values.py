@@ -55,11 +55,26 @@ CASES = (
     Case("empty dict", {}, ("dict", "table", "DICT"), lua=[]),
     Case("dict of 1..n", {1: "a", 2: "b"}, ("dict", "table", "DICT"), lua=["a", "b"]),
     Case("dict with an empty entry", {"a": None, "b": 1}, ("dict", "table", "DICT"), lua={"b": 1}),
-    Case("set", {"a", "b"}, ("set", "table", "SET"), lua={"a": True, "b": True}),
-    Case("frozenset", frozenset({"a"}), ("frozenset", "table", "FROZENSET"), lua={"a": True}),
+    Case("set", {"a", "b"}, ("set", "table", "SET")),
+    Case("set of 1..n", {1, 2}, ("set", "table", "SET")),
+    Case("frozenset", frozenset({"a"}), ("frozenset", "table", "FROZENSET")),
     Case("nested", {"users": [{"name": "Ada", "tags": [b"\xff"]}]}, ("dict", "table", "DICT")),
 )
 INDEX = {"python": 0, "lua": 1, "native": 2}
+EXACT = 2**53
+"""What a Lua without integers can count to."""
+
+
+def answer(case: Case, language: Language) -> tuple[str | None, Any]:
+    """What a script calls the value, None when it cannot have it; and what comes back."""
+    kind = case.kinds[INDEX[language.engine]]
+    result = case.lua if language.engine == "lua" and case.lua is not SAME else case.value
+    if language.engine != "lua" or language.integers:
+        return kind, result
+    if isinstance(case.value, int) and abs(case.value) > EXACT:
+        return None, None
+    whole = type(result) is float and result.is_integer()
+    return "number" if kind in ("integer", "float") else kind, int(result) if whole else result
 
 
 def same(a: Any, b: Any) -> bool:
@@ -70,7 +85,7 @@ def same(a: Any, b: Any) -> bool:
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @behaviour("values arrive")
 def test_a_value_arrives_as_documented(load: Load, language: Language, case: Case) -> None:
-    kind = case.kinds[INDEX[language.engine]]
+    kind, _ = answer(case, language)
     script = load("kinds")
     if kind is None:
         with pytest.raises(CrossingError, match=r"args\[0\]: "):
@@ -82,11 +97,10 @@ def test_a_value_arrives_as_documented(load: Load, language: Language, case: Cas
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 @behaviour("values come back")
 def test_a_value_comes_back_as_documented(load: Load, language: Language, case: Case) -> None:
-    if case.kinds[INDEX[language.engine]] is None:
+    kind, expected = answer(case, language)
+    if kind is None:
         pytest.skip("does not cross, as tested above")
-    changed = language.engine == "lua" and case.lua is not SAME
-    result = load("plain").call("echo", case.value)
-    assert same(result, case.lua if changed else case.value)
+    assert same(load("plain").call("echo", case.value), expected)
 
 
 MADE = {
@@ -94,8 +108,8 @@ MADE = {
     "yes": ("True", "true", "sc_bool(1)", True),
     "integer": ("-7", "-7", "sc_int(-7)", -7),
     "real": ("0.5", "0.5", "sc_double(0.5)", 0.5),
-    "text": ("'gr\\xfcn\\0'", '"gr\\u{fc}n\\0"', 'sc_strn("gr\\xc3\\xbcn", 6)', "grün\0"),
-    "raw": ("b'\\xff'", '"\\xff"', 'sc_bytes("\\xff", 1)', b"\xff"),
+    "text": ("'gr\\xfcn\\0'", '"gr\\195\\188n\\0"', 'sc_strn("gr\\xc3\\xbcn", 6)', "grün\0"),
+    "raw": ("b'\\xff'", '"\\255"', 'sc_bytes("\\xff", 1)', b"\xff"),
     "sequence": ("[1, [2]]", "{1, {2}}", "sc_items(SC_LIST, list, 2)", [1, [2]]),
     "mapping": ("{'k': 1.5}", "{k = 1.5}", "sc_items(SC_DICT, dict, 2)", {"k": 1.5}),
 }
@@ -127,12 +141,8 @@ def test_what_a_script_makes_arrives_as_documented(session, write, language: Lan
     from .sources_native import module
 
     text = "".join(_maker(language, name) for name in MADE)
-    script = session.load(
-        write(
-            f"it{language.suffix}",
-            language.headed(module(C_DATA + text) if language.engine == "native" else text),
-        )
-    )
+    text = module(C_DATA + text) if language.engine == "native" else language.headed(text)
+    script = session.load(write(f"it{language.suffix}", text))
     for name, (*_, expected) in MADE.items():
         assert same(script.call(name), expected), name
 

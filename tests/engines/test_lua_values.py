@@ -6,8 +6,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from scriptengines.lua.state import LuaState
-from scriptengines.lua.values import LuaCallable, LuaReference
-from scriptnative import RunLock
+from scriptnative import LuaCallable, LuaReference, RunLock
 from scriptnative.errors import CrossingError
 
 if TYPE_CHECKING:
@@ -68,7 +67,10 @@ def test_documented_answers(identity: Callable[[Any], Any]) -> None:
     assert identity((1, 2)) == [1, 2]
     assert identity({}) == []
     assert identity({1: "a", 2: "b"}) == ["a", "b"]
-    assert identity({"x"}) == {"x": True}
+    assert identity({"x"}) == {"x"}
+    assert identity({1, 2}) == {1, 2}
+    assert identity(frozenset({"x"})) == frozenset({"x"})
+    assert type(identity([frozenset()])[0]) is frozenset
     assert identity(b"text") == "text"
     assert identity(bytearray(b"\xff")) == b"\xff"
     assert identity([1, None, 3]) == {1: 1, 3: 3}
@@ -102,8 +104,8 @@ REFUSED = [
     ({"a": [1, {"b": 2**70}]}, r"args\[0\]\.a\[1\]\.b: "),
     ({(1, 2): 3}, r"args\[0\]\[\(1, 2\)\]: a key of type tuple"),
     ({"a": 1, b"a": 2}, r"args\[0\]: two of its keys"),
-    (cyclic(), r"args\[0\]\.users\[1\]\.self: it contains itself"),
-    (deep(300), r"nested more than 200 levels"),
+    (cyclic(), r"args\[0\]\.users\[1\]\.self .*cycle"),
+    (deep(300), r"deeper than 200 levels"),
 ]
 
 
@@ -121,9 +123,9 @@ def test_refused_tables_name_the_place(lua: Bench) -> None:
         function pass() host.echo(1, t) end
         function keys() return {[1] = 1, [true] = 2} end
     """)
-    with pytest.raises(CrossingError, match=r"^result\.users\[2\]\.self: it contains itself"):
+    with pytest.raises(CrossingError, match=r"^result\.users\[2\]\.self refers back to a table it is in"):
         lua("give")
-    with pytest.raises(CrossingError, match=r"^args\[1\]\.users\[2\]\.self: it contains itself"):
+    with pytest.raises(CrossingError, match=r"^args\[1\]\.users\[2\]\.self refers back to a table it is in"):
         lua("pass")
     with pytest.raises(CrossingError, match="same in Python"):
         lua("keys")

@@ -1,4 +1,4 @@
-"""The Lua engine: each generation of a script in a Lua 5.4 state of its own, through lupa."""
+"""The Lua engine: each generation of a script in a Lua state of its own, of the version it asks for."""
 
 from __future__ import annotations
 
@@ -11,9 +11,10 @@ from scriptengines.host import FUNCTIONS
 from scriptengines.local import LocalRuntime
 from scriptengines.options import Option
 from scriptengines.reports import LineWriter
-from scriptnative import bind_lua
+from scriptnative import bind
 
 from .state import LuaState
+from .versions import OPTIONS, check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,31 +23,8 @@ if TYPE_CHECKING:
     from scriptengines.view import FunctionInfo
     from scriptnative import Function
 
-
-class LuaEntry:
-    """The general way into a Lua function, for what the fast one in C does not take.
-
-    Args:
-        state: Where it lives.
-        function: The function, as lupa gives it.
-    """
-
-    __slots__ = ("_function", "_state")
-
-    def __init__(self, state: LuaState, function: Any) -> None:
-        self._state = state
-        self._function = function
-
-    def __call__(self, *args: Any, **named: Any) -> Any:
-        if named:
-            raise TypeError(f"Lua functions take no keyword arguments: {', '.join(named)}")
-        return self._state.call_value(self._function, args)
-
-    def finish(self, outcome: Any) -> Any:
-        """Convert what the fast way brought back, or raise it; holding the run lock."""
-        if isinstance(outcome, BaseException):
-            raise self._state.translate(outcome) from None
-        return self._state.to_python(outcome)
+JIT_PATIENCE = 0.05
+"""Seconds in which an interrupt of compiled code has to show."""
 
 
 class LuaRuntime(LocalRuntime):
@@ -61,7 +39,9 @@ class LuaRuntime(LocalRuntime):
             stream: LineWriter(partial(reporter.output, stream=stream)) for stream in ("stdout", "stderr")
         }
         try:
-            self.state = LuaState(context.alias, context.lock, self._write)
+            wanted = {name: value for name, value in source.options.items() if name in OPTIONS}
+            check(wanted, str(source.path))
+            self.state = LuaState(context.alias, context.lock, self._write, **wanted)
             self.state.bind({name: getattr(self.host, name) for name in FUNCTIONS})
             self.state.set(("host", "batch"), reporter.batch)
             if previous is not None:
@@ -87,7 +67,7 @@ class LuaRuntime(LocalRuntime):
             hint = did_you_mean(function.name, [known.name for known in self.functions()])
             path = str(self.source.path)
             raise UnknownFunction(f'no function "{function.name}" in {path}.{hint}', file=path)
-        bind_lua(function, found, LuaEntry(self.state, found), self.context.lock, self.state.guard)
+        bind(function, found)
 
     def functions(self) -> list[FunctionInfo]:
         return self.state.functions()
@@ -123,11 +103,13 @@ class LuaRuntime(LocalRuntime):
         return self.state.export_state()
 
     def interrupt(self, reason: str) -> bool:
-        return self.state.guard.interrupt(reason)
+        sent = self.state.guard.interrupt(reason)
+        # Compiled traces do not look at the hook: only what happens tells.
+        return self.state.guard.wait_for_stop(JIT_PATIENCE) if sent and self.state.compiles else sent
 
 
 class LuaEngine(Engine):
-    """Hosts Lua 5.4 scripts."""
+    """Hosts Lua scripts, of every version that lupa brings."""
 
     name = "lua"
     suffixes: ClassVar[frozenset[str]] = frozenset({".lua"})
@@ -135,6 +117,7 @@ class LuaEngine(Engine):
         "isolation": Option(
             "choice", "state", "What keeps the script apart: a Lua state, or a process.", ("state", "process")
         ),
+        **OPTIONS,
     }
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:

@@ -1,91 +1,129 @@
-"""Calls from Lua into Python: how arguments, results and failures pass through lupa."""
+"""What the crossing of one Lua state asks of Python: texts of failures, errors, fields of objects."""
 
 from __future__ import annotations
 
-from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
-from scriptnative.errors import CallError, ScriptClosed
+from scriptnative import LuaReference, Reference
+from scriptnative.errors import CallError
+
+from .traces import Sources, host_error, interruption, limit_error, lua_error, path_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .values import Values
+    from scriptnative import LuaGuard
 
-FAIL = object()
-"""What a failed call gives back; the prelude then raises `HostCalls.problem` in Lua."""
+_OWN = "[scriptconsole]"
 
 
 class HostCalls:
-    """Every call from one Lua state into Python goes through here.
+    """The report of a LuaCrossing; see _native.pyi.
 
-    Nothing is raised through lupa: it keeps one exception per runtime, and Lua code that catches it would see
-    a Python object instead of a text.
+    Args:
+        guard: Of the state; tells why and where it was interrupted.
+        sources: The files of the state.
+        limit: Bytes its memory is limited to, 0 for none.
 
     Attributes:
-        name: Of the script.
-        failure: The exception behind the last failed call, until the outermost call of the script returns.
-        problem: Its text, as Lua code sees it.
-        values: The conversions; None once the state is closed.
+        unwrap: Gives the Python exception that lupa raised in Lua; of a state whose script uses lupa.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self.failure: BaseException | None = None
-        self.problem = b""
-        self.values: Values | None = None
+    def __init__(self, guard: LuaGuard, sources: Sources, limit: int) -> None:
+        self._guard = guard
+        self._sources = sources
+        self._limit = limit
+        self.unwrap: Callable[[LuaReference], Any] | None = None
 
-    def __call__(self, target: Callable[..., Any], *raw: Any) -> Any:
-        """Call `target` with the arguments converted."""
-        values = self.values
-        if values is None:
-            return self._fail(ScriptClosed(f"{self.name} is closed"))
-        try:
-            args = values.arguments_to_python(raw)
-        except Exception as error:  # noqa: BLE001 - also lupa's, when an interrupt strikes meanwhile
-            return self._fail(error.with_traceback(None))
-        # A lupa object uses the coroutine that called, also when it goes: no traceback may keep one.
-        del raw
-        return self._finish(target, args)
+    # ---- errors --------------------------------------------------------------------------------
 
-    def raw(self, target: Callable[..., Any]) -> Callable[..., Any]:
-        """A function for Lua whose arguments stay as lupa gives them: strings are bytes."""
-        return partial(self._call_raw, target)
-
-    def _call_raw(self, target: Callable[..., Any], *args: Any) -> Any:
-        return self._finish(target, args)
-
-    def _finish(self, target: Callable[..., Any], args: list[Any] | tuple[Any, ...]) -> Any:
-        try:
-            result = target(*args)
-        except BaseException as error:  # noqa: BLE001 - it becomes a Lua error, and is raised again at the top
-            return self._fail(error)
-        if self.values is None:  # a finalizer of the script, while the runtime goes
-            return None
-        try:
-            return self.values.to_lua(result)
-        except Exception as error:  # noqa: BLE001 - as above
-            return self._fail(error.with_traceback(None))
-
-    def _fail(self, error: BaseException) -> object:
+    def problem(self, error: BaseException) -> bytes:
+        """What Lua code sees of an exception."""
         text = str(error) if isinstance(error, CallError) else f"{type(error).__name__}: {error}"
-        if self.values is not None:
-            self.failure = error
-        self.problem = text.encode("utf-8", "replace")
-        return FAIL
+        return text.encode("utf-8", "replace")
 
-    def last_problem(self) -> bytes:
-        """For the prelude."""
-        return self.problem
+    def failed(
+        self,
+        value: Any,
+        plain: bool,
+        trace: list[tuple[bytes, int, bytes]],
+        failure: BaseException | None,
+        problem: bytes,
+        interrupted: bool,
+        over_limit: bool,
+    ) -> BaseException:
+        """The exception for a Lua call that failed.
 
-    def close(self) -> None:
-        """Let go of the runtime."""
-        self.values = self.failure = None
+        Args:
+            value: The error value: bytes, or a text or exception in its place.
+            plain: Whether it was a string, which begins with its position.
+            trace: The Lua stack, innermost first: source, line, name.
+            failure: What a call from Lua into Python raised last.
+            problem: Its text.
+            interrupted: Whether the call was stopped from outside.
+            over_limit: Whether memory was refused to it.
+        """
+        frames = [frame for frame in self._sources.frames(trace) if frame.file != _OWN]
+        if frames and not frames[-1].line and plain:  # LuaJIT has lost it by now, but for the text
+            frames[-1] = self._sources.placed(frames[-1], text_of(value))
+        if interrupted:
+            stopped = self._guard.stopped_at
+            if stopped is not None and (not frames or not frames[-1].line):
+                name = frames.pop().function if frames else "<function>"
+                frames.append(self._sources.frame(path_of(stopped[0]), stopped[1], name))
+            return interruption(self._guard.reason or "stopped", frames)
+        raised: Any = value
+        if self.unwrap is not None and isinstance(value, LuaReference):
+            raised = self.unwrap(value)
+        if isinstance(raised, BaseException):
+            return host_error(raised, frames)
+        text = raised if plain else b""
+        if over_limit and b"not enough memory" in text:
+            return limit_error(self._limit, frames)
+        if failure is not None and plain and text.endswith(problem):
+            return host_error(failure, frames)
+        return lua_error(raised, plain, frames)
+
+    # ---- Python objects in Lua -------------------------------------------------------------------
+
+    def get_field(self, obj: Any, name: Any) -> Any:
+        """`object.name` in Lua."""
+        _check_name(obj, name)
+        return obj.get(name) if _is_remote(obj) else getattr(obj, name)
+
+    def set_field(self, obj: Any, name: Any, value: Any) -> None:
+        """`object.name = value` in Lua."""
+        _check_name(obj, name)
+        if _is_remote(obj):
+            obj.set(name, value)
+        else:
+            setattr(obj, name, value)
+
+    def call_method(self, obj: Any, name: Any, *args: Any) -> Any:
+        """`object:name(…)` in Lua."""
+        _check_name(obj, name)
+        return obj.call(name, *args) if _is_remote(obj) else getattr(obj, name)(*args)
+
+    def text_of(self, obj: Any) -> str:
+        """`tostring(object)` in Lua."""
+        return str(obj)
 
 
-def write(sink: Callable[[str, str], None], stream: str, text: bytes) -> None:
+def _is_remote(obj: Any) -> bool:
+    return isinstance(obj, Reference) or getattr(cast("type[Any]", type(obj)), "__sc_object__", False) is True
+
+
+def _check_name(obj: Any, name: Any) -> None:
+    kind = type(obj).__name__
+    if not isinstance(name, str):
+        raise TypeError(f"the fields of a Python {kind} have names, got {name!r}")
+    if name.startswith("_"):
+        raise AttributeError(f'"{name}" of a Python {kind} is private')
+
+
+def write(sink: Callable[[str, str], None], stream: str, text: str | bytes) -> None:
     """What `print` and `io.write` call."""
-    sink(text.decode("utf-8", "surrogateescape"), stream)
+    sink(text if isinstance(text, str) else text.decode("utf-8", "surrogateescape"), stream)
 
 
 def stop(code: Any) -> None:
@@ -94,20 +132,20 @@ def stop(code: Any) -> None:
 
 
 def refuse(obj: object, *operands: object) -> None:
-    """What lupa calls when Lua code reads or writes an attribute of a Python object."""
+    """What lupa calls when Lua code reads or writes an attribute of a Python object of lupa's."""
     del operands  # lupa keeps the exception, and with it this frame
     raise AttributeError(f"a Python {type(obj).__name__} is opaque to Lua")
 
 
-def connection_get(connection: Any, name: bytes) -> Any:
+def connection_get(connection: Any, name: str) -> Any:
     """A field of a connection or listener; None for what is none."""
-    attribute = {b"local_address": "local", b"peer": "peer", b"id": "id", b"port": "port"}.get(name)
+    attribute = {"local_address": "local", "peer": "peer", "id": "id", "port": "port"}.get(name)
     return None if attribute is None else getattr(connection, attribute, None)
 
 
-def connection_send(connection: Any, payload: bytes) -> None:
+def connection_send(connection: Any, payload: str | bytes) -> None:
     """`connection:send(bytes)`."""
-    connection.send(payload)
+    connection.send(payload.encode() if isinstance(payload, str) else payload)
 
 
 def connection_close(connection: Any) -> None:

@@ -2,8 +2,9 @@
 local stock, OWN, raw_step = ...
 
 local concat, select, type, tostring, format = table.concat, select, type, tostring, string.format
-local next, rawget, rawlen, getmetatable = next, rawget, rawlen, getmetatable
-local integer_of, number_type, min, sort = math.tointeger, math.type, math.min, table.sort
+local next, rawget, getmetatable = next, rawget, getmetatable
+local rawlen = rawlen or function(value) return #value end -- in 5.1, # never asks the metatable of a table
+local number_type, min, sort = math.type or type, math.min, table.sort
 local getinfo, getlocal = debug.getinfo, debug.getlocal
 local globals = _G
 
@@ -18,7 +19,7 @@ local function short_table(value)
     if key == nil then break end
     count = count + 1
     local text = type(item) == "table" and (next(item) == nil and "{}" or "{…}") or short(item, 40)
-    if integer_of(key) ~= count then
+    if key ~= count then
       text = (type(key) == "string" and key:sub(1, 40) or "[" .. short(key, 40) .. "]") .. " = " .. text
     end
     texts[count], size = text, size + #text + 2
@@ -75,10 +76,11 @@ local function functions()
       local info = getinfo(value, "Su")
       if info.what == "Lua" and info.source ~= OWN then
         local parameters = {}
-        for i = 1, info.nparams do parameters[i] = getlocal(value, i) end
+        for i = 1, info.nparams or 0 do parameters[i] = getlocal(value, i) end
         if info.isvararg then parameters[#parameters + 1] = "..." end
         local n = #rows
-        rows[n + 1], rows[n + 2] = name, "(" .. concat(parameters, ", ") .. ")"
+        -- 5.1 does not tell them.
+        rows[n + 1], rows[n + 2] = name, info.nparams and "(" .. concat(parameters, ", ") .. ")" or ""
         rows[n + 3], rows[n + 4] = info.linedefined, info.source
       end
     end

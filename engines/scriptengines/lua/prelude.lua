@@ -1,149 +1,66 @@
--- Runs first in every Lua state. Gives back, in a table, what state.py calls; defines host, the timer globals, print
--- and io.write. Everything a call needs is local: a script may replace any global.
-local FAIL, problem, write_out, write_err, stop, connection_get, connection_send, connection_close = ...
+-- Runs first in every Lua state, of any version from 5.1 to 5.5. Gives back, in a table, what state.py calls; defines
+-- host, the timer globals, print and io.write. Everything a call needs is local: a script may replace any global.
+local outer, keeps_python, write_out, write_err, stop, connection_get, connection_send, connection_close = ...
 
-local create, resume, status, close = coroutine.create, coroutine.resume, coroutine.status, coroutine.close
 local getinfo = debug.getinfo
-local concat, select, type, tostring = table.concat, select, type, tostring
-local error, pcall, load = error, pcall, load
+local concat, select, type, tostring, tonumber = table.concat, select, type, tostring, tonumber
+local assert, error, pcall = assert, error, pcall
 local next, rawget, rawequal, getmetatable, setmetatable = next, rawget, rawequal, getmetatable, setmetatable
-local integer_of, number_type, format = math.tointeger, math.type, string.format
+local number_type, format, floor, match = math.type, string.format, math.floor, string.match
 local globals, package = _G, package
 local OWN = getinfo(1, "S").source
+local VERSION = tonumber(match(_VERSION, "%d+%.%d+")) -- LuaJIT says 5.1
+local load_text = VERSION == 5.1 and loadstring or load
 
-python, package.loaded.python = nil, nil
-
--- ---- Python functions --------------------------------------------------------------------------------------------
-
--- The Python callable behind each wrapper, so that it goes back as the object it was.
-local origin = setmetatable({}, {__mode = "k"})
-
-local function checked(result)
-  if result == FAIL then error(problem(), 2) end
-  return result
-end
-
--- The error names the line that called the wrapper.
-local function wrap(callable)
-  local function call(...)
-    local result = callable(...)
-    if result == FAIL then error(problem(), 2) end
-    return result
-  end
-  origin[call] = callable
-  return call
-end
+if not keeps_python then python, package.loaded.python = nil, nil end
 
 -- ---- values Python holds -------------------------------------------------------------------------------------------
 
-local held, last_id = {}, 0
-
-local function retain(value)
-  local own = origin[value]
-  if own ~= nil then return own end
-  last_id = last_id + 1
-  held[last_id] = value
-  return last_id
-end
-
-local function release(...)
-  for i = 1, select("#", ...) do held[select(i, ...)] = nil end
-end
-
-local function fetch(id) return held[id] end
-
-local function describe_held(id)
-  local value = held[id]
+local function describe(value)
   if type(value) ~= "function" then return type(value), "" end
   local info = getinfo(value, "S")
+  local place = match(info.short_src, "[^/]*$") .. ":" .. info.linedefined
   for name, global in next, globals do
-    if rawequal(global, value) and type(name) == "string" then return name, info.short_src .. ":" .. info.linedefined end
+    if rawequal(global, value) and type(name) == "string" then return name, place end
   end
-  return "function", info.short_src .. ":" .. info.linedefined
+  return "function", place
 end
 
--- ---- calls ---------------------------------------------------------------------------------------------------------
+local function get_field(object, name) return object[name] end
+local function set_field(object, name, value) object[name] = value end
 
-local MAX_FRAMES = 100
-
-local function name_of(info)
-  if info.what == "main" then return "<module>" end
-  if info.name then return info.name end
-  for name, value in next, globals do
-    if rawequal(value, info.func) and type(name) == "string" then return name end
-  end
-  return "<function>"
+local function call_method(object, name, ...)
+  local method = object[name]
+  if method == nil then error(format("no method %q", tostring(name)), 0) end
+  return method(object, ...)
 end
 
--- Stack of a coroutine that failed, innermost first: source, line, name, source, line, name …
-local function trace(co)
-  local frames, level = {}, 0
-  while #frames < 3 * MAX_FRAMES do
-    local info = getinfo(co, level, "Slnf")
-    if not info then break end
-    if info.what ~= "C" and info.source ~= OWN then
-      local n = #frames
-      frames[n + 1], frames[n + 2], frames[n + 3] = info.source, info.currentline, name_of(info)
-    end
-    level = level + 1
-  end
-  return frames
-end
-
--- Text of an error value; and whether it was a string.
+-- Text of an error value that is no string.
 local function error_text(value)
-  if type(value) == "string" then return value, true end
-  if type(value) == "userdata" then return value, false end
+  if type(value) == "userdata" then return value end
   local meta = getmetatable(value)
   if type(meta) == "table" and meta.__tostring then
     local ok, text = pcall(tostring, value)
-    if ok then return text, false end
+    if ok then return text end
   end
   if type(value) == "table" then
     for _, key in next, {"message", "msg", "error"} do
-      if type(rawget(value, key)) == "string" then return rawget(value, key), false end
+      if type(rawget(value, key)) == "string" then return rawget(value, key) end
     end
   end
-  return format("error object is a %s value (%s)", type(value), tostring(value)), false
-end
-
--- Coroutine of the innermost call: an interrupt leaves it behind, for its traceback.
-local current
-
-local function finish(outer, co, ok, ...)
-  current = outer
-  if ok then
-    if status(co) == "dead" then return ... end
-    return -- it yielded: there is no result yet
-  end
-  local frames = trace(co)
-  close(co)
-  local text, plain = error_text((...))
-  return FAIL, text, plain, frames
-end
-
-local function call(callable, ...)
-  local outer = current
-  local co = type(callable) == "function" and create(callable) or create(function(...) return callable(...) end)
-  current = co
-  return finish(outer, co, resume(co, ...))
-end
-
-local function call_held(id, ...) return call(held[id], ...) end
-
-local function interrupted_trace()
-  local co = current
-  current = nil
-  return co and trace(co) or {}
+  return format("error object is a %s value (%s)", type(value), tostring(value))
 end
 
 -- ---- print and files -----------------------------------------------------------------------------------------------
 
-write_out, write_err = wrap(write_out), wrap(write_err)
-
 function print(...)
   local count, texts = select("#", ...), {...}
-  for i = 1, count do texts[i] = tostring(texts[i]) end
+  local text_of = VERSION < 5.4 and globals.tostring or tostring -- 5.4 no longer asks for the global
+  for i = 1, count do
+    local text = text_of(texts[i])
+    if type(text) ~= "string" and type(text) ~= "number" then error("'tostring' must return a string to 'print'", 2) end
+    texts[i] = text
+  end
   texts[count + 1] = ""
   write_out(count == 0 and "\n" or concat(texts, "\t", 1, count) .. "\n")
 end
@@ -156,15 +73,18 @@ local function capture(sink, file, ...)
   local texts = {...}
   for i = 1, select("#", ...) do
     local value = texts[i]
-    local kind = number_type(value)
-    if kind == "float" then
-      texts[i] = format("%.14g", value) -- as the stock function does
-    elseif kind ~= "integer" and type(value) ~= "string" then
+    if type(value) == "number" then
+      if VERSION < 5.5 and (not number_type or number_type(value) == "float") then
+        texts[i] = format("%.14g", value) -- as the stock function does
+      else
+        texts[i] = tostring(value)
+      end
+    elseif type(value) ~= "string" then
       error(format("bad argument #%d to 'write' (string expected, got %s)", i, type(value)), 3)
     end
   end
   if #texts > 0 then sink(concat(texts)) end
-  return file
+  return VERSION == 5.1 or file
 end
 
 function file_methods.write(file, ...)
@@ -178,31 +98,30 @@ function io.write(...) return output():write(...) end
 -- The stock one would end the whole process, not the script.
 function os.exit(code)
   if code == nil or code == true then code = 0 elseif code == false then code = 1 end
-  return checked(stop(code))
+  return stop(code)
 end
 
 -- ---- connections -----------------------------------------------------------------------------------------------------
 
 local connections = setmetatable({}, {__mode = "k"})
 local methods = {}
+local send, close = outer(connection_send), outer(connection_close)
 
 function methods:send(bytes)
   if type(bytes) ~= "string" then
     error("bad argument #1 to 'send' (string expected, got " .. type(bytes) .. ")", 2)
   end
-  if connection_send(self[connections], bytes) == FAIL then error(problem(), 2) end
+  send(self[connections], bytes)
 end
 
-function methods:close()
-  if connection_close(self[connections]) == FAIL then error(problem(), 2) end
-end
+function methods:close() close(self[connections]) end
 
 local connection_meta = {__name = "connection"}
 
 function connection_meta:__index(key)
   local method = methods[key]
   if method then return method end
-  if key ~= connections then return (checked(connection_get(rawget(self, connections), key))) end
+  if key ~= connections then return (connection_get(rawget(self, connections), key)) end
 end
 
 function connection_meta:__tostring() return "connection " .. tostring(self.id or self.local_address) end
@@ -217,15 +136,14 @@ local function connection(object)
 end
 
 local function network(open)
+  open = outer(open)
   return function(address, port, handlers)
     local given = {}
     for event, handler in next, handlers or {} do
       given[event] = handler
       if event ~= "error" then given[event] = function(object, ...) return handler(connection(object), ...) end end
     end
-    local result = open(address, port, given)
-    if result == FAIL then error(problem(), 2) end
-    return connection(result)
+    return (connection(open(address, port, given)))
   end
 end
 
@@ -234,6 +152,7 @@ end
 host = {state = {}}
 
 local function timer(name, start)
+  start = outer(start)
   globals[name] = function(callback, ms)
     if type(ms) ~= "number" then
       local got = ms == nil and "no value" or type(ms)
@@ -243,9 +162,7 @@ local function timer(name, start)
       local value = callback
       callback = function() return value() end
     end
-    local result = start(callback, ms)
-    if result == FAIL then error(problem(), 2) end
-    return result
+    return (start(callback, ms))
   end
 end
 
@@ -257,14 +174,13 @@ function special.set_interval(callable) timer("setInterval", callable) end
 
 function special.clear_timer(callable)
   local function clear(id)
-    id = number_type(id) and integer_of(id)
-    if id then checked(callable(id)) end
+    if type(id) == "number" and floor(id) == id then callable(floor(id)) end
   end
   clearTimeout, clearInterval = clear, clear
 end
 
 local function bind(name, callable)
-  host[name] = wrap(callable)
+  host[name] = callable
   if special[name] then special[name](callable) end
 end
 
@@ -278,19 +194,26 @@ local function mark_stock()
 end
 
 local function prepare(path, folder, ...)
-  arg = {[0] = path, ...}
+  globals.arg = {[0] = path, ...} -- in 5.1, `arg` alone is a local of every vararg function
   package.path = folder .. "/?.lua;" .. folder .. "/?/init.lua;" .. package.path
   mark_stock()
 end
 
-local function compile(source, name) return load(source, name, "t") end
+local function compile(source, name)
+  if source:sub(1, 1) == "\27" then return nil, "attempt to load a binary chunk: only text can be a script" end
+  return load_text(source, name)
+end
 
 -- As a console line: an expression if it is one.
 local function compile_line(source)
-  local chunk = load("return " .. source, "=(console)", "t")
+  local chunk = compile("return " .. source, "=(console)")
   if chunk then return chunk end
-  return load(source, "=(console)", "t")
+  return compile(source, "=(console)")
 end
+
+-- What survives a reload.
+local function get_state() return host.state end
+local function set_state(state) host.state = state end
 
 -- ---- looking up ------------------------------------------------------------------------------------------------------
 
@@ -311,10 +234,10 @@ local function lookup(...)
 end
 
 -- inspect.lua
-local function extend(source) return load(source, OWN, "t")(stock, OWN, raw_step) end
+local function extend(source) return assert(load_text(source, OWN))(stock, OWN, raw_step) end
 
 return {
-  wrap = wrap, bind = bind, retain = retain, release = release, fetch = fetch, describe_held = describe_held,
-  call = call, call_held = call_held, interrupted_trace = interrupted_trace,
-  prepare = prepare, compile = compile, compile_line = compile_line, lookup = lookup, extend = extend, host = host,
+  describe = describe, get_field = get_field, set_field = set_field, call_method = call_method, error_text = error_text,
+  bind = bind, prepare = prepare, compile = compile, compile_line = compile_line, lookup = lookup, extend = extend,
+  get_state = get_state, set_state = set_state,
 }

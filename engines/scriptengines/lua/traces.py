@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import re
 from typing import Any
 
 from scriptnative.errors import CallError, Interrupted, LoadError, RemoteFrame, all_frames, describe, rebuild
 
 _POSITION = re.compile(r'^(?:\[string "[^\n]*"\]|[^\n]+?):(\d+): ')
-_TRACEBACK_LINE = re.compile(r"^\t(?!\[C\])(.+?):(\d+): in (?:(main chunk)|.*? '([^']*)'|.*)$", re.MULTILINE)
-_OWN = "[scriptconsole]"
+_PARAMETERS = re.compile(r"\bfunction\b[^(]*\(([^()]*)\)")
+_OWN_POSITION = re.compile(r"^\[scriptconsole\]:\d+: ")
 
 
-def text_of(raw: bytes) -> str:
+def text_of(raw: str | bytes) -> str:
     """Text of a Lua string for showing: never fails."""
-    return raw.decode("utf-8", "replace")
+    return raw if isinstance(raw, str) else raw.decode("utf-8", "replace")
 
 
 class Sources:
@@ -46,28 +45,20 @@ class Sources:
         source = lines[line - 1].strip() if 0 < line <= len(lines) else ""
         return RemoteFrame(file, max(line, 0), name, source, "lua")
 
-    def frames(self, flat: list[Any]) -> list[RemoteFrame]:
-        """Frames of a trace made by the prelude (source, line, name …), outermost first."""
-        rows = zip(flat[::3], flat[1::3], flat[2::3], strict=True)
-        return [self.frame(path_of(source), line, text_of(name)) for source, line, name in rows][::-1]
+    def frames(self, trace: list[tuple[bytes, int, bytes]]) -> list[RemoteFrame]:
+        """Frames of a trace (source, line, name), outermost first."""
+        return [self.frame(path_of(source), line, text_of(name)) for source, line, name in trace][::-1]
 
-    def frames_of_traceback(self, text: str) -> list[RemoteFrame]:
-        """Frames of a text that debug.traceback made, outermost first."""
-        found = [
-            self.frame(self._whole(file), int(line), "<module>" if main else name or "<function>")
-            for file, line, main, name in _TRACEBACK_LINE.findall(text)
-            if file != _OWN
-        ]
-        return found[::-1]
+    def placed(self, frame: RemoteFrame, message: str) -> RemoteFrame:
+        """The frame with the line that a message begins with."""
+        position = _POSITION.match(message)
+        return self.frame(frame.file, int(position[1]), frame.function) if position else frame
 
-    def _whole(self, file: str) -> str:
-        """The path that Lua cut to 60 characters, if it is one of the script or of a module beside it."""
-        if not file.startswith("..."):
-            return file
-        name = file.rpartition("/")[2]
-        beside = (os.path.join(os.path.dirname(known), name) for known in list(self._lines))
-        paths = (path for path in (*self._lines, *beside) if path.endswith(file[3:]) and os.path.isfile(path))
-        return next(paths, file)
+    def parameters(self, path: str, line: int) -> str:
+        """The parameter list of the function that begins on a line; "" when it is not seen there."""
+        lines = self.lines(path)
+        found = _PARAMETERS.search(lines[line - 1]) if 0 < line <= len(lines) else None
+        return f"({', '.join(found[1].replace(',', ' ').split())})" if found else ""
 
     def comment_above(self, path: str, line: int) -> str:
         """Text of the comment lines directly above a line."""
@@ -80,13 +71,13 @@ class Sources:
         return "\n".join(reversed(comment)).strip()
 
 
-def path_of(source: bytes) -> str:
+def path_of(source: str | bytes) -> str:
     """File of a chunk from the `source` field of debug.getinfo."""
     text = text_of(source)
     return text[1:] if text[:1] in "@=" else f"[string {text.partition(chr(10))[0][:40]!r}]"
 
 
-def load_error(sources: Sources, path: str, raw: bytes) -> LoadError:
+def load_error(sources: Sources, path: str, raw: str | bytes) -> LoadError:
     """The error for what the Lua compiler said."""
     message = text_of(raw)
     position = _POSITION.match(message)
@@ -104,7 +95,10 @@ def lua_error(value: Any, plain: bool, frames: list[RemoteFrame]) -> CallError:
         plain: Whether the error value was a string, which begins with its position.
         frames: The Lua stack.
     """
-    message = text_of(value) if isinstance(value, bytes) else f"error object is a {type(value).__name__}"
+    message = (
+        text_of(value) if isinstance(value, (str, bytes)) else f"error object is a {type(value).__name__}"
+    )
+    message = _OWN_POSITION.sub("", message)
     position = _POSITION.match(message)
     if plain and position and frames and int(position[1]) == frames[-1].line:
         message = message[position.end() :]
@@ -119,6 +113,12 @@ def host_error(failure: BaseException, frames: list[RemoteFrame]) -> BaseExcepti
     name, text, notes, _, cause, detail = describe(failure)
     stack = [tuple(frame) for frame in (*frames, *all_frames(failure))]
     return rebuild((name, text, notes, stack, cause, detail))
+
+
+def limit_error(limit: int, frames: list[RemoteFrame]) -> CallError:
+    """The error of a script that asked for more memory than it may have."""
+    text = f"not enough memory: the script may have {limit / 2**20:.4g} MiB (option memory)"
+    return CallError(text, remote_type="LuaError", frames=frames)
 
 
 def interruption(reason: str, frames: list[RemoteFrame]) -> Interrupted:
