@@ -316,7 +316,7 @@ static sc_thread *seat_for(sc_interp *interp) {
     sc_thread *seat = find_seat(interp);
     if (seat != NULL) return seat;
     for (struct visit_link *link = visits; link != NULL; link = link->outer) {
-        if (link->state != NULL && PyThreadState_GetInterpreter(link->state) == interp->state) return take_seat(interp, link->state);
+        if (PyThreadState_GetInterpreter(link->state) == interp->state) return take_seat(interp, link->state);
     }
     return take_seat(interp, NULL);
 }
@@ -334,7 +334,6 @@ static void show_loop(sc_interp *to, sc_thread *seat) {
 
 /* Take the lock with the GIL of `from` released; attached to `from` again in the end. */
 static sc_lock_status wait_for_lock(sc_visit *visit) {
-    if (visit->from == NULL) return sc_runlock_acquire(visit->lock, -1, 1);
     PyEval_SaveThread();
     sc_lock_status status = sc_runlock_acquire(visit->lock, -1, 1);
     PyEval_RestoreThread(visit->from);
@@ -352,9 +351,8 @@ static void change_seat(sc_visit *visit, sc_thread *seat) {
         sweep_orphans(visit->to);
     }
     sc_drain_pending(visit->to);
-    /* Only a thread that comes from outside: one that is here already has, or runs, a loop of its own. Nor the reaper,
-     * which would keep the loop alive. */
-    if (seat->inside == 1 && visit->from != NULL && seat->loop_serial != visit->to->loop_serial) show_loop(visit->to, seat);
+    /* Only a thread that comes from outside: one that is here already has, or runs, a loop of its own. */
+    if (seat->inside == 1 && seat->loop_serial != visit->to->loop_serial) show_loop(visit->to, seat);
 }
 
 /* What comes too late must not hit the next, innocent call. */
@@ -374,7 +372,7 @@ static void leave_seat(sc_visit *visit) {
 
 sc_lock_status sc_visit_begin(sc_visit *visit, sc_interp *to, sc_runlock *tenant, int locked) {
     visit->to = to;
-    visit->from = PyThreadState_GetUnchecked();
+    visit->from = PyThreadState_Get();
     visit->lock = !locked ? NULL : to->is_main ? tenant : atomic_load(&to->lock);
     atomic_fetch_add(&to->visitors, 1);
     if (!atomic_load(&to->open)) {
@@ -382,7 +380,7 @@ sc_lock_status sc_visit_begin(sc_visit *visit, sc_interp *to, sc_runlock *tenant
         return SC_LOCK_CLOSED;
     }
     sc_thread *seat = NULL;
-    if (visit->from == NULL || PyThreadState_GetInterpreter(visit->from) != to->state) {
+    if (PyThreadState_GetInterpreter(visit->from) != to->state) {
         seat = seat_for(to);
         if (seat == NULL) {
             atomic_fetch_sub(&to->visitors, 1);
@@ -425,14 +423,28 @@ PyObject *sc_interp_interruption(const sc_interp *there, int insist) {
     return insist ? PyObject_GetAttrString(there->interrupt, "insistent") : Py_NewRef(there->interrupt);
 }
 
+/* For a thread that has no thread state anywhere: it takes a new one and leaves none behind. CPython remembers the last
+ * one a thread had and writes to it when the thread gets another (bind_gilstate_tstate in Python/pystate.c); a seat
+ * would be gone by then, with its interpreter. */
+static void drain_as_stranger(sc_interp *interp) {
+    atomic_fetch_add(&interp->visitors, 1);
+    PyThreadState *state = atomic_load(&interp->open) ? PyThreadState_New(interp->state) : NULL;
+    if (state != NULL) {
+        PyEval_RestoreThread(state);
+        sc_drain_pending(interp);
+        PyThreadState_Clear(state);
+        PyThreadState_DeleteCurrent();
+    }
+    atomic_fetch_sub(&interp->visitors, 1);
+}
+
 int sc_interp_drain(sc_interp *interp) {
-    sc_visit visit;
     sc_runlock *lock = sc_interp_lock(interp);
     sc_lock_status status = SC_LOCK_OK;
     /* Not entering: a closed script, too, has objects to give back. */
     if (lock != NULL) status = sc_runlock_acquire(lock, 0, 0);
     if (status == SC_LOCK_OK) {
-        if (sc_visit_begin(&visit, interp, NULL, 0) == SC_LOCK_OK) sc_visit_end(&visit);
+        drain_as_stranger(interp);
         if (lock != NULL) sc_runlock_release(lock);
     }
     if (lock != NULL) sc_runlock_drop(lock);

@@ -101,6 +101,15 @@ def test_statements_run_in_the_script(load: Load) -> None:
     assert script.get("count") == 4
 
 
+@behaviour("memory")
+def test_memory_grows_with_what_a_script_holds(load: Load, language: Language) -> None:
+    small = load("plain", alias="small").memory()
+    large = load("huge", alias="large").memory()
+    assert small is not None
+    assert large is not None
+    assert large > small + 1_000_000
+
+
 @behaviour("complete")
 def test_names_are_completed(session: Session, load: Load) -> None:
     load("plain")

@@ -102,6 +102,9 @@ class LuaRuntime(LocalRuntime):
     def export_state(self) -> dict[Any, Any]:
         return self.state.export_state()
 
+    def memory(self) -> int | None:
+        return self.state.memory()
+
     def interrupt(self, reason: str) -> bool:
         sent = self.state.guard.interrupt(reason)
         # Compiled traces do not look at the hook: only what happens tells.

@@ -127,6 +127,9 @@ class PythonRuntime(Runtime):
     def set_paused(self, paused: bool) -> None:
         call_unlocked(self._inside["set_paused"], paused)
 
+    def memory(self) -> int | None:
+        return call_unlocked(self._inside["memory"])
+
     def export_state(self) -> dict[Any, Any]:
         return self._inside["export_state"]()
 

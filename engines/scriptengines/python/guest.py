@@ -208,6 +208,7 @@ class Guest:
             "close_connection": self.loop.close_connection,
             "set_paused": self.loop.set_paused,
             "pending": self.loop.is_busy,
+            "memory": names.memory,
             "export_state": names.export_state,
             "export_listeners": self.loop.export_listeners,
         }

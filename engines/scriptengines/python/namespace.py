@@ -9,7 +9,7 @@ import inspect
 import types
 from typing import TYPE_CHECKING, Any, cast
 
-from scriptengines.summary import size_of, summarize
+from scriptengines.summary import reachable_bytes, size_of, summarize
 from scriptnative import Reference
 from scriptnative.errors import CrossingError, UnknownFunction, did_you_mean
 
@@ -46,6 +46,12 @@ class Namespace:
                 f'"{name}" in {self.path} is a {type(found).__name__}, not a function', file=self.path
             )
         return found
+
+    def memory(self) -> int:
+        """Bytes of all that the globals and `host.state` lead to."""
+        hidden = ("__builtins__", "host")
+        values = [value for name, value in list(self.module.__dict__.items()) if name not in hidden]
+        return reachable_bytes([*values, self.state])
 
     def _unknown(self, name: str) -> UnknownFunction:
         known = [row[0] for row in self.functions()]
