@@ -8,6 +8,7 @@ the `text` block after it.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -22,6 +23,10 @@ from scriptconsole.actions import ACTIONS, MOVES, Action, key_name
 from scriptconsole.exitcodes import ExitCode
 from scriptengines import errors
 from scriptengines.host import FUNCTIONS
+from scriptengines.lua import LuaEngine
+from scriptengines.native import NativeEngine
+from scriptengines.python import PythonEngine
+from scriptengines.session import BUILTIN_ENGINES
 
 from .support import EXAMPLES, LIMIT, ROOT
 
@@ -68,7 +73,10 @@ def shell(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
 
 
-@pytest.mark.parametrize(("page", "examples"), [("README.md", 3), ("docs/native-modules.md", 3)])
+@pytest.mark.parametrize(
+    ("page", "examples"),
+    [("README.md", 3), ("docs/embedding.md", 8), ("docs/native-modules.md", 3), ("docs/options.md", 3)],
+)
 def test_examples_run(tmp_path: Path, shell: dict[str, str], page: str, examples: int) -> None:
     where = tmp_path / "checkout"
     shutil.copytree(EXAMPLES, where / "examples")
@@ -143,6 +151,26 @@ def test_keys_are_those_of_the_registry(mark: str, actions: tuple[Action, ...]) 
     page = (ROOT / "docs" / "console.md").read_text()
     written = page.partition(f"<!-- {mark} -->\n")[2].partition(f"\n<!-- /{mark} -->")[0]
     assert written == table_of(actions), f"docs/console.md must have:\n{table_of(actions)}"
+
+
+def options_table() -> str:
+    """The rows for docs/options.md."""
+    rows = ["| engine | option | kind | default | |", "|---|---|---|---|---|"]
+    for engine in (PythonEngine, LuaEngine, NativeEngine):
+        for name, option in engine.options.items():
+            choices = ", ".join(f"`{choice}`" for choice in option.choices)
+            text = f"{option.doc} One of {choices}." if choices else option.doc
+            default = "" if option.default in (None, ()) else f"`{json.dumps(option.default)}`"
+            rows.append(f"| {engine.name} | `{name}` | {option.kind} | {default} | {text} |")
+    return "\n".join(rows)
+
+
+def test_options_are_those_of_the_engines() -> None:
+    page = (ROOT / "docs" / "options.md").read_text()
+    written = page.partition("<!-- options -->\n")[2].partition("\n<!-- /options -->")[0]
+    assert written == options_table(), f"docs/options.md must have:\n{options_table()}"
+    engines = {target.rpartition(":")[2] for target in BUILTIN_ENGINES.values()}
+    assert engines == {"PythonEngine", "LuaEngine", "NativeEngine"}, "the table lacks an engine"
 
 
 def test_every_host_function_is_documented() -> None:
