@@ -27,6 +27,8 @@ from scriptengines.lua import LuaEngine
 from scriptengines.native import NativeEngine
 from scriptengines.python import PythonEngine
 from scriptengines.session import BUILTIN_ENGINES
+from tests.bench.__main__ import chosen
+from tests.bench.one_call import CASES, GROUPS
 
 from .support import EXAMPLES, LIMIT, ROOT
 
@@ -171,6 +173,26 @@ def test_options_are_those_of_the_engines() -> None:
     assert written == options_table(), f"docs/options.md must have:\n{options_table()}"
     engines = {target.rpartition(":")[2] for target in BUILTIN_ENGINES.values()}
     assert engines == {"PythonEngine", "LuaEngine", "NativeEngine"}, "the table lacks an engine"
+
+
+def test_benchmarks_and_budgets_are_those_that_run() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text()
+    rows = re.findall(r"^\| (\w+/[^|]+) \|.*\| ([^|]+) \|$", page, re.MULTILINE)
+    written = {name: budget.removesuffix(" **over**") for name, budget in rows}
+    groups = {name.partition("/")[0] for name in written}
+    known = {f"{each.group}/{each.name}": each.budget.text for each in chosen(sorted(groups))}
+    assert groups == {"batch", "crossing", "engines", "process"}
+    assert known.items() >= written.items()
+    assert known.keys() - written.keys() <= {"engines/Python handle, pool"}, (
+        "only where CPython has that pool"
+    )
+
+
+def test_counted_calls_are_those_that_can_be_counted() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text()
+    counted = page.partition("| instructions of one call |")[2].partition("\n\n")[0].splitlines()
+    assert [name.strip() for name in counted[0].strip("|").split("|")] == list(CASES)
+    assert [row.split("|")[1].strip() for row in counted[2:]] == [*GROUPS, "**all**"]
 
 
 def test_every_host_function_is_documented() -> None:
