@@ -10,7 +10,7 @@ import pytest
 from scriptengines.script import Script
 from scriptengines.session import Session
 
-from .languages import BASIC, EXCEPTIONS, LANGUAGES, VERSIONS, Language
+from .languages import BASIC, EXCEPTIONS, LANGUAGES, PARTNERS, VERSIONS, Language
 
 FAMILY = {language.name: language.engine for language in (*LANGUAGES, *VERSIONS)}
 COLUMNS = tuple(FAMILY)
@@ -25,7 +25,7 @@ def language(request: pytest.FixtureRequest) -> Language:
     return request.param
 
 
-@pytest.fixture(params=LANGUAGES, ids=lambda language: f"to-{language.name}")
+@pytest.fixture(params=PARTNERS, ids=lambda language: f"to-{language.name}")
 def other(request: pytest.FixtureRequest) -> Language:
     """A second script's language, for what two scripts do together."""
     return request.param

@@ -129,7 +129,10 @@ LANGUAGES = (
     _process("lua", sources_lua, "--"),
     _process("native", sources_native, "//"),
 )
-"""Those that meet each other."""
+"""Those that are tried with everything."""
+
+PARTNERS = tuple(one for one in LANGUAGES if one.name in ("python", "lua", "native", "python-process"))
+"""Those that each of them meets."""
 
 VERSIONS = tuple(further_lua(name) for name in installed() if name != DEFAULT)
 """Further versions of Lua, as far as they are installed."""

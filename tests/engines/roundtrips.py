@@ -105,11 +105,19 @@ def in_lua(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return _table(dict(enumerate(value, 1)))
     if isinstance(value, (set, frozenset)):
-        return _table(dict.fromkeys(value, True))
+        elements = _pairs(dict.fromkeys(value, True))
+        return frozenset(elements) if isinstance(value, frozenset) else set(elements)
     return _table(value)
 
 
 def _table(pairs: dict[Any, Any]) -> Any:
+    table = _pairs(pairs)
+    if all(type(key) is int and 1 <= key <= len(table) for key in table):
+        return [table[number] for number in range(1, len(table) + 1)]
+    return table
+
+
+def _pairs(pairs: dict[Any, Any]) -> dict[Any, Any]:
     table: dict[Any, Any] = {}
     for key, value in pairs.items():
         if not isinstance(key, (str, bytes, int)):
@@ -118,10 +126,7 @@ def _table(pairs: dict[Any, Any]) -> Any:
         if known in table:
             raise Refused
         table[known] = stored
-    table = {key: value for key, value in table.items() if value is not None}
-    if all(type(key) is int and 1 <= key <= len(table) for key in table):
-        return [table[number] for number in range(1, len(table) + 1)]
-    return table
+    return {key: value for key, value in table.items() if value is not None}
 
 
 def _encodable(value: str) -> None:

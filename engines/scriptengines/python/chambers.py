@@ -171,6 +171,7 @@ class Pool:
             return MainChamber()
         with self._mutex:
             fitting = [each for each in (*self._kept, *self._vacant) if each.isolation == isolation]
+            fitting.reverse()  # among equals the one that was left last: its memory is warm
             if fitting:
                 chamber = max(fitting, key=lambda each: len(each.extensions))
                 (self._vacant if chamber in self._vacant else self._kept).remove(chamber)
