@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import collections
+import functools
 import os
 import re
 import shutil
@@ -19,7 +20,8 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from tests.bench.bench_engines import LUA, PYTHON, QUICK_C, C, loaded
+from scriptengines import Session
+from tests.bench.bench_engines import LUA, PYTHON, QUICK_C, C
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -96,23 +98,24 @@ OURS = r"(function|invoke|sc|reference)_\w+|begin|perform|run_inside"
 
 def work(case: Case, calls: int) -> None:
     """Make the calls. callgrind sets its counts to zero at getloadavg(3), which nothing else here calls."""
-    with loaded((case.suffix, case.text)) as [script]:
-        call = caller(script, case)
+    with tempfile.TemporaryDirectory() as folder, Session() as session:
+        path = Path(folder, f"one{case.suffix}")
+        path.write_text(case.text)
+        call = caller(session, session.load(path), case)
         for _ in range(WARM_UP):
             call(*case.args)
         os.getloadavg()
         for _ in range(calls):
             call(*case.args)
+        shutil.rmtree(folder)
         os._exit(0)  # what comes after the calls is none of them
 
 
-def caller(script: Script, case: Case) -> Callable[..., object]:
+def caller(session: Session, script: Script, case: Case) -> Callable[..., object]:
     """What is called."""
     if case.function:
         return script.function(case.function)
-    import functools
-
-    return functools.partial(script._hooks.emit, "message")
+    return functools.partial(session.emit, "message")
 
 
 # ---- counting ---------------------------------------------------------------------------------------------
