@@ -8,6 +8,7 @@ the `text` block after it.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
@@ -22,6 +23,12 @@ from scriptconsole.actions import ACTIONS, MOVES, Action, key_name
 from scriptconsole.exitcodes import ExitCode
 from scriptengines import errors
 from scriptengines.host import FUNCTIONS
+from scriptengines.lua import LuaEngine
+from scriptengines.native import NativeEngine
+from scriptengines.python import PythonEngine
+from scriptengines.session import BUILTIN_ENGINES
+from tests.bench.__main__ import chosen
+from tests.bench.one_call import CASES, GROUPS
 
 from .support import EXAMPLES, LIMIT, ROOT
 
@@ -68,7 +75,10 @@ def shell(tmp_path: Path) -> dict[str, str]:
     return {**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"}
 
 
-@pytest.mark.parametrize(("page", "examples"), [("README.md", 3), ("docs/native-modules.md", 3)])
+@pytest.mark.parametrize(
+    ("page", "examples"),
+    [("README.md", 3), ("docs/embedding.md", 8), ("docs/native-modules.md", 3), ("docs/options.md", 3)],
+)
 def test_examples_run(tmp_path: Path, shell: dict[str, str], page: str, examples: int) -> None:
     where = tmp_path / "checkout"
     shutil.copytree(EXAMPLES, where / "examples")
@@ -122,6 +132,19 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
+def anchors_of(page: Path) -> set[str]:
+    """What can stand after # in a link to a page: its headings, as web pages name them."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_into_a_page_lead_to_a_heading(page: Path) -> None:
+    for target, anchor in re.findall(r"\]\(([^)#:\s]*)#([^)\s]+)\)", page.read_text()):
+        where = page.parent / target if target else page
+        assert anchor in anchors_of(where), f"{target}#{anchor}"
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_pages_name_no_machine(page: Path) -> None:
     text = page.read_text()
@@ -143,6 +166,46 @@ def test_keys_are_those_of_the_registry(mark: str, actions: tuple[Action, ...]) 
     page = (ROOT / "docs" / "console.md").read_text()
     written = page.partition(f"<!-- {mark} -->\n")[2].partition(f"\n<!-- /{mark} -->")[0]
     assert written == table_of(actions), f"docs/console.md must have:\n{table_of(actions)}"
+
+
+def options_table() -> str:
+    """The rows for docs/options.md."""
+    rows = ["| engine | option | kind | default | |", "|---|---|---|---|---|"]
+    for engine in (PythonEngine, LuaEngine, NativeEngine):
+        for name, option in engine.options.items():
+            choices = ", ".join(f"`{choice}`" for choice in option.choices)
+            text = f"{option.doc} One of {choices}." if choices else option.doc
+            default = "" if option.default in (None, ()) else f"`{json.dumps(option.default)}`"
+            rows.append(f"| {engine.name} | `{name}` | {option.kind} | {default} | {text} |")
+    return "\n".join(rows)
+
+
+def test_options_are_those_of_the_engines() -> None:
+    page = (ROOT / "docs" / "options.md").read_text()
+    written = page.partition("<!-- options -->\n")[2].partition("\n<!-- /options -->")[0]
+    assert written == options_table(), f"docs/options.md must have:\n{options_table()}"
+    engines = {target.rpartition(":")[2] for target in BUILTIN_ENGINES.values()}
+    assert engines == {"PythonEngine", "LuaEngine", "NativeEngine"}, "the table lacks an engine"
+
+
+def test_benchmarks_and_budgets_are_those_that_run() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text()
+    rows = re.findall(r"^\| (\w+/[^|]+) \|.*\| ([^|]+) \|$", page, re.MULTILINE)
+    written = {name: budget.removesuffix(" **over**") for name, budget in rows}
+    groups = {name.partition("/")[0] for name in written}
+    known = {f"{each.group}/{each.name}": each.budget.text for each in chosen(sorted(groups))}
+    assert groups == {"batch", "crossing", "engines", "process"}
+    assert known.items() >= written.items()
+    assert known.keys() - written.keys() <= {"engines/Python handle, pool"}, (
+        "only where CPython has that pool"
+    )
+
+
+def test_counted_calls_are_those_that_can_be_counted() -> None:
+    page = (ROOT / "docs" / "performance.md").read_text()
+    counted = page.partition("| instructions of one call |")[2].partition("\n\n")[0].splitlines()
+    assert [name.strip() for name in counted[0].strip("|").split("|")] == list(CASES)
+    assert [row.split("|")[1].strip() for row in counted[2:]] == [*GROUPS, "**all**"]
 
 
 def test_every_host_function_is_documented() -> None:

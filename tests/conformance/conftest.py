@@ -16,7 +16,8 @@ FAMILY = {language.name: language.engine for language in (*LANGUAGES, *VERSIONS)
 COLUMNS = tuple(FAMILY)
 type Load = Callable[..., Script]
 
-_seen: dict[tuple[str, str], str] = {}
+seen: dict[tuple[str, str], str] = {}
+"""(behaviour, column) -> what came of it; table.py makes a page of it."""
 
 
 @pytest.fixture(params=(*LANGUAGES, *VERSIONS), ids=lambda language: language.name)
@@ -104,26 +105,26 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
         if name != "behaviour":
             continue
         if report.failed:
-            _seen[value] = "FAILED"
+            seen[value] = "FAILED"
         elif report.skipped:
-            _seen.setdefault(value, "no")
-        elif report.when == "call":
-            _seen.setdefault(value, "yes")
+            seen.setdefault(value, "no")
+        elif report.when == "call" and seen.get(value) != "FAILED":
+            seen[value] = "yes"  # also where a test of it has skipped: with another script, or for one value
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if _seen:
+    if seen:
         terminalreporter.section("conformance: behaviour x engine")
         terminalreporter.write("\n".join(_table()) + "\n")
 
 
 def _table() -> Iterator[str]:
-    behaviours = list(dict.fromkeys(behaviour for behaviour, _ in _seen))
+    behaviours = list(dict.fromkeys(behaviour for behaviour, _ in seen))
     width = max(map(len, behaviours))
     yield f"{'':{width}}  {'  '.join(f'{column:14}' for column in COLUMNS)}"
     for behaviour in behaviours:
-        cells = "  ".join(f"{_seen.get((behaviour, column), ''):14}" for column in COLUMNS)
+        cells = "  ".join(f"{seen.get((behaviour, column), ''):14}" for column in COLUMNS)
         yield f"{behaviour:{width}}  {cells}".rstrip()
     for (engine, behaviour), reason in EXCEPTIONS.items():
-        if _seen.get((behaviour, engine)) == "no":
+        if seen.get((behaviour, engine)) == "no":
             yield f"no: {engine}, {behaviour}: {reason}"

@@ -24,7 +24,10 @@ EXCEPTIONS = {
         "native",
         "interrupt",
     ): "running C code cannot be stopped without killing the process; interrupt returns False",
-    ("native", "call timeout"): "running C code cannot be stopped; the call lasts until the function returns",
+    (
+        "native",
+        "call timeout",
+    ): "running C code cannot be stopped: the caller gets CallTimeout in time, the function goes on",
     (
         "native",
         "reload interrupts a runaway",
@@ -109,7 +112,9 @@ def _process(engine: str, sources: ModuleType, comment: str) -> Language:
     return Language(f"{engine}-process", engine, sources.SUFFIX, sources.TEXTS, header)
 
 
-def _lua(name: str, *, basic: bool = True) -> Language:
+def further_lua(name: str) -> Language:
+    """The column of a version of Lua; of LuaJIT, the newest is tried as thoroughly as the default version."""
+    basic = name != "luajit2.1"
     label = name if name.startswith("luajit") else f"lua{name}"
     header = f'-- scriptconsole: lua = "{name}"\n'
     return Language(label, "lua", ".lua", sources_lua.TEXTS, header, basic, name in ("5.3", "5.5"))
@@ -130,5 +135,5 @@ LANGUAGES = (
 PARTNERS = tuple(one for one in LANGUAGES if one.name in ("python", "lua", "native", "python-process"))
 """Those that each of them meets."""
 
-VERSIONS = tuple(_lua(name, basic=name != "luajit2.1") for name in installed() if name != DEFAULT)
+VERSIONS = tuple(further_lua(name) for name in installed() if name != DEFAULT)
 """Further versions of Lua, as far as they are installed."""
