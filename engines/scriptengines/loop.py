@@ -265,7 +265,7 @@ class ScriptLoop(SelectorLoop):
         timer.cancel()
 
     def _close_task(self, task: asyncio.Task[Any]) -> None:
-        """Close the coroutine of a task that was cancelled and goes on; what remains of the task is silent."""
+        """Close the coroutine of a task that was cancelled and goes on; nothing is said of what remains."""
         cast("Any", task)._log_destroy_pending = False
         coroutine = cast("Any", task.get_coro())
         try:

@@ -1,8 +1,8 @@
 """How a process ends in which an interpreter had to be abandoned, because a thread in it cannot be stopped.
 
 CPython ends the interpreters that are left when the process exits, and aborts it when one of them has a
-thread ("not the last thread"). So the process leaves before that point: once all its exit functions have run and its
-output is written, with the status it would have had.
+thread ("not the last thread"). So the process leaves before that point: once all its exit functions have
+run and its output is written, with the status it would have had.
 """
 
 from __future__ import annotations

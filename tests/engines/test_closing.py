@@ -150,3 +150,50 @@ def test_what_is_stuck_in_c_is_left_behind_and_told_once(stuck: tuple[Told, bool
     told, ended = stuck
     assert {what: len(texts) for what, texts in told.items()} == dict.fromkeys(STUCK, 1), told
     assert not ended
+
+
+EVERY_KIND = {
+    "isolated.py": "import host, time\nhost.set_timeout(time.sleep, 0, 1000)\n",
+    # Such a call never lets the GIL of its interpreter go.
+    "holding.py": "import host, itertools\nhost.set_timeout(all, 0, itertools.repeat(1))\n",
+    "shared.py": '# scriptconsole: isolation = "shared"\nimport host, time\nhost.set_timeout(time.sleep, 0, 1000)\n',
+    "main.py": '# scriptconsole: isolation = "main"\nimport host, time\nhost.set_timeout(time.sleep, 0, 1000)\n',
+    "process.py": '# scriptconsole: isolation = "process"\nimport host, time\nhost.set_timeout(time.sleep, 0, 1000)\n',
+    "loop.lua": "setTimeout(function() while true do pcall(function() while true do end end) end end, 0)\n",
+    "finder.lua": "setTimeout(function() string.find(('a'):rep(10000), ('.-'):rep(10) .. 'b') end, 0)\n",
+    "sleeper.c": """
+#include <scriptconsole.h>
+#include <unistd.h>
+static int nap(sc_ctx *ctx, const sc_value *args, size_t n, sc_value *out) {
+    (void)ctx, (void)args, (void)n;
+    *out = sc_nil();
+    for (;;) sleep(1000);
+}
+static int load(sc_ctx *ctx) { return sc_set_timeout(ctx, "nap", 0, NULL); }
+static const sc_export exports[] = {{"nap", nap, ":", ""}, {0}};
+static const sc_module module = {SC_ABI_VERSION, "sleeper", "1.0", exports, NULL, load, NULL};
+SC_MODULE(module)
+""",
+}
+CLOSE_ALL = """
+import sys, time
+from scriptengines import session as sessions
+session = sessions.Session()
+for path in sys.argv[1:]:
+    session.load(path)
+end = time.monotonic() + 10
+while any(script.lock.holder() is None for script in session.scripts) and time.monotonic() < end:
+    time.sleep(0.01)
+start = time.monotonic()
+ended = session.close()
+print(ended, time.monotonic() - start < sessions.CLOSE_LIMIT + 5)
+sys.exit(3)
+"""
+
+
+def test_a_session_of_stuck_scripts_of_every_kind_closes_and_the_process_exits(tmp_path: Path) -> None:
+    for name, text in EVERY_KIND.items():
+        (tmp_path / name).write_text(text)
+    command = [sys.executable, "-c", CLOSE_ALL, *(tmp_path / name for name in EVERY_KIND)]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=90, check=False)
+    assert (child.returncode, child.stdout, child.stderr) == (3, "False True\n", "")
