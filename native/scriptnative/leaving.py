@@ -66,7 +66,7 @@ def _unwound(_code: CodeType, _offset: int, error: BaseException) -> None:
     """An exception leaves a frame: SystemExit, leaving the outermost one, is how the program ends."""
     global _exit_status
     if isinstance(error, SystemExit) and threading.current_thread() is threading.main_thread():
-        frame = sys._getframe(1)
+        frame = cast("Any", sys)._getframe(1)
         if frame.f_back is None:
             code: object = error.code
             _exit_status = code & 0xFF if isinstance(code, int) else int(code is not None)
@@ -80,7 +80,7 @@ def _end_orderly() -> None:
             thread.join()
     _running_exit_functions = True
     status = _status()
-    atexit._run_exitfuncs()
+    cast("Any", atexit)._run_exitfuncs()
     _leave(status)
 
 

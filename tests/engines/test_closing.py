@@ -152,13 +152,14 @@ def test_what_is_stuck_in_c_is_left_behind_and_told_once(stuck: tuple[Told, bool
     assert not ended
 
 
+SLEEPER = "import host, time\nhost.set_timeout(time.sleep, 0, 1000)\n"
 EVERY_KIND = {
-    "isolated.py": "import host, time\nhost.set_timeout(time.sleep, 0, 1000)\n",
+    "isolated.py": SLEEPER,
     # Such a call never lets the GIL of its interpreter go.
     "holding.py": "import host, itertools\nhost.set_timeout(all, 0, itertools.repeat(1))\n",
-    "shared.py": '# scriptconsole: isolation = "shared"\nimport host, time\nhost.set_timeout(time.sleep, 0, 1000)\n',
-    "main.py": '# scriptconsole: isolation = "main"\nimport host, time\nhost.set_timeout(time.sleep, 0, 1000)\n',
-    "process.py": '# scriptconsole: isolation = "process"\nimport host, time\nhost.set_timeout(time.sleep, 0, 1000)\n',
+    "shared.py": f'# scriptconsole: isolation = "shared"\n{SLEEPER}',
+    "main.py": f'# scriptconsole: isolation = "main"\n{SLEEPER}',
+    "process.py": f'# scriptconsole: isolation = "process"\n{SLEEPER}',
     "loop.lua": "setTimeout(function() while true do pcall(function() while true do end end) end end, 0)\n",
     "finder.lua": "setTimeout(function() string.find(('a'):rep(10000), ('.-'):rep(10) .. 'b') end, 0)\n",
     "sleeper.c": """
