@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -136,10 +135,15 @@ class Attempt:
 
     def _retire(self, entered: threading.Event) -> None:
         assert self.runtime is not None
-        # It may have ended by itself meanwhile, or what it does while it ends may have to be interrupted.
-        with contextlib.suppress(ScriptClosed, Interrupted), self.script.lock:
-            entered.set()
-            self.runtime.retire()
+        while True:
+            try:
+                with self.script.lock:
+                    entered.set()
+                    return self.runtime.retire()
+            except ScriptClosed:  # it has ended by itself meanwhile
+                return
+            except Interrupted:  # what was meant for the script has hit this; not retired, it would never end
+                continue
 
     def end(self, reason: str = "unloaded") -> bool:
         """Wait for the thread of a retired generation; interrupt it if it lingers, abandon it if that fails.

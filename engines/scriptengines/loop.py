@@ -94,6 +94,8 @@ class ScriptLoop(SelectorLoop):
         self.inherited: list[socket.socket] = []
         self.stopping = False
         self.finished = False
+        self._retired = False
+        self._finish_by = 0.0
         self.thread_id = 0
         self.outside_work = 0
         self.latches: set[Latch] = set()
@@ -187,20 +189,16 @@ class ScriptLoop(SelectorLoop):
 
     def retire(self) -> None:
         """Close timers, servers and connections at once, end the loop; any thread, holding the run lock."""
-        if self.stopping:
-            return
-        self.stopping = True
-        while True:
+        while not self._retired:
             try:
-                return self._close_all()
+                self.stopping = True
+                self._close_all()
+                self._retired = True
             except ScriptInterrupt:  # meant for the script; half retired, the loop would never end
                 continue
 
     def _close_all(self) -> None:
-        for handle in (*self._ready, *self._scheduled):
-            # Tasks and transports need their next step to be able to end.
-            if not is_asyncio(handle._callback):
-                handle.cancel()
+        self._cancel_handles()
         for _, sock, server, _ in list(self._listeners.values()):
             if server is not None:
                 server.close()
@@ -209,33 +207,74 @@ class ScriptLoop(SelectorLoop):
         for transport in list(self._observed.values()):
             transport.abort()
         for task in asyncio.all_tasks(self):
-            task.cancel()
+            try:
+                task.cancel()
+            except Exception as error:  # noqa: BLE001 - of a future of the script's own that it waits for
+                self.call_exception_handler(
+                    {"message": "a task that cannot be cancelled", "exception": error}
+                )
         self.paused = False
         self.resumed.set()
         super().call_soon(self.stop)
         self._write_to_self()
 
+    def _cancel_handles(self) -> None:
+        for handle in (*self._ready, *self._scheduled):
+            # Tasks and transports need their next step to be able to end.
+            if not is_asyncio(handle._callback):
+                handle.cancel()
+
     def finish(self, limit: float) -> None:
         """Let cancelled tasks and aborted transports end, then close; on the script's thread.
 
+        Interrupted, it goes on when called again, within what is left of the first limit.
+
         Args:
-            limit: Seconds after which what has not ended is left behind.
+            limit: Seconds after which tasks that have not ended are closed, as a generator is.
         """
-        if not self.stopping:
-            self.retire()
-        deadline = self.time() + limit
-        super().call_later(limit, self.stop)
-        while self._ready or asyncio.all_tasks(self):
-            super().call_soon(self.stop)
-            super().run_forever()
-            if self.time() > deadline:
-                break
+        self.retire()
+        self._finish_by = self._finish_by or self.time() + limit
+        again = False
+        while (self._ready or asyncio.all_tasks(self)) and self.time() < self._finish_by:
+            waiting = asyncio.all_tasks(self)
+            if again and not waiting:  # callbacks that set themselves anew
+                self._cancel_handles()
+            again = not waiting
+            self._run_until_done(waiting, self._finish_by)
+        for task in asyncio.all_tasks(self):
+            self._close_task(task)
         for latch in list(self.latches):  # nobody else will
             latch.set()
         self.set_busy(False)
         self.predecessor = None
         self.finished = True
         self.close()
+
+    def _run_until_done(self, waiting: set[asyncio.Task[Any]], deadline: float) -> None:
+        def ended(task: asyncio.Task[Any]) -> None:
+            waiting.discard(task)
+            if not waiting:
+                self.stop()
+
+        for task in waiting:
+            task.add_done_callback(ended)
+        timer = super().call_at(deadline, self.stop)
+        if not waiting:
+            super().call_soon(self.stop)
+        super().run_forever()
+        timer.cancel()
+
+    def _close_task(self, task: asyncio.Task[Any]) -> None:
+        """Close the coroutine of a task that was cancelled and goes on; nothing is said of what remains."""
+        cast("Any", task)._log_destroy_pending = False
+        coroutine = cast("Any", task.get_coro())
+        try:
+            coroutine.close()
+        except ScriptInterrupt:
+            raise
+        except BaseException as error:  # noqa: BLE001 - it awaits, or fails, where it should clean up
+            what = f"task {task.get_name()} was closed, because it goes on although it was cancelled"
+            self.call_exception_handler({"message": what, "exception": error})
 
     # ---- observation --------------------------------------------------------------------------
 

@@ -251,10 +251,10 @@ class Script:
         self._hooks.forget(attempt)
         self._cpu_before += attempt.cpu_time
 
-    def wait_for_cancelled(self) -> None:
-        """Wait until what was cancelled while it loaded has ended or was abandoned; some seconds at most."""
+    def wait_for_cancelled(self, deadline: float) -> None:
+        """Wait until what was cancelled while it loaded has ended; no longer than to this monotonic time."""
         for thread in self._ending:
-            thread.join()
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     @property
     def is_ending(self) -> bool:

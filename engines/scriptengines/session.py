@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from scriptnative import Feed
+from scriptnative import Feed, leaving
 
 from .errors import (
     ConfigError,
@@ -52,7 +52,7 @@ BUILTIN_ENGINES = {
 FEED_CAPACITY = 200_000
 REPORTS_PER_FRAME = 20_000
 CLOSE_LIMIT = 15.0
-"""Seconds that a second caller of `close` waits for the first."""
+"""Seconds that `close` may take: what has not ended by then is left behind."""
 
 
 class Session:
@@ -111,6 +111,7 @@ class Session:
         self._components: Components | None = None
         self._closed = False
         self._ended = threading.Event()
+        leaving.watch_exit()  # before, so that it is called after
         atexit.register(self.close)
 
     # ---- scripts ----------------------------------------------------------------------------------
@@ -432,11 +433,11 @@ class Session:
     # ---- ending ------------------------------------------------------------------------------------
 
     def close(self) -> bool:
-        """End everything; idempotent, never hangs.
+        """End everything; idempotent, never longer than CLOSE_LIMIT and a little.
 
         Returns:
-            Whether every script ended. If not, threads are left that may crash the interpreter's own exit:
-            leave with `os._exit` then.
+            Whether every Python script ended. If not, the process cannot be finalised; it leaves with
+            `os._exit` when it exits, after its exit functions have run and its output is flushed.
         """
         with self._mutex:
             first, self._closed = not self._closed, True
@@ -448,14 +449,15 @@ class Session:
             self._watcher.close()
         if self._observer is not None:
             self._observer.close()
+        deadline = time.monotonic() + CLOSE_LIMIT
         closers = [threading.Thread(target=script.close, daemon=True) for script in self.scripts]
         for closer in closers:
             closer.start()
         for closer in closers:
-            closer.join()
-        # A top level that was cancelled still has its interpreter; leaving that behind would crash the exit.
+            closer.join(max(0.0, deadline - time.monotonic()))
+        # A top level that was cancelled still has its interpreter, which is better not left behind.
         for script in (*self.scripts, *self._refused):
-            script.wait_for_cancelled()
+            script.wait_for_cancelled(deadline)
         if self._calls is not None:
             self._calls.close()
         self._watchdog.close()

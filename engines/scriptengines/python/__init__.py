@@ -13,7 +13,7 @@ from scriptengines.engine import Engine, Runtime, Sample
 from scriptengines.errors import LoadError, ScriptClosed, ScriptConsoleError
 from scriptengines.options import Option
 from scriptengines.view import FunctionInfo
-from scriptnative import bind, call_as_is, call_unlocked
+from scriptnative import bind, call_as_is, call_unlocked, leaving
 
 from .chambers import Pool
 
@@ -192,16 +192,22 @@ class PythonEngine(Engine):
             del self._generations[chamber]
         left = chamber.move_out()
         if left:
-            self.abandoned += 1
+            self._abandon(1)
             reporter.log("warning", f"cannot be ended, and is left behind: {', '.join(left)}")
         else:
             self._pool.give_back(chamber)
         return True
 
+    def _abandon(self, count: int) -> None:
+        if count:
+            self.abandoned += count
+            leaving.abandon()
+
     def close(self) -> None:
         with self._mutex:
-            self.abandoned += len(self._generations)
-        self.abandoned += self._pool.close()
+            living = len(self._generations)
+        self._abandon(living)
+        self._abandon(self._pool.close())
 
 
 def _inherit(previous: Runtime, path: str) -> tuple[dict[Any, Any], list[int]]:

@@ -14,7 +14,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scriptengines.errors import ScriptConsoleError
-from scriptnative import Interpreter, call_unlocked, interrupt_tenant
+from scriptnative import Interpreter, call_unlocked, interrupt_tenant, leaving
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -183,7 +183,8 @@ class Pool:
         if not isinstance(chamber, InterpreterChamber):
             return
         if chamber.spoilt:
-            chamber.end()
+            if not chamber.end():
+                leaving.abandon()
             return
         with self._mutex:
             self._vacant.append(chamber)

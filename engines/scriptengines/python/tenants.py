@@ -19,7 +19,7 @@ from functools import partial
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, cast
 
-from scriptnative import reference_into, set_awaiter, set_tenant_loop, settle, tenant
+from scriptnative import leaving, reference_into, set_awaiter, set_tenant_loop, settle, tenant
 
 from .endings import end_threads, ignoring_interrupts, report_thread_error, thread_names
 from .guest import Guest, Interior, new_event_loop
@@ -76,6 +76,8 @@ class Tenant(Interior):
             if not _tenants:
                 _uninstall()
         self.watch.restore()
+        if left:  # nor may the process wait for it when it ends
+            leaving.abandon(thread for thread in self.threads if thread.is_alive())
         return left
 
     def _leave_path(self) -> None:
