@@ -15,6 +15,7 @@ import subprocess
 import sys
 import sysconfig
 import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
@@ -121,11 +122,15 @@ def build_extension(folder: Path) -> Path:
     _checked(*common, *defines, "-O0", str(generated), "-o", str(folder / "_native.o"))
     _checked(*common, "-O2", str(HERE / "coverage.c"), "-o", str(folder / "coverage.o"))
     instrumented = ("-fsanitize=address", "-fsanitize-coverage=trace-pc")
+    builds: list[Future[str]] = []
     objects = [folder / "_native.o", folder / "coverage.o"]
-    for source in _sources():
-        objects.append(folder / f"{source.stem}.o")
-        _checked(*common, *defines, *instrumented, str(source), "-o", str(objects[-1]))
+    objects += [folder / f"{source.stem}.o" for source in _sources()]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for source, made in zip(_sources(), objects[2:], strict=True):
+            builds.append(pool.submit(_checked, *common, *defines, *instrumented, str(source), "-o", str(made)))
     library = package / f"_native{sysconfig.get_config_var('EXT_SUFFIX')}"
+    for build in builds:
+        build.result()
     linked = (str(item) for item in objects)
     _checked("gcc", "-shared", "-fsanitize=address", *linked, "-o", str(library), "-ldl", "-lpthread")
     return folder / "native"
