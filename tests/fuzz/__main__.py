@@ -1,9 +1,11 @@
-"""``python -m tests.fuzz [TARGET ...] [--seconds N]``: feed parsers and decoders made-up input, guided by coverage.
+"""``python -m tests.fuzz [TARGET ...] [--seconds N]``: made-up input for parsers and decoders.
+
+Inputs that reach something new are what others are made from.
 
 A `fuzz_NAME.c` with `LLVMFuzzerTestOneInput` stands for itself, without Python. With clang it runs under
 libFuzzer, else under the small driver of `driver.c`; under AddressSanitizer either way. Two more targets need
-Python: `crossing` (the whole way of a value, in C, see crossing.py) and `wire` (what arrives from a process of
-a script, see wire.py).
+Python: `crossing` (the whole way of a value, in C, see crossing.py) and `wire` (what arrives from a
+script's process, see wire.py).
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ class Target(NamedTuple):
 
 TARGETS = {
     "signature": Target(("signature.c",), ("ll:l", "Ld...:s", "T(lT(sd...)b)ypDOA:L", "...:", "T(")),
-    "values": Target(("value.c", "feed.c"), ("\x05\x03abc", "\x08\x02\x02aaaaaaaa\x05\x01b", "\x0c\x01\x05\x01k\x06\x01v")),
+    "values": Target(
+        ("value.c", "feed.c"), ("\x05\x03abc", "\x08\x02\x02aaaaaaaa\x05\x01b", "\x0c\x01\x05\x01k\x06\x01v")
+    ),
 }
 
 
@@ -98,7 +102,7 @@ def _build_with_gcc(sources: list[str], program: Path, folder: Path) -> None:
     subprocess.run(["gcc", *_FLAGS, *coverage, *sources, str(driver), "-o", str(program)], check=True)
 
 
-# ---- the crossing, in a Python of its own --------------------------------------------------------------------
+# ---- the crossing, in a Python of its own -----------------------------------------------------
 
 
 def _sources() -> list[Path]:
@@ -127,7 +131,9 @@ def build_extension(folder: Path) -> Path:
     objects += [folder / f"{source.stem}.o" for source in _sources()]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for source, made in zip(_sources(), objects[2:], strict=True):
-            builds.append(pool.submit(_checked, *common, *defines, *instrumented, str(source), "-o", str(made)))
+            builds.append(
+                pool.submit(_checked, *common, *defines, *instrumented, str(source), "-o", str(made))
+            )
     library = package / f"_native{sysconfig.get_config_var('EXT_SUFFIX')}"
     for build in builds:
         build.result()

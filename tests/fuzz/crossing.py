@@ -1,9 +1,9 @@
-"""Fuzz the crossing itself: values that no sane module makes go into Python and Lua, through the real engines.
+"""Fuzz the crossing itself: values that no sane module makes, through the real engines.
 
     python crossing.py SECONDS LAST_INPUT_FILE [planted]
 
-A program for a process of its own, started by `python -m tests.fuzz` with an extension that counts coverage and
-runs under AddressSanitizer. What crosses must come back from every engine as it went; what does not must be
+A program for a process of its own, started by `python -m tests.fuzz` with an extension that counts coverage
+and runs under AddressSanitizer. What crosses must come back from every engine as it went; what does not must be
 refused with a documented error. Ends with status 3 when something else happens.
 """
 
@@ -35,7 +35,13 @@ SEEDS = (
     b"\x08\x01\x11",
 )
 PYTHON = "def echo(value): return value\n"
-LUA = "function echo(value) return value end\nfunction look(value) if type(value) == 'table' then for k, v in pairs(value) do look(v) end end return #tostring(value) end\n"
+LUA = """
+function echo(value) return value end
+function look(value)
+    if type(value) == "table" then for _, item in pairs(value) do look(item) end end
+    return #tostring(value)
+end
+"""
 
 
 def main() -> int:

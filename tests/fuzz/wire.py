@@ -1,4 +1,4 @@
-"""Fuzz what a script's process sends: any bytes are a message, a `Malformed` or an end, and never anything else.
+"""Fuzz what a script's process sends: any bytes are a message, a `Malformed` or an end, nothing else.
 
 Guided by coverage of the decoder's own lines and branches, which `sys.monitoring` reports once each and then
 costs nothing.
@@ -12,8 +12,6 @@ import time
 from collections.abc import Callable
 from types import CodeType, FunctionType
 from typing import Any
-
-import msgpack  # pyright: ignore[reportMissingTypeStubs]
 
 from scriptengines.process import values as values_module
 from scriptengines.process import wire as wire_module

@@ -1,4 +1,4 @@
-"""Coverage-guided fuzzing of parsers, decoders and the crossing, for a bounded time; and that it finds faults."""
+"""Coverage-guided fuzzing of parsers, decoders and the crossing, bounded in time; it finds planted faults."""
 
 from __future__ import annotations
 

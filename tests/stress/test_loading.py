@@ -14,7 +14,7 @@ from scriptengines import Session
 from tests.bench.harness import resident_bytes
 from tests.engines.native_parts import HAS_COMPILER, component_c
 
-COUNT = int(os.environ.get("STRESS_LOADS", "300"))
+COUNT = int(os.environ.get("STRESS_LOADS", "100"))
 PYTHON = """# scriptconsole: isolation = "{isolation}"
 import asyncio, json
 import host
@@ -48,7 +48,10 @@ NATIVE = component_c(
     load='weight[0] = 1; return sc_set_interval(ctx, "tick", 60000, NULL);',
 )
 SCRIPTS = {
-    **{isolation: ("it.py", PYTHON.format(isolation=isolation)) for isolation in ("isolated", "shared", "main")},
+    **{
+        isolation: ("it.py", PYTHON.format(isolation=isolation))
+        for isolation in ("isolated", "shared", "main")
+    },
     **{f"lua {version}": ("it.lua", LUA.format(version=version)) for version in ("5.4", "luajit2.1")},
     "native": ("it.c", NATIVE),
 }

@@ -78,7 +78,8 @@ def give(): return thing
 def size(memory): return len(memoryview(memory).cast("B"))
 """,
     "lua": """
-thing = setmetatable({name = "thing", method = function(self, value) return {value} end}, {__len = function() return 1 end})
+thing = {name = "thing", method = function(self, value) return {value} end}
+setmetatable(thing, {__len = function() return 1 end})
 function rows(count) return coroutine.wrap(function() for i = 1, count do coroutine.yield(i) end end) end
 function give() return thing.method end
 function size(memory) return #memory end
@@ -87,7 +88,7 @@ function size(memory) return #memory end
 
 
 def use_objects(session: Session, folder: Path, language: Language) -> None:
-    """What stays where it is: objects behind References, iterators, coroutines, memory that both sides see."""
+    """What stays where it is: objects behind References, iterators, coroutines, shared memory."""
     path = folder / f"objects{language.suffix}"
     path.write_text(language.headed(OBJECTS[language.engine]))
     script = session.load(path)
@@ -108,8 +109,13 @@ def use_objects(session: Session, folder: Path, language: Language) -> None:
         _try(script.call, "lost", "it")
         given = _try(script.call, "give")
         _try(script.call, "size", given)
-        _try(getattr(given, "__call__", _nothing), 1)
-        for memory in (b"x" * 70_000, bytearray(70_000), memoryview(b"y" * 70_000), array.array("d", [0.0]) * 9000):
+        _try(lambda given=given: given(1))
+        for memory in (
+            b"x" * 70_000,
+            bytearray(70_000),
+            memoryview(b"y" * 70_000),
+            array.array("d", [0.0]) * 9000,
+        ):
             _try(script.call, "size", memory)
             _try(script.call_many, "size", [(memory,)] * 3)
     session.reload(script.alias)
