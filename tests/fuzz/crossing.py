@@ -3,8 +3,8 @@
     python crossing.py SECONDS LAST_INPUT_FILE [planted]
 
 A program for a process of its own, started by `python -m tests.fuzz` with an extension that counts coverage
-and runs under AddressSanitizer. What crosses must come back from every engine as it went; what does not must be
-refused with a documented error. Ends with status 3 when something else happens.
+and runs under AddressSanitizer. What crosses must come back from every engine as it went; else it is to be
+refused by a documented error. Ends with status 3 when something else happens.
 """
 
 from __future__ import annotations
