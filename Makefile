@@ -30,10 +30,11 @@ demo: install  ## open the console on the greenhouse scripts
 test: install  ## the tests, without the stress ones
 	$(BIN)/pytest
 
-stress: install  ## the long-running toughness tests
-	$(BIN)/pytest -m stress
+stress: install  ## the toughness tests, about two minutes; LONG=1: at length
+	$(if $(LONG),STRESS_SECONDS=60 STRESS_CALLS=1000000 STRESS_LOADS=1000 STRESS_RELOADS=1000 STRESS_EXAMPLES=3000) \
+		$(BIN)/pytest -m stress
 
-fuzz: install  ## made-up input for the C parsers; FUZZ_SECONDS=60 for each
+fuzz: install  ## made-up input for parsers, decoders and the crossing; FUZZ_SECONDS=60 for each
 	$(BIN)/python -m tests.fuzz --seconds $(or $(FUZZ_SECONDS),60)
 
 lint: install  ## ruff: rules and formatting

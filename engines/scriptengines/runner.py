@@ -6,6 +6,7 @@ The same code in every interpreter. What "loaded" and "failed" mean for the sess
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -101,6 +102,10 @@ class Runner:
             except (KeyboardInterrupt, ScriptInterrupt) as error:
                 self._loop.interrupt_has_arrived(error)
                 _whole(partial(self._reporter.error, "callback", error))
+            except MemoryError as error:
+                # It hit the loop's own code; at most what was at hand is lost.
+                with suppress(MemoryError):  # without memory to tell of it
+                    _whole(partial(self._reporter.error, "script", error))
 
     def _report(self, _loop: object, context: dict[str, object]) -> None:
         error = context.get("exception")

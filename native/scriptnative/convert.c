@@ -403,6 +403,7 @@ PyObject *sc_decode(sc_interp *here, const sc_value *value) {
     case SC_INT:
         return PyLong_FromLongLong(value->as.integer);
     case SC_BIGINT:
+        if (value->length == 0) return PyLong_FromLong(0); /* CPython takes no NULL, not even for no bytes */
         return PyLong_FromNativeBytes(value->as.bytes, value->length, Py_ASNATIVEBYTES_LITTLE_ENDIAN);
     case SC_DOUBLE:
         return PyFloat_FromDouble(value->as.number);

@@ -16,6 +16,9 @@ from pathlib import Path
 
 import pytest
 
+from scriptengines.session import Session
+from tests.conftest import Log
+
 type Write = Callable[[str, str], Path]
 
 pytestmark = [
@@ -155,6 +158,31 @@ def shim(tmp_path_factory: pytest.TempPathFactory) -> Path:
     library = folder / "shim.so"
     subprocess.run(["cc", "-shared", "-fPIC", "-o", library, folder / "shim.c"], check=True)
     return library
+
+
+@pytest.mark.parametrize("isolation", ["isolated", "shared", "main"])
+def test_a_loop_without_memory_is_reported_and_goes_on(
+    session: Session, write: Write, log: Log, isolation: str
+) -> None:
+    text = (
+        f'# scriptconsole: isolation = "{isolation}"\n'
+        + """
+import asyncio, host
+def starve():
+    loop = asyncio.get_running_loop()
+    def fail():
+        del loop._run_once
+        raise MemoryError("no room")
+    loop._run_once = fail
+host.set_timeout(starve, 1)
+host.set_interval(lambda: host.log("alive"), 20)
+def echo(value): return value
+"""
+    )
+    script = session.load(write("it.py", text))
+    log.wait_for("no room")
+    log.wait_for("alive")
+    assert script.call("echo", 1) == 1
 
 
 IN_PYTHON = {"error", "coroutine"}

@@ -1,20 +1,32 @@
-"""``python -m tests.fuzz [TARGET ...] [--seconds N]``: feed the C parsers made-up input, guided by coverage.
+"""``python -m tests.fuzz [TARGET ...] [--seconds N]``: made-up input for parsers and decoders.
 
-With clang the targets run under libFuzzer, else under the small driver of `driver.c`; under AddressSanitizer
-either way. A target is a `fuzz_NAME.c` with `LLVMFuzzerTestOneInput` that stands for itself: no Python.
+Inputs that reach something new are what others are made from.
+
+A `fuzz_NAME.c` with `LLVMFuzzerTestOneInput` stands for itself, without Python. With clang it runs under
+libFuzzer, else under the small driver of `driver.c`; under AddressSanitizer either way. Two more targets need
+Python: `crossing` (the whole way of a value, in C, see crossing.py) and `wire` (what arrives from a
+script's process, see wire.py).
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
+import sys
+import sysconfig
 import tempfile
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
+from . import wire
+
 HERE = Path(__file__).parent
-NATIVE = HERE.parent.parent / "native" / "scriptnative"
+ROOT = HERE.parents[1]
+NATIVE = ROOT / "native" / "scriptnative"
 _FLAGS = ("-g", "-O1", "-std=gnu11", "-fno-omit-frame-pointer", f"-I{NATIVE}", f"-I{NATIVE / 'include'}")
 
 
@@ -27,6 +39,9 @@ class Target(NamedTuple):
 
 TARGETS = {
     "signature": Target(("signature.c",), ("ll:l", "Ld...:s", "T(lT(sd...)b)ypDOA:L", "...:", "T(")),
+    "values": Target(
+        ("value.c", "feed.c"), ("\x05\x03abc", "\x08\x02\x02aaaaaaaa\x05\x01b", "\x0c\x01\x05\x01k\x06\x01v")
+    ),
 }
 
 
@@ -87,20 +102,103 @@ def _build_with_gcc(sources: list[str], program: Path, folder: Path) -> None:
     subprocess.run(["gcc", *_FLAGS, *coverage, *sources, str(driver), "-o", str(program)], check=True)
 
 
+# ---- the crossing, in a Python of its own -----------------------------------------------------
+
+
+def _sources() -> list[Path]:
+    return sorted(path for path in NATIVE.glob("*.c") if path.name != "_native.c")
+
+
+def build_extension(folder: Path) -> Path:
+    """Build the extension with coverage and AddressSanitizer; the folder to put on the path of Python.
+
+    What Cython makes is not instrumented: it is large, and none of it decodes anything.
+    """
+    package = folder / "native" / "scriptnative"
+    shutil.copytree(
+        NATIVE, package, ignore=shutil.ignore_patterns("*.so", "*.c", "*.pyx", "*.pxi", "__pycache__")
+    )
+    generated = folder / "_native.c"
+    cython = (sys.executable, "-m", "cython", "-3", "-I", str(NATIVE), str(NATIVE / "_native.pyx"))
+    _checked(*cython, "-o", str(generated))
+    common = ("gcc", *_FLAGS, "-fPIC", "-fvisibility=hidden", f"-I{sysconfig.get_path('include')}", "-c")
+    defines = ("-D_GNU_SOURCE", "-DCYTHON_USE_MODULE_STATE=1", "-DCYTHON_USE_TYPE_SPECS=1")
+    _checked(*common, *defines, "-O0", str(generated), "-o", str(folder / "_native.o"))
+    _checked(*common, "-O2", str(HERE / "coverage.c"), "-o", str(folder / "coverage.o"))
+    instrumented = ("-fsanitize=address", "-fsanitize-coverage=trace-pc")
+    builds: list[Future[str]] = []
+    objects = [folder / "_native.o", folder / "coverage.o"]
+    objects += [folder / f"{source.stem}.o" for source in _sources()]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for source, made in zip(_sources(), objects[2:], strict=True):
+            builds.append(
+                pool.submit(_checked, *common, *defines, *instrumented, str(source), "-o", str(made))
+            )
+    library = package / f"_native{sysconfig.get_config_var('EXT_SUFFIX')}"
+    for build in builds:
+        build.result()
+    linked = (str(item) for item in objects)
+    _checked("gcc", "-shared", "-fsanitize=address", *linked, "-o", str(library), "-ldl", "-lpthread")
+    return folder / "native"
+
+
+def run_crossing(seconds: int, extension: Path, *, planted: bool = False) -> str:
+    """Fuzz the crossing with an extension that `build_extension` made; see `run`."""
+    sanitizer = _checked("gcc", "-print-file-name=libasan.so").strip()
+    with tempfile.TemporaryDirectory() as folder:
+        last = Path(folder, "last-input")
+        environment = {
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join([str(extension), str(ROOT / "engines"), str(ROOT)]),
+            "LD_PRELOAD": sanitizer,
+            "ASAN_OPTIONS": "detect_leaks=0,handle_segv=0",
+            "PYTHONMALLOC": "malloc",
+            "SCRIPTCONSOLE_CACHE": str(Path(folder, "cache")),
+        }
+        command = [sys.executable, "-X", "faulthandler", "-m", "tests.fuzz.crossing", str(seconds), str(last)]
+        done = subprocess.run(
+            [*command, *(["planted"] if planted else [])],
+            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=seconds + 60, check=False,
+        )  # fmt: skip
+        output = (done.stdout + done.stderr).strip()
+        if done.returncode != 0:
+            shown = last.read_bytes() if last.exists() else bytes(4)
+            tried = shown[4 : 4 + int.from_bytes(shown[:4], "little")]
+            raise Crash(f"crossing: status {done.returncode}\n{output}\nlast input: {tried!r}")
+        return done.stdout.strip().splitlines()[-1]
+
+
+def _checked(*command: str) -> str:
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+
+
+def _crossing(seconds: int) -> str:
+    with tempfile.TemporaryDirectory() as folder:
+        return run_crossing(seconds, build_extension(Path(folder)))
+
+
+def _wire(seconds: int) -> str:
+    try:
+        return wire.run(seconds)
+    except wire.Wrong as wrong:
+        raise Crash(f"wire: {wrong}") from wrong
+
+
 def main() -> int:
     """Run the chosen targets; the exit status is 1 when one crashed."""
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Fuzz the C parsers.")
+    targets = {name: partial(run, name) for name in TARGETS} | {"crossing": _crossing, "wire": _wire}
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Fuzz parsers and decoders.")
     parser.add_argument(
-        "targets", nargs="*", metavar="TARGET", help=f"of {', '.join(sorted(TARGETS))}; default: all"
+        "targets", nargs="*", metavar="TARGET", help=f"of {', '.join(sorted(targets))}; default: all"
     )
     parser.add_argument("--seconds", type=int, default=60, help="for each target (default: 60)")
     options = parser.parse_args()
-    if unknown := set(options.targets) - set(TARGETS):
+    if unknown := set(options.targets) - set(targets):
         parser.error(f"no target {', '.join(sorted(unknown))}")
     failed = 0
-    for name in options.targets or sorted(TARGETS):
+    for name in options.targets or sorted(targets):
         try:
-            print(f"{name}: {run(name, options.seconds)}", flush=True)
+            print(f"{name}: {targets[name](options.seconds)}", flush=True)
         except Crash as crash:
             print(crash, flush=True)
             failed = 1

@@ -11,7 +11,7 @@ from scriptengines import Session
 from tests.bench.harness import resident_bytes
 from tests.engines.native_parts import HAS_COMPILER, component_c, write_component
 
-RELOADS = int(os.environ.get("STRESS_RELOADS", "1000"))
+RELOADS = int(os.environ.get("STRESS_RELOADS", "200"))
 
 
 @pytest.mark.stress

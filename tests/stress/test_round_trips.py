@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from tests.engines.roundtrips import PAIRS, check, load_pair, values
 type Write = Callable[[str, str], Path]
 
 pytestmark = pytest.mark.stress
+EXAMPLES = int(os.environ.get("STRESS_EXAMPLES", "200"))
+"""For each pair of engines."""
 
 
 @pytest.fixture(params=PAIRS, ids=lambda pair: f"{pair[0]}-{pair[1]}")
@@ -24,7 +27,7 @@ def pair(request: pytest.FixtureRequest, session: Session, write: Write) -> tupl
 
 
 @given(value=values)
-@settings(max_examples=3000, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @pytest.mark.timeout(600)
 def test_a_value_comes_back_as_documented(pair: tuple[Script, Script], value: Any) -> None:
     check(*pair, value)

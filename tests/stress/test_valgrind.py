@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
+SUPPRESSIONS = Path(__file__).with_name("valgrind.supp")
 
 
 @pytest.mark.stress
@@ -21,7 +22,10 @@ def test_memcheck_finds_no_error_in_a_tour(tmp_path: Path) -> None:
     # Without CPython's own allocator, whose tricks are what its suppressions for valgrind are about.
     environment = {**os.environ, "PYTHONMALLOC": "malloc", "SCRIPTCONSOLE_CACHE": str(tmp_path / "cache")}
     log = tmp_path / "valgrind.txt"
-    command = ["valgrind", "--num-callers=40", f"--log-file={log}", sys.executable, "-m", "tests.stress.tour"]
+    command = [
+        "valgrind", "--num-callers=40", f"--suppressions={SUPPRESSIONS}", f"--log-file={log}",
+        sys.executable, "-m", "tests.stress.tour",
+    ]  # fmt: skip
     run = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
     report = log.read_text()
     assert run.returncode == 0, run.stderr[-2000:]
