@@ -292,7 +292,7 @@ class Child:
             except _INTERRUPTS:
                 continue
             except CrossingError as error:  # too large
-                reply = Kind.FAIL, self._sent, told(error)
+                reply = Kind.FAIL, self._sent, self.values.result(told(error))
             except OSError:
                 os._exit(1)
 
