@@ -462,5 +462,17 @@ def interrupt_thread(thread_id: int, *, insist: bool = False) -> bool:
 def thread_frames() -> dict[int, FrameType]:
     """The innermost frame of every other thread that executes something in the current interpreter."""
 
+def if_plain[T](write: Callable[[Any], T], value: object) -> T | None:
+    """Let a serializer written in C have a value that it writes as it is; None when it is another.
+
+    Such is None, a bool, float, str, bytes or int of 64 bits, a list of such, or a dict of such with text as
+    keys; without cycles, 200 levels deep at most and of 16 MiB at most. While `write` runs no Python code, no
+    thread of this interpreter can change the value between the look and the writing.
+
+    Args:
+        write: What takes the value.
+        value: Of any type.
+    """
+
 def interpreter_id() -> int:
     """Number of the current interpreter; 0 is the main one."""

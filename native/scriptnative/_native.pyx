@@ -435,6 +435,7 @@ cdef class Interpreter:
 include "luaguard.pxi"
 include "luacross.pxi"
 include "library.pxi"
+include "plain.pxi"
 
 
 cdef extern from "function.h":

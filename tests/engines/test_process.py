@@ -28,6 +28,7 @@ from scriptengines.errors import (
     ScriptKilled,
 )
 from scriptengines.process.runtime import ProcessRuntime
+from scriptengines.process.values import Packing, Values
 from scriptengines.script import Script
 from scriptengines.session import Session
 from scriptengines.view import Level, ScriptState
@@ -653,3 +654,113 @@ def test_state_moves_between_isolations(session: Session, put: Put, suffix: str,
         session.reload("it")
         assert script.view().isolation == isolation
         assert script.call("bump") == number
+
+
+# ---- what a runtime tells of itself ------------------------------------------------------------------------
+
+
+def test_its_memory_is_that_of_its_process(put: Put) -> None:
+    it = put(text="import os\nheld = []\ndef take(n): held.append(b'x' * n)\ndef leave(): os._exit(3)\n")
+    before = it.memory()
+    assert before
+    it.call("take", 64 * 2**20)
+    after = it.memory()
+    assert after
+    assert after - before >= 60 * 2**20
+    with pytest.raises(ScriptCrashed):
+        it.call("leave")
+    assert it.memory() is None
+
+
+def test_the_files_of_a_manifest_are_known_and_looked_at(
+    session: Session, write: Callable[[str, str], Path]
+) -> None:
+    source = write("inc.c", module("@inc { *out = sc_int(args[0].as.integer + 1); return 0; }"))
+    manifest = write("inc.scmod", 'name = "inc"\nversion = "1.0"\nsources = ["inc.c"]\n')
+    it = session.load(manifest, isolation="process")
+    assert it.files == (source,)
+    assert not it.files_changed()
+    source.write_text(source.read_text().replace("+ 1", "+ 2"))
+    assert it.files_changed()
+    session.reload("inc")
+    assert it.call("inc", 1) == 3
+    assert not it.files_changed()
+
+
+def test_when_a_process_has_died_its_files_count_as_changed(
+    session: Session, write: Callable[[str, str], Path]
+) -> None:
+    write("inc.c", module("#include <stdlib.h>\n@leave { abort(); }"))
+    it = session.load(
+        write("inc.scmod", 'name = "inc"\nversion = "1.0"\nsources = ["inc.c"]\n'), isolation="process"
+    )
+    with pytest.raises(ScriptCrashed):
+        it.call("leave")
+    assert it.files_changed()
+
+
+# ---- plain values and others -------------------------------------------------------------------------------
+
+_ROW = {"name": "é", "at": 1.5, "tags": ["a", b"b"], "on": True, "none": None, "n": -(2**63)}
+
+
+@pytest.mark.parametrize(
+    "special",
+    [
+        (1, 2),
+        {3},
+        frozenset({4}),
+        bytearray(b"5"),
+        {6: 7},
+        {(8,): [9]},
+        2**63,
+        2**64 - 1,
+        -(2**63) - 1,
+        2**200,
+        "\udc80",
+        {"\udc80": "\udc80"},
+        [[]],
+        {},
+    ],
+    ids=repr,
+)
+def test_a_special_value_among_plain_ones_keeps_its_type(put: Put, special: object) -> None:
+    it = put()
+    for value in (special, [special], [_ROW, {"x": [special, _ROW]}], (special, _ROW)):
+        result = it.call("echo", value)
+        assert repr(result) == repr(value)
+
+
+def test_a_cycle_among_plain_values_is_refused_with_its_place(put: Put) -> None:
+    row: dict[str, object] = {"name": "it"}
+    row["self"] = [row]
+    with pytest.raises(CrossingError, match=r"args\[0\]\[1\]\.self\[0\] refers back"):
+        put().call("echo", [1, row])
+
+
+def test_a_list_that_another_thread_changes_crosses_as_it_was_at_one_moment() -> None:
+    values = Values("it", lambda number, args, kwargs: None, lambda number, times: None)
+    plain, special = {"n": 0, "b": ["x"]}, {"n": 1, "b": bytearray(b"x"), "t": (1,)}
+    rows = [plain] * 300
+    stopped = threading.Event()
+
+    def change() -> None:
+        while not stopped.is_set():
+            for row in (special, plain):  # between the rounds of a loop, CPython changes threads
+                rows[250] = row
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    changing = threading.Thread(target=change)
+    changing.start()
+    try:
+        for _ in range(1000):
+            packing = Packing()
+            packed = packing.pack((values.result(rows),))
+            result = values.decode(packed, packing.marked)[0]
+            assert len(result) == 300
+            assert all(row == plain or (row == special and type(row["b"]) is bytearray) for row in result)
+    finally:
+        stopped.set()
+        changing.join()
+        sys.setswitchinterval(before)

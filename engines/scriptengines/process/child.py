@@ -233,7 +233,7 @@ class Child:
             lock=self._lock,
             reporter=reporter,
             bridge={name: self._bridged(name) for name in given["bridge"]},
-            loaded=partial(self.ask, "loaded", None, (), {}),
+            loaded=self._loaded,
             failed=self._failed,
         )
         options: Mapping[str, Any] = MappingProxyType(given["options"])
@@ -243,6 +243,10 @@ class Child:
             previous = _Predecessor(given["state"], listeners)
         self._runtime = runtime = self._engine.create(source, context, previous)
         runtime.run()
+
+    def _loaded(self) -> None:
+        assert self._runtime is not None
+        self.ask("loaded", None, ([os.fsencode(path) for path in self._runtime.files],), {})
 
     def _failed(self, error: BaseException) -> None:
         self.ask("failed", None, (told(error),), {})
@@ -292,7 +296,7 @@ class Child:
             except _INTERRUPTS:
                 continue
             except CrossingError as error:  # too large
-                reply = Kind.FAIL, self._sent, told(error)
+                reply = Kind.FAIL, self._sent, self.values.result(told(error))
             except OSError:
                 os._exit(1)
 
@@ -376,6 +380,8 @@ class Child:
                 return None if stopped is None else True, stopped
             if operation == "sample":
                 return True, self.values.result(self._sample(runtime, argument))
+            if operation == "files_changed":
+                return True, runtime.files_changed()
             if operation == "set_paused":
                 return True, runtime.set_paused(argument)
             # These may wait for the script, and this thread must not.

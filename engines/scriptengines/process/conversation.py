@@ -165,7 +165,7 @@ class Conversation:
             settled: Whether it is known how the top level ended.
         """
         own = self._peer.own
-        own.send((Kind.CALL, 0, "run", None, [self._peer.values.result(given)], None))
+        own.send((Kind.CALL, 0, "run", None, *self._peer.values.arguments((given,), {})))
         started()
         self._stack.append(own)
         try:

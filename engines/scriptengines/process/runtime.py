@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import resource
 import socket
 import threading
 import time
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from queue import Empty, SimpleQueue
 from types import NoneType
 from typing import TYPE_CHECKING, Any, cast
@@ -174,7 +176,8 @@ class ProcessRuntime(Runtime):
             return self.peer.values.own(target)(*args, **named)
         if operation == "bridge":
             return self._bridged(target, args, named)
-        if operation == "loaded":
+        if operation == "loaded" and args:
+            self.files = _paths(args[0])
             self.peer.loaded = True
             self._context.loaded()
         elif operation == "failed" and args:
@@ -258,6 +261,21 @@ class ProcessRuntime(Runtime):
 
     def complete(self, text: str, cursor: int) -> list[str]:
         return [str(name) for name in self._look_up("complete", text, cursor)]
+
+    def files_changed(self) -> bool:
+        if not self.files:
+            return False
+        answer = self.peer.ask("files_changed", None, RETIRE_LIMIT)
+        return answer is None or bool(self._value_of(answer))  # one that cannot tell is worth a reload
+
+    def memory(self) -> int | None:
+        """Bytes of real memory that its process shares with no other; None where there is no /proc."""
+        try:
+            pages = Path(f"/proc/{self.peer.pid}/statm").read_bytes().split()
+        except OSError:
+            return None
+        own = int(pages[1]) - int(pages[2])  # resident, shared; see proc(5)
+        return None if self.peer.dead.is_set() else own * resource.getpagesize()
 
     def cancel_timer(self, timer_id: int) -> bool:
         return bool(self._look_up("cancel_timer", timer_id))
@@ -417,6 +435,17 @@ def _held(previous: Runtime | None, context: Context) -> Generator[tuple[dict[An
             os.close(descriptor)
         if isinstance(previous, ProcessRuntime):
             previous.let_go()
+
+
+def _paths(names: Any) -> tuple[Path, ...]:
+    """Files that the child has named.
+
+    Raises:
+        Malformed: They are none.
+    """
+    if type(names) is not list or not all(type(name) is bytes for name in cast("list[Any]", names)):
+        raise Malformed("files that are none")
+    return tuple(Path(os.fsdecode(name)) for name in cast("list[bytes]", names))
 
 
 def _checked(rows: Any, kinds: tuple[Any, ...]) -> list[Any]:

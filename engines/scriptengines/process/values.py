@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import msgpack as _untyped  # pyright: ignore[reportMissingTypeStubs] - it has none
 
-from scriptnative import Reference
+from scriptnative import Reference, if_plain
 from scriptnative.errors import CrossingError, ScriptConsoleError, describe, rebuild
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ _SCALARS = frozenset({NoneType, bool, int, float})
 _TEXTS = frozenset({str, bytes})
 _CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
 _SHORT = 65_536
+_ARRAY = [bytes([0x90 + length]) for length in range(16)]
+"""How MessagePack begins an array of few parts."""
 
 
 class Malformed(Exception):
@@ -51,7 +53,14 @@ class _Refused(Exception):
 class _Mark(NamedTuple):
     """First item of a list that stands for something else."""
 
+    code: int
     make: Callable[[list[Any]], Any]
+
+
+class Packed(NamedTuple):
+    """A plain value that has been packed already, to be one part of a message."""
+
+    content: bytes
 
 
 def _pairs(items: list[Any]) -> dict[Any, Any]:
@@ -60,12 +69,11 @@ def _pairs(items: list[Any]) -> dict[Any, Any]:
 
 
 _MARKS: dict[int, _Mark] = {
-    _TUPLE: _Mark(tuple),
-    _SET: _Mark(set),
-    _FROZENSET: _Mark(frozenset),
-    _DICT: _Mark(_pairs),
+    _TUPLE: _Mark(_TUPLE, tuple),
+    _SET: _Mark(_SET, set),
+    _FROZENSET: _Mark(_FROZENSET, frozenset),
+    _DICT: _Mark(_DICT, _pairs),
 }
-_MARKED = {code: msgpack.ExtType(code, b"") for code in _MARKS}
 
 
 class Remote:
@@ -141,6 +149,8 @@ class Values:
         self.invoke = invoke
         self.drop = drop
         self._mutex = threading.Lock()
+        # Runs no Python code, see `if_plain`; so it can be used by all threads.
+        self._pack_plain = msgpack.Packer(strict_types=True, unicode_errors="surrogatepass").pack
         self._given: dict[int, tuple[Any, int]] = {}
         self._numbers: dict[int, int] = {}
         self._dropped: list[int] = []
@@ -212,20 +222,31 @@ class Values:
         Raises:
             CrossingError: One cannot cross; the message names the place.
         """
-        if not kwargs and _SCALARS.issuperset(map(type, args)):
-            return list(args), None
+        if not kwargs:
+            if _SCALARS.issuperset(map(type, args)):
+                return list(args), None
+            packed = if_plain(self._pack_plain, list(args))
+            if packed is not None:
+                return Packed(packed), None
         walk = _Walk(self)
         named = {name: walk.root(name, value) for name, value in kwargs.items()} if kwargs else None
         return [walk.root(f"args[{i}]", value) for i, value in enumerate(args)], named
 
     def result(self, value: Any) -> Any:
         """A result in the form that a packer takes."""
-        return value if type(value) in _SCALARS else _Walk(self).root("result", value)
+        if type(value) in _SCALARS:
+            return value
+        packed = if_plain(self._pack_plain, value)
+        return _Walk(self).root("result", value) if packed is None else Packed(packed)
 
     # ---- decoding -----------------------------------------------------------------------------
 
-    def decode(self, payload: Any) -> Any:
+    def decode(self, payload: Any, marked: bool) -> Any:
         """What the other side packed.
+
+        Args:
+            payload: The bytes.
+            marked: Whether some of its lists begin with a mark.
 
         Raises:
             Malformed: It is nothing that we would have packed.
@@ -233,8 +254,8 @@ class Values:
         try:
             return msgpack.unpackb(
                 payload,
-                list_hook=_made,
-                ext_hook=self._extension,
+                list_hook=_made if marked else None,
+                ext_hook=self._marked_extension if marked else self._extension,
                 strict_map_key=False,
                 unicode_errors="surrogatepass",
                 max_array_len=MAX_ITEMS,
@@ -245,9 +266,10 @@ class Values:
         except Exception as error:  # noqa: BLE001 - there is no end to what garbage can raise
             raise Malformed(f"{type(error).__name__}: {error}") from None
 
+    def _marked_extension(self, code: int, content: bytes) -> Any:
+        return _MARKS.get(code) or self._extension(code, content)
+
     def _extension(self, code: int, content: bytes) -> Any:
-        if code in _MARKS:
-            return _MARKS[code]
         if code == _BIG:
             return int.from_bytes(content, "little", signed=True)
         if code == _BYTEARRAY:
@@ -298,17 +320,38 @@ def _made(items: list[Any]) -> Any:
     return items
 
 
-def _big(value: Any) -> Any:
-    """For the packer: what is beyond 64 bits."""
-    if type(value) is int:
-        size = (value.bit_length() + 8) // 8
-        return msgpack.ExtType(_BIG, value.to_bytes(size, "little", signed=True))
-    raise TypeError(f"{type(value).__name__} was not prepared")
+class Packing:
+    """Packs messages of prepared values; used by one thread at a time.
 
+    Attributes:
+        marked: Whether a list of the last message begins with a mark.
+    """
 
-def packer() -> Any:
-    """A packer for prepared values; used by one thread at a time."""
-    return msgpack.Packer(default=_big, strict_types=True, unicode_errors="surrogatepass")
+    def __init__(self) -> None:
+        self.marked = False
+        packer = msgpack.Packer(default=self._other, strict_types=True, unicode_errors="surrogatepass")
+        self._pack: Callable[[Any], bytes] = packer.pack
+
+    def pack(self, message: tuple[Any, ...]) -> bytes:
+        """Pack a message of at most 15 parts.
+
+        Raises:
+            ValueError: It is too large.
+        """
+        self.marked = False
+        if Packed not in map(type, message):
+            return self._pack(list(message))
+        parts = [part.content if type(part) is Packed else self._pack(part) for part in message]
+        return b"".join((_ARRAY[len(message)], *parts))
+
+    def _other(self, value: Any) -> Any:
+        if type(value) is _Mark:
+            self.marked = True
+            return msgpack.ExtType(value.code, b"")
+        if type(value) is int:  # beyond 64 bits
+            size = (value.bit_length() + 8) // 8
+            return msgpack.ExtType(_BIG, value.to_bytes(size, "little", signed=True))
+        raise TypeError(f"{type(value).__name__} was not prepared")
 
 
 class _Walk:
@@ -357,10 +400,10 @@ class _Walk:
             if isinstance(value, list):
                 return self._items([], value, depth + 1)
             if isinstance(value, tuple):
-                return self._items([_MARKED[_TUPLE]], value, depth + 1)
+                return self._items([_MARKS[_TUPLE]], value, depth + 1)
             code = _FROZENSET if isinstance(value, frozenset) else _SET
             # A copy, because a thread of the script may add to it meanwhile.
-            return self._items([_MARKED[code]], list(cast("set[Any]", value)), depth + 1)
+            return self._items([_MARKS[code]], list(cast("set[Any]", value)), depth + 1)
         finally:
             self._above.discard(identity)
 
@@ -398,7 +441,7 @@ class _Walk:
 
     def _pairs(self, value: dict[Any, Any], depth: int) -> list[Any]:
         """A dict with any keys: what some of them become, a list for instance, cannot be a key of a map."""
-        prepared: list[Any] = [_MARKED[_DICT]]
+        prepared: list[Any] = [_MARKS[_DICT]]
         for key, item in list(value.items()):
             try:
                 prepared.append(self._prepare(key, depth))

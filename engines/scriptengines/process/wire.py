@@ -1,7 +1,8 @@
 """How the two processes talk: frames on a stream socket, and the kinds of message in them.
 
-A frame is four bytes of length, little-endian, and one MessagePack array. Each channel is used by one thread
-at a time on either side, or under a mutex.
+A frame is four bytes, little-endian, and one MessagePack array. The bytes hold its length and, as their
+highest bit, whether there are marks in it. Each channel is used by one thread at a time on either side, or
+under a mutex.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from scriptnative.errors import CrossingError
 
-from .values import MAX_FRAME, Malformed, Values, packer, too_large
+from .values import MAX_FRAME, Malformed, Packing, Values, too_large
 
 if TYPE_CHECKING:
     import socket
@@ -20,6 +21,7 @@ STOP_LIMIT = 0.2
 """Seconds that an interrupted script gets to come to an end."""
 _CHUNK = 65_536
 _LARGE = 2**22
+_MARKED = 2**31
 
 
 def anything_in_flight(channels: tuple[Channel, ...]) -> bool:
@@ -88,7 +90,7 @@ class Channel:
     def __init__(self, sock: socket.socket, values: Values) -> None:
         self.sock = sock
         self._values = values
-        self._pack = packer().pack
+        self._packing = Packing()
         self._rest = b""
         self.reading = False
 
@@ -109,13 +111,13 @@ class Channel:
             OSError: The other side has ended.
         """
         try:
-            payload = self._pack(list(message))
+            payload = self._packing.pack(message)
         except ValueError as error:  # beyond what the packer can hold
             raise CrossingError(f"the values cannot be packed ({error}); {too_large()}") from None
         size = len(payload)
         if size > MAX_FRAME:
             raise CrossingError(f"the values take {size / 2**20:.0f} MiB together; {too_large()}")
-        head = size.to_bytes(4, "little")
+        head = (size | _MARKED if self._packing.marked else size).to_bytes(4, "little")
         if size <= _CHUNK:
             self.sock.sendall(head + payload)
         else:
@@ -140,7 +142,8 @@ class Channel:
         frame = self._rest or self._read()
         while len(frame) < 4:
             frame += self._read()
-        end = 4 + int.from_bytes(frame[:4], "little")
+        head = int.from_bytes(frame[:4], "little")
+        end = 4 + (head & ~_MARKED)
         if end > MAX_FRAME + 4:
             raise Malformed(f"a message of {end - 4} bytes")
         if len(frame) < end:
@@ -150,7 +153,7 @@ class Channel:
                 missing -= len(parts[-1])
             frame = b"".join(parts)
         self._rest = frame[end:]
-        decoded = self._values.decode(memoryview(frame)[4:end])
+        decoded = self._values.decode(memoryview(frame)[4:end], head >= _MARKED)
         if type(decoded) is not list or not decoded:
             raise Malformed("no message")
         message = cast("list[Any]", decoded)
