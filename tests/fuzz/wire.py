@@ -15,8 +15,8 @@ from typing import Any
 
 from scriptengines.process import values as values_module
 from scriptengines.process import wire as wire_module
-from scriptengines.process.values import Malformed, Values, packer, remote_error, told
-from scriptengines.process.wire import Channel, Kind
+from scriptengines.process.values import Malformed, Packing, Values, remote_error, told
+from scriptengines.process.wire import MARKED, Channel, Kind
 from scriptnative.errors import CrossingError, rebuild
 
 from .mutation import Corpus
@@ -31,8 +31,9 @@ class Wrong(Exception):
 
 
 def _frame(*message: Any) -> bytes:
-    payload = packer().pack(list(message))
-    return len(payload).to_bytes(4, "little") + payload
+    packing = Packing()
+    payload = packing.pack(message)
+    return (len(payload) | MARKED * packing.marked).to_bytes(4, "little") + payload
 
 
 def _seeds() -> list[bytes]:

@@ -103,7 +103,7 @@ class LuaRuntime(LocalRuntime):
         return self.state.export_state()
 
     def memory(self) -> int | None:
-        return self.state.memory()
+        return self.state.memory
 
     def interrupt(self, reason: str) -> bool:
         sent = self.state.guard.interrupt(reason)

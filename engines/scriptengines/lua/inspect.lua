@@ -1,5 +1,4 @@
 -- Looks into a Lua state for a front end; loaded when first asked for. Runs no code of the script, except in get and set.
-local collectgarbage = collectgarbage
 local stock, OWN, raw_step = ...
 
 local concat, select, type, tostring, format = table.concat, select, type, tostring, string.format
@@ -122,7 +121,4 @@ local function set(value, key, ...) -- value, last key, keys of the way there
   get(...)[key] = value
 end
 
--- Bytes of the whole state.
-local function memory() return collectgarbage("count") * 1024 end
-
-return {variables = variables, functions = functions, complete = complete, get = get, set = set, memory = memory}
+return {variables = variables, functions = functions, complete = complete, get = get, set = set}

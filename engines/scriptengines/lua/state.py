@@ -250,10 +250,6 @@ class LuaState:
             for name, kind, text, size in batched(flat, 4, strict=True)
         ]
 
-    def memory(self) -> int:
-        """Bytes of the whole state."""
-        return int(self._inspect("memory")())
-
     def get(self, path: Iterable[str | int]) -> Any:
         """A global variable, or what is inside it."""
         return self._inspect("get")(*path)

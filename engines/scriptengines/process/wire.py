@@ -21,7 +21,7 @@ STOP_LIMIT = 0.2
 """Seconds that an interrupted script gets to come to an end."""
 _CHUNK = 65_536
 _LARGE = 2**22
-_MARKED = 2**31
+MARKED = 2**31
 
 
 def anything_in_flight(channels: tuple[Channel, ...]) -> bool:
@@ -117,7 +117,7 @@ class Channel:
         size = len(payload)
         if size > MAX_FRAME:
             raise CrossingError(f"the values take {size / 2**20:.0f} MiB together; {too_large()}")
-        head = (size | _MARKED if self._packing.marked else size).to_bytes(4, "little")
+        head = (size | MARKED if self._packing.marked else size).to_bytes(4, "little")
         if size <= _CHUNK:
             self.sock.sendall(head + payload)
         else:
@@ -143,7 +143,7 @@ class Channel:
         while len(frame) < 4:
             frame += self._read()
         head = int.from_bytes(frame[:4], "little")
-        end = 4 + (head & ~_MARKED)
+        end = 4 + (head & ~MARKED)
         if end > MAX_FRAME + 4:
             raise Malformed(f"a message of {end - 4} bytes")
         if len(frame) < end:
@@ -153,7 +153,7 @@ class Channel:
                 missing -= len(parts[-1])
             frame = b"".join(parts)
         self._rest = frame[end:]
-        decoded = self._values.decode(memoryview(frame)[4:end], head >= _MARKED)
+        decoded = self._values.decode(memoryview(frame)[4:end], head >= MARKED)
         if type(decoded) is not list or not decoded:
             raise Malformed("no message")
         message = cast("list[Any]", decoded)
