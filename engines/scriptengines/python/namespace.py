@@ -6,6 +6,7 @@ Used inside every interpreter that hosts Python scripts; knows nothing of loops,
 from __future__ import annotations
 
 import inspect
+import sys
 import types
 from typing import TYPE_CHECKING, Any, cast
 
@@ -130,11 +131,9 @@ class Namespace:
 
     def complete(self, text: str, cursor: int) -> list[str]:
         """What the word before the cursor may become; 200 candidates at most."""
-        import rlcompleter
-
         word = text[:cursor].split()[-1] if text[:cursor].split() else ""
         start = max(word.rfind(mark) for mark in "([{,=+-*/ ") + 1
-        completer = rlcompleter.Completer(self.module.__dict__)
+        completer = _completer()(self.module.__dict__)
         found: list[str] = []
         while (match := completer.complete(word[start:], len(found))) is not None and len(found) < 200:
             found.append(match.rstrip("() "))
@@ -166,3 +165,16 @@ def _step(owner: Any, step: str | int) -> Any:
     if isinstance(step, int):
         raise CrossingError(f"a {type(owner).__name__} has no item {step}")
     return getattr(owner, step)
+
+
+def _completer() -> type[Any]:
+    """rlcompleter's class. The module imports readline, which would take SIGWINCH from the console's screen."""
+    hidden = "readline" not in sys.modules
+    if hidden:
+        sys.modules["readline"] = None  # pyright: ignore[reportArgumentType] - "cannot be imported"
+    try:
+        import rlcompleter
+    finally:
+        if hidden:
+            del sys.modules["readline"]
+    return rlcompleter.Completer
