@@ -67,8 +67,24 @@ def _names(item: pytest.Item) -> list[str]:
     return [value.name for value in parameters.values() if isinstance(value, Language)]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what the further versions of a language do not have to show."""
+    """Leave out what further versions of a language do not have to show; keep what takes long for `stress`."""
+
+    def takes_long(item: pytest.Item) -> bool:
+        """A process for each script; or a further version of a language."""
+        marker = item.get_closest_marker("behaviour")
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        languages = [value for value in parameters.values() if isinstance(value, Language)]
+        processes = [language for language in languages if language.name.endswith("-process")]
+        if marker is None or not languages:
+            return False
+        if processes:
+            return len(languages) > 1 or marker.args[0] not in BASIC
+        return languages[0].basic and marker.args[0] != "values arrive"
+
+    for item in filter(takes_long, items):
+        item.add_marker(pytest.mark.stress)
 
     def is_wanted(item: pytest.Item) -> bool:
         marker = item.get_closest_marker("behaviour")

@@ -82,9 +82,6 @@ def same(a: Any, b: Any) -> bool:
     return type(a) is type(b) and (a == b or (a != a and b != b))
 
 
-# One script for all cases: a process for each would take minutes.
-
-
 @behaviour("values arrive")
 def test_values_arrive_as_documented(load: Load, language: Language) -> None:
     script = load("kinds")

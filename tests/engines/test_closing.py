@@ -192,6 +192,7 @@ sys.exit(3)
 """
 
 
+@pytest.mark.stress
 def test_a_session_of_stuck_scripts_of_every_kind_closes_and_the_process_exits(tmp_path: Path) -> None:
     for name, text in EVERY_KIND.items():
         (tmp_path / name).write_text(text)

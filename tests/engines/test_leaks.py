@@ -12,11 +12,19 @@ from pathlib import Path
 import pytest
 
 from scriptengines.errors import CallError
+from scriptengines.python.chambers import Pool
 from scriptengines.session import Session
 from scriptengines.view import Level
 from tests.conftest import Log
 
 type Write = Callable[[str, str], Path]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def clean_interpreters() -> None:
+    """In an interpreter to which a script has brought numpy, libraries stay for good."""
+    Pool.end_kept()
+
 
 LEAKS = {
     "globals": ("x = 1", "'x' in globals()"),

@@ -168,7 +168,7 @@ def _step(owner: Any, step: str | int) -> Any:
 
 
 def _completer() -> type[Any]:
-    """rlcompleter's class. The module imports readline, which would take SIGWINCH from the console's screen."""
+    """That of rlcompleter, which imports readline, which would take SIGWINCH from the console's screen."""
     hidden = "readline" not in sys.modules
     if hidden:
         sys.modules["readline"] = None  # pyright: ignore[reportArgumentType] - "cannot be imported"
