@@ -69,7 +69,7 @@ def _names(item: pytest.Item) -> list[str]:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what further versions of a language do not have to show; keep what takes long for `stress`."""
+    """Leave out what further versions of a language need not show; keep what takes long for `stress`."""
 
     def takes_long(item: pytest.Item) -> bool:
         """A process for each script; or a further version of a language."""
