@@ -45,6 +45,8 @@ class Option(NamedTuple):
             ValueError: It is none; the message says what is.
         """
         if self.kind == "choice":
+            if isinstance(value, float):  # 5.4, where "5.4" is meant
+                value = str(value)
             if value not in self.choices:
                 raise ValueError(f"must be {' or '.join(map(repr, self.choices))}, got {value!r}")
         elif self.kind == "flag":

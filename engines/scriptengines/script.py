@@ -407,7 +407,7 @@ class Script:
 
         Returns:
             The results in order. An error that is raised has a note with the number of the call that failed,
-            from 0, and the results before it as `results`.
+            from 0.
         """
         handle = self.function(name)
         waiting = list(arguments)
