@@ -8,7 +8,6 @@ Arguments name the columns of the conformance table to visit; without any, all t
 from __future__ import annotations
 
 import array
-import contextlib
 import sys
 import tempfile
 import threading
@@ -35,7 +34,7 @@ def visit(session: Session, folder: Path, language: Language) -> None:
         path = folder / f"{alias}_{text.replace(' ', '_')}{language.suffix}"
         path.write_text(language.text(text))
         script = session.load(path)
-        for value in VALUES:
+        for value in VALUES if text == "plain" else VALUES[:2]:  # the others know no echo
             _try(script.call, "echo", value)
             _try(script.call, "echo", value, timeout=5)
             _try(script.call_many, "echo", [(value,)] * 3)
@@ -158,9 +157,18 @@ def _nothing(*_: object) -> None:
     """For a Reference that is none here."""
 
 
+_counts = {"answered": 0, "refused": 0}
+
+
 def _try(function: Any, *args: Any, **kwargs: Any) -> Any:
-    with contextlib.suppress(ScriptConsoleError, TypeError, ValueError, AttributeError, NotImplementedError):
-        return function(*args, **kwargs)
+    """Not each value has an answer in each language; how many have is looked at in the end."""
+    try:
+        result = function(*args, **kwargs)
+    except (ScriptConsoleError, TypeError, ValueError, AttributeError, NotImplementedError):
+        _counts["refused"] += 1
+        return None
+    _counts["answered"] += 1
+    return result
 
 
 def main() -> None:
@@ -169,7 +177,10 @@ def main() -> None:
     names = sys.argv[1:] or [name for name in columns if not name.endswith("-process")]
     with tempfile.TemporaryDirectory() as folder, Session() as session:
         for name in names:
+            before = dict(_counts)
             visit(session, Path(folder), columns[name])
+            gained = {kind: count - before[kind] for kind, count in _counts.items()}
+            assert gained["answered"] >= 80, f"{name}: steps that must work fail: {gained}"
             if columns[name].engine in OBJECTS:
                 use_objects(session, Path(folder), columns[name])
         use_components(session, Path(folder) / "parts")
