@@ -127,6 +127,15 @@ class ScriptLoop(SelectorLoop):
         self._executor_shutdown_called = False
         self._default_executor = None
 
+    def _close_self_pipe(self) -> None:
+        """As asyncio's, which cannot be called again after an interrupt has hit it half way."""
+        for sock in (self._ssock, self._csock):
+            if sock is not None and sock.fileno() >= 0:
+                self._remove_reader(sock.fileno())
+                sock.close()
+        self._ssock = self._csock = None
+        self._internal_fds = 0
+
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
         """As asyncio's; from another thread, too, which wakes the loop."""
         handle = super().call_soon(callback, *args, context=context)

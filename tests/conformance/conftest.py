@@ -1,4 +1,4 @@
-"""Runs each behaviour on each engine and prints, at the end, which engine has which behaviour."""
+"""Runs each behaviour on each engine; asked for this folder alone, tells which engine has which behaviour."""
 
 from __future__ import annotations
 
@@ -110,9 +110,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     known = {m.args[0] for item in session.items if (m := item.get_closest_marker("behaviour")) is not None}
-    whole = any(str(argument).rstrip("/").endswith("conformance") for argument in session.config.args)
     unknown = {behaviour for _, behaviour in EXCEPTIONS} - known
-    if whole and unknown and not session.config.option.keyword:
+    if _is_alone(session.config) and session.items and unknown and not session.config.option.keyword:
         raise pytest.UsageError(f"EXCEPTIONS names behaviours that no test has: {', '.join(sorted(unknown))}")
 
 
@@ -128,10 +127,14 @@ def pytest_runtest_logreport(report: pytest.TestReport) -> None:
             seen[value] = "yes"  # also where a test of it has skipped: with another script, or for one value
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if seen:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    if seen and _is_alone(config):
         terminalreporter.section("conformance: behaviour x engine")
         terminalreporter.write("\n".join(_table()) + "\n")
+
+
+def _is_alone(config: pytest.Config) -> bool:
+    return any(str(argument).rstrip("/").endswith("conformance") for argument in config.args)
 
 
 def _table() -> Iterator[str]:

@@ -70,7 +70,8 @@ class Terminal:
         self._screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
         environment = {**os.environ, "TERM": "xterm-256color", "TEXTUAL_ANIMATIONS": "none", **(env or {})}
-        environment.pop("NO_COLOR", None)
+        for name in ("NO_COLOR", "COLUMNS", "LINES"):  # pytest-xdist tells its workers a size
+            environment.pop(name, None)
         self.process: pexpect.spawn[bytes] = pexpect.spawn(
             sys.executable,
             ["-m", "scriptconsole", *map(str, arguments)],
