@@ -120,23 +120,34 @@ static int push_list(sc_crossing *c, const sc_value *value, const sc_place *wher
     return 0;
 }
 
+/* In Lua, bytes and text that are the same are one key. */
+static int has_bytes(const sc_value *items, size_t length, size_t step) {
+    for (size_t i = 0; i < length; i += step)
+        if (items[i].tag == SC_BYTES) return 1;
+    return 0;
+}
+
+/* Whether the key on top is in the table below it already. */
+static int is_taken(const sc_crossing *c) {
+    const sc_lua_api *api = c->lua->api;
+    api->pushvalue(c->L, -1);
+    api->rawget(c->L, -3);
+    int taken = api->type(c->L, -1) != LUA_TNIL;
+    sc_lua_pop(api, c->L, 1);
+    return taken;
+}
+
 static int push_dict(sc_crossing *c, const sc_value *value, const sc_place *where) {
     const sc_lua_api *api = c->lua->api;
     size_t entries = value->length / 2;
-    int has_bytes = 0;
-    for (size_t i = 0; i < value->length; i += 2) has_bytes = has_bytes || value->as.items[i].tag == SC_BYTES;
+    int may_clash = has_bytes(value->as.items, value->length, 2);
     api->createtable(c->L, 0, entries > INT_MAX ? INT_MAX : (int)entries);
     for (size_t i = 0; i + 1 < value->length; i += 2) {
         const sc_value *key = &value->as.items[i];
         sc_place step = { where, 0, key, 0, NULL, where->depth + 1 };
         if (push_key(c, key, &step) < 0) return -1;
-        if (has_bytes && (key->tag == SC_BYTES || key->tag == SC_STR)) { /* the same text may be there as both */
-            api->pushvalue(c->L, -1);
-            api->rawget(c->L, -3);
-            int is_there = api->type(c->L, -1) != LUA_TNIL;
-            sc_lua_pop(api, c->L, 1);
-            if (is_there) return sc_cross_refuse(c, where, "%s: two of its keys are the same in Lua", NULL);
-        }
+        if (may_clash && is_taken(c))
+            return sc_cross_refuse(c, where, "%s: two of its keys are the same in Lua", NULL);
         if (push(c, &value->as.items[i + 1], &step) < 0) return -1;
         api->rawset(c->L, -3);
     }
@@ -146,10 +157,13 @@ static int push_dict(sc_crossing *c, const sc_value *value, const sc_place *wher
 /* Element = true, with a metatable of ours that tells it from other tables on its way back. */
 static int push_set(sc_crossing *c, const sc_value *value, const sc_place *where) {
     const sc_lua_api *api = c->lua->api;
+    int may_clash = has_bytes(value->as.items, value->length, 1);
     api->createtable(c->L, 0, value->length > INT_MAX ? INT_MAX : (int)value->length);
     for (size_t i = 0; i < value->length; i++) {
         sc_place step = { where, 0, &value->as.items[i], 0, NULL, where->depth + 1 };
         if (push_key(c, &value->as.items[i], &step) < 0) return -1;
+        if (may_clash && is_taken(c))
+            return sc_cross_refuse(c, where, "%s: two of its elements are the same in Lua", NULL);
         api->pushboolean(c->L, 1);
         api->rawset(c->L, -3);
     }

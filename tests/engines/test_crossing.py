@@ -120,7 +120,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 @given(values)
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_any_nested_value_comes_back_equal(inside: Callable[[str], Reference], value: Any) -> None:
     assert same(inside("echo")(value), value)
 
@@ -128,7 +128,7 @@ def test_any_nested_value_comes_back_equal(inside: Callable[[str], Reference], v
 @given(
     st.lists(scalars, max_size=20), st.dictionaries(st.from_regex(r"\A[a-z]{1,8}\Z"), scalars, max_size=20)
 )
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50, deadline=None, derandomize=True)
 def test_any_arguments_arrive(
     inside: Callable[[str], Reference], args: list[Any], named: dict[str, Any]
 ) -> None:

@@ -269,6 +269,7 @@ def test_bad_values_are_refused_with_their_place(lua: Bench) -> None:
         ({None: 3}, r"^args\[0\]\[None\]: a key of type NoneType"),
         ({2**70: 3}, r"^args\[0\]: a key of more than 64 bits"),
         ({"a": 1, b"a": 2}, r"^args\[0\]: two of its keys are the same in Lua"),
+        ({"a", b"a"}, r"^args\[0\]: two of its elements are the same in Lua"),
         ([{Lamp()}], r"^args\[0\]\[0\]\[.*\]: a key of type object"),
     ):
         with pytest.raises(CrossingError, match=message):

@@ -23,6 +23,6 @@ def pair(request: pytest.FixtureRequest, session: Session, write: Write) -> tupl
 
 
 @given(value=values)
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=60, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 def test_a_value_comes_back_as_documented(pair: tuple[Script, Script], value: Any) -> None:
     check(*pair, value)

@@ -61,7 +61,8 @@ def test_edit_break_and_mend_a_script(console: Terminal, greenhouse: Path) -> No
     console.until(lambda: console.number(READINGS) > before + 3, "the new version to go on")
 
     edit(controller, "TARGET = 25.0", "TARGET = = 25.0")
-    console.wait_for(r"ERR .*reload refused.*controller\.lua:4")
+    console.wait_for(r"ERR +controller +reload refused")
+    console.wait_for(r"controller\.lua:4: unexpected symbol")
     console.wait_for(
         r"running +controller +lua +state +2 .* 1 +\S|running +controller +lua +state +2 +\d+ +\d+ +\S"
     )
