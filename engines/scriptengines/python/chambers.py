@@ -26,7 +26,7 @@ END_LIMIT = 2.0
 """Seconds that a script's own threads get to end before its interpreter is abandoned."""
 
 INSIST_AFTER = 0.01
-"""Seconds that an interrupted script gets to end before it is interrupted again."""
+"""Seconds that an interrupted script gets to end before the exception is raised at every line."""
 
 _BOOT = """
 import sys
@@ -72,11 +72,10 @@ class Chamber(ABC):
         return True
 
     def _insist(self, lock: RunLock, hold: int) -> None:
-        """Once more, in case the script was just in a handler that lets go; then in earnest."""
-        for insist in (False, True):
-            time.sleep(INSIST_AFTER)
-            if lock.hold() != hold or not self.send_interrupt(hold, insist=insist):
-                return
+        """In earnest: the script has caught it, or was in a handler that lets go."""
+        time.sleep(INSIST_AFTER)
+        if lock.hold() == hold:
+            self.send_interrupt(hold, insist=True)
 
 
 class InterpreterChamber(Chamber):
