@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 class FunctionStatistics(NamedTuple):
     """The calls of one function from outside its script, since the script was loaded.
 
-    Times are in seconds. A function that is fast and called often is timed at every 16th call, so its times
+    Times are in seconds. A function that is fast and called often is timed at every 64th call, so its times
     are estimates; the percentiles are exact to about 12 %.
     """
 

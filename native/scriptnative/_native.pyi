@@ -234,7 +234,7 @@ class Function:
     def statistics(self) -> tuple[int, int, float, float, float, float, float, str | None]:
         """(calls, errors, total, mean, median, 99th percentile, longest, last error); times in seconds.
 
-        A function that is fast and called often is timed at every 16th call; its times are estimates then.
+        A function that is fast and called often is timed at every 64th call; its times are estimates then.
         """
 
 @final

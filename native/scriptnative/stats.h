@@ -1,7 +1,7 @@
 /* stats.h: what the calls of one function took; a few nanoseconds a call.
  *
  * Every call is counted. A clock read costs as much as a small part of a call, so a function that is called often
- * and returns fast is timed at every 16th call only; what such a call took counts 16 times. Changed under the GIL.
+ * and returns fast is timed at every 64th call only; what such a call took counts 64 times. Changed under the GIL.
  */
 #ifndef SC_STATS_H
 #define SC_STATS_H
@@ -12,7 +12,7 @@
 
 /* Four buckets to each power of two: a percentile is exact to about 12 %. */
 #define SC_STATS_BUCKETS 168
-#define SC_STATS_EVERY 16u
+#define SC_STATS_EVERY 64u
 /* A function is timed at each call until this many, and while it is slower than SC_STATS_FAST. */
 #define SC_STATS_EXACT 64u
 #define SC_STATS_FAST 5000u /* ns */
