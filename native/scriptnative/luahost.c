@@ -208,7 +208,8 @@ static int object_index(const sc_lua_api *api, lua_State *L) {
     sc_lua_box *box = check_box(api, L);
     api->settop(L, 2);
     access_object(api, L, box, "get_field");
-    if (api->type(L, -1) != LUA_TFUNCTION) return 1;
+    /* A Lua function is what the field holds, or a method that takes the object itself. */
+    if (api->type(L, -1) != LUA_TFUNCTION || api->tocfunction(L, -1) != sc_lua_caller(api)) return 1;
     api->settop(L, 2);
     api->pushcclosure(L, SC_LUA_FUNCTION(api, object_method), 2);
     return 1;

@@ -12,6 +12,8 @@ from scriptengines.lua.state import LuaState
 from scriptnative import RunLock
 from scriptnative.errors import CallError, LoadError, ScriptClosed, UnknownFunction
 
+from .offering import offer
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -84,7 +86,7 @@ class Bench:
         self.output: list[tuple[str, str]] = []
         self.lock = RunLock("demo")
         self.state = LuaState("demo", self.lock, lambda text, stream: self.output.append((stream, text)))
-        self.state.bind(self.host.functions())
+        offer(self.state, self.host.functions())
 
     def run(self, source: str | bytes, *args: str) -> Any:
         return self.state.run(source if isinstance(source, bytes) else source.encode(), self.path, args)

@@ -9,6 +9,8 @@ from scriptengines.lua.state import LuaState
 from scriptnative import LuaCallable, LuaReference, RunLock
 from scriptnative.errors import CrossingError
 
+from .offering import offer
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -16,7 +18,7 @@ if TYPE_CHECKING:
 class Bench:
     def __init__(self) -> None:
         self.state = LuaState("values", RunLock("values"), lambda text, stream: None)
-        self.state.bind({"echo": lambda *args: args[0]})
+        offer(self.state, {"echo": lambda *args: args[0]})
         self.run = self.state.execute
 
     def __call__(self, name: str, *args: Any) -> Any:

@@ -14,6 +14,8 @@ from scriptengines.lua.versions import MODULES, installed
 from scriptengines.session import Session
 from scriptnative import RunLock
 
+from .offering import offer
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
@@ -334,7 +336,7 @@ def test_running_out_of_memory_at_any_moment_is_an_error(name: str) -> None:
         bench = Bench(name, memory=limit)
         for _ in range(3):
             try:
-                bench.state.bind({"f": lambda *args: list(args)})
+                offer(bench.state, {"f": lambda *args: list(args)})
                 bench.execute(
                     "t = {} for i = 1, 100 do t[i] = tostring(i) end function id(...) return ... end"
                 )

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scriptengines.engine import Engine
 from scriptengines.errors import UnknownFunction, did_you_mean
-from scriptengines.host import FUNCTIONS
 from scriptengines.local import LocalRuntime
 from scriptengines.options import Option
 from scriptengines.reports import LineWriter
@@ -27,6 +26,12 @@ JIT_PATIENCE = 0.05
 """Seconds in which an interrupt of compiled code has to show."""
 
 
+def _host_names() -> list[str]:
+    from scriptengines.hostapi.registry import names
+
+    return names()
+
+
 class LuaRuntime(LocalRuntime):
     """One generation of a Lua script."""
 
@@ -42,7 +47,7 @@ class LuaRuntime(LocalRuntime):
             wanted = {name: value for name, value in source.options.items() if name in OPTIONS}
             check(wanted, str(source.path))
             self.state = LuaState(context.alias, context.lock, self._write, **wanted)
-            self.state.bind({name: getattr(self.host, name) for name in FUNCTIONS})
+            self.state.bind(self.host.offer, self.host.waits, _host_names)
             self.state.set(("host", "batch"), reporter.batch)
             if previous is not None:
                 self.state.import_state(previous.export_state())

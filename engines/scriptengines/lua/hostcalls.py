@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from scriptengines.host import HostObject
 from scriptnative import LuaReference, Reference
 from scriptnative.errors import CallError
 
@@ -27,6 +30,7 @@ class HostCalls:
 
     Attributes:
         unwrap: Gives the Python exception that lupa raised in Lua; of a state whose script uses lupa.
+        method: Makes a Lua function of a method of a host object and of whether it waits.
     """
 
     def __init__(self, guard: LuaGuard, sources: Sources, limit: int) -> None:
@@ -34,6 +38,8 @@ class HostCalls:
         self._sources = sources
         self._limit = limit
         self.unwrap: Callable[[LuaReference], Any] | None = None
+        self.method: Callable[..., Any] | None = None
+        self._methods: dict[tuple[type, str], Any] = {}
 
     # ---- errors --------------------------------------------------------------------------------
 
@@ -89,7 +95,23 @@ class HostCalls:
     def get_field(self, obj: Any, name: Any) -> Any:
         """`object.name` in Lua."""
         _check_name(obj, name)
+        if isinstance(obj, HostObject):
+            return self._field_of(obj, name)
         return obj.get(name) if _is_remote(obj) else getattr(obj, name)
+
+    def _field_of(self, obj: HostObject, name: str) -> Any:
+        """As of a table: what is not there is nil. A method is a Lua function that can suspend."""
+        kind = type(obj)
+        found = self._methods.get((kind, name))
+        if found is None:
+            declared = getattr(kind, name, None)
+            if not inspect.isfunction(declared):
+                return getattr(obj, name, None)
+            waits = inspect.iscoroutinefunction(declared)
+            assert self.method is not None
+            found = self.method(partial(_begin, name) if waits else declared, waits)
+            self._methods[kind, name] = found
+        return found
 
     def set_field(self, obj: Any, name: Any, value: Any) -> None:
         """`object.name = value` in Lua."""
@@ -107,6 +129,10 @@ class HostCalls:
     def text_of(self, obj: Any) -> str:
         """`tostring(object)` in Lua."""
         return str(obj)
+
+
+def _begin(name: str, obj: HostObject, *args: Any) -> Any:
+    return obj.begin(name, *args)
 
 
 def _is_remote(obj: Any) -> bool:
@@ -135,19 +161,3 @@ def refuse(obj: object, *operands: object) -> None:
     """What lupa calls when Lua code reads or writes an attribute of a Python object of lupa's."""
     del operands  # lupa keeps the exception, and with it this frame
     raise AttributeError(f"a Python {type(obj).__name__} is opaque to Lua")
-
-
-def connection_get(connection: Any, name: str) -> Any:
-    """A field of a connection or listener; None for what is none."""
-    attribute = {"local_address": "local", "peer": "peer", "id": "id", "port": "port"}.get(name)
-    return None if attribute is None else getattr(connection, attribute, None)
-
-
-def connection_send(connection: Any, payload: str | bytes) -> None:
-    """`connection:send(bytes)`."""
-    connection.send(payload.encode() if isinstance(payload, str) else payload)
-
-
-def connection_close(connection: Any) -> None:
-    """`connection:close()`."""
-    connection.close()

@@ -1,16 +1,18 @@
 -- Runs first in every Lua state, of any version from 5.1 to 5.5. Gives back, in a table, what state.py calls; defines
 -- host, the timer globals, print and io.write. Everything a call needs is local: a script may replace any global.
-local outer, keeps_python, write_out, write_err, stop, connection_get, connection_send, connection_close = ...
+local outer, keeps_python, write_out, write_err, stop = ...
 
 local getinfo = debug.getinfo
 local concat, select, type, tostring, tonumber = table.concat, select, type, tostring, tonumber
 local assert, error, pcall = assert, error, pcall
-local next, rawget, rawequal, getmetatable, setmetatable = next, rawget, rawequal, getmetatable, setmetatable
+local next, rawget, rawset, rawequal, getmetatable, setmetatable = next, rawget, rawset, rawequal, getmetatable, setmetatable
 local number_type, format, floor, match = math.type, string.format, math.floor, string.match
+local running, resume, yield, status = coroutine.running, coroutine.resume, coroutine.yield, coroutine.status
 local globals, package = _G, package
 local OWN = getinfo(1, "S").source
 local VERSION = tonumber(match(_VERSION, "%d+%.%d+")) -- LuaJIT says 5.1
 local load_text = VERSION == 5.1 and loadstring or load
+local unpack = table.unpack or unpack
 
 if not keeps_python then python, package.loaded.python = nil, nil end
 
@@ -101,58 +103,52 @@ function os.exit(code)
   return stop(code)
 end
 
--- ---- connections -----------------------------------------------------------------------------------------------------
-
-local connections = setmetatable({}, {__mode = "k"})
-local methods = {}
-local send, close = outer(connection_send), outer(connection_close)
-
-function methods:send(bytes)
-  if type(bytes) ~= "string" then
-    error("bad argument #1 to 'send' (string expected, got " .. type(bytes) .. ")", 2)
-  end
-  send(self[connections], bytes)
-end
-
-function methods:close() close(self[connections]) end
-
-local connection_meta = {__name = "connection"}
-
-function connection_meta:__index(key)
-  local method = methods[key]
-  if method then return method end
-  if key ~= connections then return (connection_get(rawget(self, connections), key)) end
-end
-
-function connection_meta:__tostring() return "connection " .. tostring(self.id or self.local_address) end
-
-local function connection(object)
-  local known = connections[object]
-  if not known then
-    known = setmetatable({[connections] = object}, connection_meta)
-    connections[object] = known
-  end
-  return known
-end
-
-local function network(open)
-  open = outer(open)
-  return function(address, port, handlers)
-    local given = {}
-    for event, handler in next, handlers or {} do
-      given[event] = handler
-      if event ~= "error" then given[event] = function(object, ...) return handler(connection(object), ...) end end
-    end
-    return (connection(open(address, port, given)))
-  end
-end
-
 -- ---- host ------------------------------------------------------------------------------------------------------------
 
-host = {state = {}}
+-- What waits suspends the coroutine that calls it, unless a function is its last argument. `begin` calls its last
+-- argument with an error or nil, and the result.
+local function waiting(begin)
+  begin = outer(begin)
+  return function(...)
+    local count = select("#", ...)
+    if count > 0 and type((select(count, ...))) == "function" then return (begin(...)) end
+    local co, is_main = running()
+    if not co or is_main then
+      error("nothing to suspend: call it in a coroutine, or with a function as its last argument", 2)
+    end
+    local done, failure, result
+    local given = {...}
+    given[count + 1] = function(...)
+      done, failure, result = true, ...
+      if status(co) ~= "suspended" then return end
+      local ok, problem = resume(co)
+      if not ok then error(problem, 0) end
+    end
+    begin(unpack(given, 1, count + 1))
+    while not done do yield() end
+    if failure ~= nil then error(failure, 2) end
+    return result
+  end
+end
 
-local function timer(name, start)
-  start = outer(start)
+-- A method of a host object, made by a Python function that takes the object first.
+local function method(call, waits) return waits and waiting(call) or outer(call) end
+
+local offer -- gives {function, whether it waits}, or nil
+
+local function find(name)
+  local found = offer(name)
+  if found then return method(found[1], found[2]) end
+end
+
+host = setmetatable({state = {}}, {__index = function(t, name)
+  local found = type(name) == "string" and find(name) or nil
+  if found then rawset(t, name, found) end
+  return found
+end})
+
+local function timer(name, starter)
+  local start
   globals[name] = function(callback, ms)
     if type(ms) ~= "number" then
       local got = ms == nil and "no value" or type(ms)
@@ -162,26 +158,25 @@ local function timer(name, start)
       local value = callback
       callback = function() return value() end
     end
+    start = start or find(starter)
     return (start(callback, ms))
   end
 end
 
-local special = {}
-function special.tcp_connect(callable) host.tcp_connect = network(callable) end
-function special.tcp_serve(callable) host.tcp_serve = network(callable) end
-function special.set_timeout(callable) timer("setTimeout", callable) end
-function special.set_interval(callable) timer("setInterval", callable) end
+local clear_timer
 
-function special.clear_timer(callable)
-  local function clear(id)
-    if type(id) == "number" and floor(id) == id then callable(floor(id)) end
-  end
-  clearTimeout, clearInterval = clear, clear
+local function clear(id)
+  if type(id) ~= "number" or floor(id) ~= id then return end
+  clear_timer = clear_timer or find("clear_timer")
+  clear_timer(floor(id))
 end
 
-local function bind(name, callable)
-  host[name] = callable
-  if special[name] then special[name](callable) end
+-- `give` finds host functions by their names.
+local function bind(give)
+  offer = give
+  timer("setTimeout", "set_timeout")
+  timer("setInterval", "set_interval")
+  clearTimeout, clearInterval = clear, clear
 end
 
 -- ---- chunks ----------------------------------------------------------------------------------------------------------
@@ -238,6 +233,6 @@ local function extend(source) return assert(load_text(source, OWN))(stock, OWN, 
 
 return {
   describe = describe, get_field = get_field, set_field = set_field, call_method = call_method, error_text = error_text,
-  bind = bind, prepare = prepare, compile = compile, compile_line = compile_line, lookup = lookup, extend = extend,
+  bind = bind, method = method, prepare = prepare, compile = compile, compile_line = compile_line, lookup = lookup, extend = extend,
   get_state = get_state, set_state = set_state,
 }

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from scriptnative import LuaCallable, LuaCrossing, LuaGuard, LuaReference
 from scriptnative.errors import CrossingError, LoadError, UnknownFunction, did_you_mean
 
-from .hostcalls import HostCalls, connection_close, connection_get, connection_send, refuse, stop, write
+from .hostcalls import HostCalls, refuse, stop, write
 from .traces import Sources, load_error, path_of, text_of
 from .versions import DEFAULT, module_of
 
@@ -70,6 +70,7 @@ class LuaState:
         self.guard = LuaGuard(lock)
         self.sources = Sources()
         self._inspection: dict[str, LuaCallable] | None = None
+        self._host_names: Callable[[], list[str]] = list
         if python:
             runtime = module.LuaRuntime(encoding="utf-8")
         else:
@@ -90,9 +91,6 @@ class LuaState:
             python,
             *(partial(write, sink, stream) for stream in ("stdout", "stderr")),
             stop,
-            connection_get,
-            connection_send,
-            connection_close,
         )
         helpers = ("describe", "error_text", "get_field", "set_field", "call_method")
         describe, error_text, get, set_, call = (prelude.pop(helper) for helper in helpers)
@@ -150,17 +148,32 @@ class LuaState:
 
     # ---- the script ----------------------------------------------------------------------------
 
-    def bind(self, host: Mapping[str, Callable[..., Any]]) -> None:
-        """Offer functions as `host.*`; the timer globals come with set_timeout, set_interval and clear_timer.
+    def bind(
+        self,
+        offer: Callable[[str], Callable[..., Any]],
+        waits: Callable[[str], bool],
+        names: Callable[[], list[str]],
+    ) -> None:
+        """Offer functions as `host.*`, each when the script first asks for it; timers by their globals too.
 
-        `log` also gives host.debug, host.info, host.warning and host.error.
+        Args:
+            offer: Gives the function of a name, or raises AttributeError.
+            waits: Whether that one takes a callback last.
+            names: All there are, for completion.
         """
-        offered = dict(host)
-        if "log" in host:
-            offered |= {level: partial(host["log"], level=level) for level in _LEVELS if level not in host}
+
+        def give(name: str) -> tuple[Callable[..., Any], bool] | None:
+            level = name if name in _LEVELS else ""
+            try:
+                function = offer("log" if level else name)
+            except AttributeError:
+                return None
+            return (partial(function, level=level), False) if level else (function, waits(name))
+
+        self._host_names = names
+        self._calls.method = self._lua["method"]
         with self.lock:
-            for name, function in offered.items():
-                self._lua["bind"](name, function)
+            self._lua["bind"](give)
 
     def run(self, source: bytes, path: str, args: Sequence[str] = ()) -> Any:
         """Execute the main chunk in a coroutine.
@@ -272,8 +285,11 @@ class LuaState:
         """What the name left of the cursor can become, with the names before its dots."""
         match = _CHAIN.search(text[:cursor])
         head, prefix = (match[1], match[2] or "") if match else ("", "")
-        found = self._inspect("complete")(prefix, MAX_COMPLETIONS, *re.split("[.:]", head)[:-1])
-        return [head + name for name in sorted(map(text_of, found))]
+        way = re.split("[.:]", head)[:-1]
+        found = set(map(text_of, self._inspect("complete")(prefix, MAX_COMPLETIONS, *way)))
+        if way == ["host"]:
+            found |= {name for name in (*self._host_names(), *_LEVELS) if name.startswith(prefix)}
+        return [head + name for name in sorted(found)]
 
     def close(self) -> None:
         """End the runtime; harmless when closed already. Finalizers of the script run now."""

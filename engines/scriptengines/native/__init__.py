@@ -13,7 +13,6 @@ from scriptengines.errors import (
     UnknownScript,
     did_you_mean,
 )
-from scriptengines.host import FUNCTIONS
 from scriptengines.local import LocalRuntime
 from scriptengines.locations import compiled_modules
 from scriptengines.options import Option
@@ -177,15 +176,15 @@ class NativeRuntime(LocalRuntime):
 
     def _host_functions(self) -> dict[str, Callable[..., Any]]:
         state = self.host.state
-        offered: dict[str, Callable[..., Any]] = {
-            name: getattr(self.host, name) for name in (*FUNCTIONS, "print")
+        return {
+            "state_get": state.get,
+            "state_set": state.__setitem__,
+            "get": _get_field,
+            "method": _call_method,
+            "tcp_send": _tcp_send,
+            "tcp_close": _tcp_close,
+            "import": self._import,
         }
-        offered["state_get"] = state.get
-        offered["state_set"] = state.__setitem__
-        offered["tcp_send"] = _tcp_send
-        offered["tcp_close"] = _tcp_close
-        offered["import"] = self._import
-        return offered
 
     def _import(self, alias: str, name: str) -> Function:
         """A handle to a function of another script, which follows its reloads."""
@@ -201,9 +200,10 @@ class NativeRuntime(LocalRuntime):
     def _ask_host(self, name: str, args: tuple[Any, ...]) -> Any:
         function = self._offered.get(name)
         if function is None:
-            raise ScriptConsoleError(
-                f'the host has no function "{name}"; it has {", ".join(sorted(self._offered))}'
-            )
+            try:
+                function = self._offered[name] = self.host.offer(name)
+            except AttributeError as error:
+                raise ScriptConsoleError(str(error)) from None
         result = function(*args)
         return getattr(result, "port", result) if name == "tcp_serve" else result
 
@@ -386,3 +386,19 @@ def _tcp_send(connection: Any, payload: Any) -> None:
 
 def _tcp_close(connection: Any) -> None:
     connection.close()
+
+
+def _get_field(object_: Any, name: Any) -> Any:
+    """A field of what a host function gave, for `ctx->host(ctx, "get", …)`."""
+    return getattr(object_, _public(name))
+
+
+def _call_method(object_: Any, name: Any, *args: Any) -> Any:
+    """A method of it, for `ctx->host(ctx, "method", …)`."""
+    return getattr(object_, _public(name))(*args)
+
+
+def _public(name: Any) -> str:
+    if not isinstance(name, str) or name.startswith("_"):
+        raise AttributeError(f"{name!r} is no public name")
+    return name

@@ -15,7 +15,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any
 
 from scriptengines.awaiting import run_to_end, waited_for
-from scriptengines.host import FUNCTIONS, Host
+from scriptengines.host import Host
 from scriptengines.loop import ScriptLoop
 from scriptengines.reports import LineWriter
 from scriptengines.runner import Runner
@@ -260,10 +260,20 @@ class Guest:
 
     def _make_host_module(self) -> types.ModuleType:
         module = types.ModuleType("host", "What a script may ask of the console.")
-        for name in FUNCTIONS:
-            setattr(module, name, getattr(self.host, name))
         module.__dict__.update(state=self.host.state, batch=self.interior.reporter.batch)
+        module.__dict__.update(__getattr__=self._offer, __dir__=self._offered_names)
         return module
+
+    def _offer(self, name: str) -> Any:
+        """A function of the module `host`, when it is first asked for."""
+        offered = self.host.offer(name)
+        setattr(self.host_module, name, offered)
+        return offered
+
+    def _offered_names(self) -> list[str]:
+        from scriptengines.hostapi.registry import names
+
+        return sorted({*names(), "state", "batch"})
 
 
 def _copied(state: dict[Any, Any]) -> dict[Any, Any]:
