@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from .errors import Interrupted, LoadError, ScriptClosed, ScriptConsoleError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .engine import Runtime
     from .script import Script
 
@@ -27,6 +30,7 @@ class Attempt:
         number: Of the try, from 1; a refused one counts too.
         runtime: What runs; set once the engine has made it.
         running: It is the generation that runs; set by the script.
+        settings: A value for each of its options; set by the script.
         error: Why it did not load.
         cancelled: Nobody waits for it to load any more.
         ended: Its thread has left the script.
@@ -37,6 +41,7 @@ class Attempt:
         self.number = number
         self.runtime: Runtime | None = None
         self.running = False
+        self.settings: Mapping[str, Any] = MappingProxyType({})
         self.error: BaseException | None = None
         self.cancelled = False
         self.ended = threading.Event()

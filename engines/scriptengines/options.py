@@ -26,8 +26,8 @@ class Option(NamedTuple):
     """One thing that can be set for a script.
 
     Attributes:
-        kind: "choice", "text", "flag", "size" (bytes: 1048576 or "1 MiB"; 0 for no limit), or "words" (split
-            as a shell does, into a tuple; lines of one header add up).
+        kind: "choice", "text", "flag", "number" (0 or more), "size" (bytes: 1048576 or "1 MiB"; 0 for no
+            limit), "table", or "words" (split as a shell does, into a tuple; lines of one header add up).
         default: Its value when nobody sets it.
         doc: One sentence.
         choices: What a "choice" can be.
@@ -52,13 +52,19 @@ class Option(NamedTuple):
         elif self.kind == "flag":
             if not isinstance(value, bool):
                 raise ValueError(f"must be true or false, got {value!r}")
+        elif self.kind == "number":
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise ValueError(f"must be a whole number, 0 or more, got {value!r}")
+        elif self.kind == "table":
+            if not isinstance(value, dict):
+                raise ValueError(f"must be a table, got {value!r}")
         elif self.kind == "size":
             return _bytes(value)
         elif self.kind == "words":
             return _words(value)
         elif not isinstance(value, str):
             raise ValueError(f"must be a text, got {value!r}")
-        return value
+        return cast("Any", value)
 
 
 def _words(value: Any) -> tuple[str, ...]:
@@ -83,6 +89,20 @@ def _bytes(value: Any) -> int:
     if matched is None:
         raise ValueError(f'must be a number of bytes or a text such as "64 MiB", got {value!r}')
     return int(matched[1]) * _FACTORS[matched[2]]
+
+
+COMMON = {
+    "profile": Option(
+        "choice",
+        "",
+        "Which functions subscribe to hooks by their names.",
+        ("", "hooks", "hub", "driver"),
+    ),
+    "config": Option("table", {}, "What `host.config()` gives to the script."),
+    "driver_timeout": Option("number", 30_000, "Milliseconds that a call of a driver may take."),
+    "driver_history": Option("number", 1_000, "Calls of a driver that are remembered."),
+}
+"""Options of scripts of all engines."""
 
 
 class _Setting(NamedTuple):
@@ -114,6 +134,7 @@ def resolve(
     Raises:
         ConfigError: An unknown name or a value that cannot be; the message names the place.
     """
+    declared = {**declared, **COMMON}
     settings = [*_project(path, engine, alias), *_header(path, text)]
     settings += [_Setting(name, value, "", 0) for name, value in given.items() if value is not None]
     values = {name: option.default for name, option in declared.items()}

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from scriptnative import Function
 
     from .calls import Calls
+    from .drivers import Driver
     from .engine import Engine, Runtime
     from .health import FunctionStatistics
     from .hooks import Hooks
@@ -58,6 +59,7 @@ class Script:
         engine: What hosts it.
         generation: Number of the running version of its code; 0 before the first.
         last_error: Its most recent error, that of a refused reload included.
+        driver: Itself as an action driver, if its profile says so.
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Script:
         self.callback_errors = 0
         self.arguments: tuple[str, ...] = ()
         self.options: dict[str, Any] = {}
+        self.driver: Driver | None = None
         self._bridge = bridge
         self._watchdog = watchdog
         self._hooks = hooks
@@ -118,6 +121,12 @@ class Script:
             raise ScriptBusy(f"{self.alias} is still loading; try again when it runs", file=str(self.path))
         raise ScriptClosed(f"{self.alias} is closed; load it again to use it")
 
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """A value for each of its options, as the running version of its file has them."""
+        attempt = self._attempt or self._loading
+        return {} if attempt is None else attempt.settings
+
     def start(self, timeout: float | None = None, text: bytes | None = None) -> None:
         """Bring up the first generation, or the next; all or nothing.
 
@@ -131,10 +140,15 @@ class Script:
         with self._reloading:
             if self.closed:
                 raise ScriptClosed(f"{self.alias} is closed; load it again to use it")
+            driver = self.driver
+            if driver is not None:
+                driver.shut_down()
             try:
                 self._start(timeout, text)
             except ScriptConsoleError as error:
                 self.note_error(error)
+                if driver is not None:
+                    driver.begin_again()
                 raise
             finally:
                 self._loading = None
@@ -149,6 +163,7 @@ class Script:
         bridge = self._bridge(attempt)
         context = Context(self.alias, self.lock, self.reporter, bridge, attempt.loaded, attempt.failed)
         source = self._read(text)
+        attempt.settings = source.options
         before = previous.runtime if previous is not None else None
         if source.options.get("isolation") == "process":
             from . import process
@@ -165,6 +180,16 @@ class Script:
             raise attempt.load_error() from attempt.error.__cause__
         if previous is not None:
             previous.end()
+        self._apply_profile(attempt)
+
+    def _apply_profile(self, attempt: Attempt) -> None:
+        name = self.settings["profile"]
+        if name != "driver":
+            self.driver = None
+        if name:
+            from .profiles import apply
+
+            apply(self, attempt, self._hooks, name)
 
     def _make_way(self) -> None:
         """Stop a runaway, so that the version that mends it can come; a busy script gets time to finish."""
@@ -263,6 +288,8 @@ class Script:
 
     def close(self) -> bool:
         """End the script; idempotent, never longer than some seconds. Whether everything of it ended."""
+        if self.driver is not None and not self.closed:
+            self.driver.shut_down()
         self.closed = True
         loading = self._loading
         if loading is not None and self._reloading.locked():

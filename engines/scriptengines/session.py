@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from .attempt import Attempt
     from .calls import Calls
     from .components import Components
+    from .drivers import Driver
     from .engine import Engine
     from .health import Health, Info
     from .observer import Observer
@@ -240,6 +241,17 @@ class Session:
                 self._components = self._components or Components(self)
         return self._components
 
+    def driver(self, alias: str) -> Driver:
+        """A script as an action driver.
+
+        Raises:
+            ConfigError: Its profile is another.
+        """
+        driver = self.script(alias).driver
+        if driver is None:
+            raise ConfigError(f'{alias} is no driver; it becomes one by: scriptconsole: profile = "driver"')
+        return driver
+
     # ---- calls -------------------------------------------------------------------------------------
 
     def call(self, alias: str, function: str, /, *args: Any, **kwargs: Any) -> Any:
@@ -288,6 +300,9 @@ class Session:
         def on(hook: str, callback: Callable[..., Any], priority: int = 0) -> int:
             return self.hooks.subscribe(hook, callback, priority, attempt)
 
+        def once(hook: str, callback: Callable[..., Any], priority: int = 0) -> int:
+            return self.hooks.subscribe(hook, callback, priority, attempt, once=True)
+
         def off(number: int) -> bool:
             return self.hooks.unsubscribe(number, attempt)
 
@@ -298,8 +313,10 @@ class Session:
         return {
             "call": call,
             "on": on,
+            "once": once,
             "off": off,
             "emit": self.emit,
+            "config": lambda: dict(attempt.settings["config"]),
             "consult": consult,
             "scripts": lambda: dict(self._scripts),
         }

@@ -22,7 +22,8 @@ ENTRY_POINTS = "scriptconsole.extensions"
 MODULES = {
     "scriptengines.hostapi.log": ("log", "print", "help"),
     "scriptengines.hostapi.timers": ("set_timeout", "set_interval", "clear_timer", "sleep"),
-    "scriptengines.hostapi.scripts": ("call", "on", "off", "emit", "consult", "veto", "replace"),
+    "scriptengines.hostapi.scripts": ("call", "config"),
+    "scriptengines.hostapi.hooks": ("on", "once", "off", "emit", "consult", "veto", "replace"),
     "scriptengines.network.tcp": ("tcp_connect", "tcp_serve"),
 }
 """Where each of our own functions is; a test compares it with what these modules register."""

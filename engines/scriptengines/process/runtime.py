@@ -191,7 +191,7 @@ class ProcessRuntime(Runtime):
         if function is None:
             raise Malformed(f"it asks for {name!r}")
         result = function(*args, **named)
-        if name == "on":
+        if name in ("on", "once"):
             self.peer.subscriptions.add(result)
         elif name == "off" and result:
             self.peer.subscriptions.discard(args[0])
