@@ -103,6 +103,7 @@ class WholeInterior(Interior):
         if left:
             return left, "", []
         set_loop(asyncio._set_running_loop, None)
+        _snapshot().restore_importing()
         staying = imports.lasting_extensions()
         keep = self._libraries() if staying else frozenset[str]()
         for function in self._codecs:
