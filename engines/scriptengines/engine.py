@@ -29,6 +29,18 @@ type ConnectionRow = tuple[int, str, str, str, str, str, int, int, float]
 """(id, protocol, role, local, peer, state, received, sent, since the epoch)."""
 
 
+class Part(NamedTuple):
+    """More code that shares the state of a script.
+
+    Attributes:
+        path: Its file; None for a fragment of a command line, whose results are printed.
+        text: Its bytes.
+    """
+
+    path: Path | None
+    text: bytes
+
+
 class Source(NamedTuple):
     """The text of a script at one moment.
 
@@ -37,12 +49,14 @@ class Source(NamedTuple):
         text: Its bytes.
         arguments: What the script finds as its own arguments.
         options: A value for each option that the engine declares.
+        parts: Run after it, in the same state; only for engines that share state.
     """
 
     path: Path
     text: bytes
     arguments: tuple[str, ...] = ()
     options: Mapping[str, Any] = MappingProxyType({})
+    parts: tuple[Part, ...] = ()
 
 
 class Sample(NamedTuple):
@@ -139,6 +153,10 @@ class Runtime(ABC):
         """Run statements in the script's global scope."""
 
     @abstractmethod
+    def run_fragment(self, code: str) -> None:
+        """Run an expression or statements of a command line; a result is printed, as its language does."""
+
+    @abstractmethod
     def complete(self, text: str, cursor: int) -> list[str]:
         """Names that can stand where the cursor is."""
 
@@ -178,6 +196,8 @@ class Engine(ABC):
     suffixes: ClassVar[frozenset[str]]
     options: ClassVar[Mapping[str, Option]] = MappingProxyType({})
     """What can be set for a script of this engine; see options.py."""
+    shares_state: ClassVar[bool] = False
+    """Whether a Source may have parts."""
 
     @abstractmethod
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:

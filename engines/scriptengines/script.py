@@ -15,8 +15,9 @@ from scriptnative import Cell, RunLock
 
 from .attempt import Attempt
 from .cache import ResultCache
-from .engine import Context, Source
+from .engine import Context, Part, Source
 from .errors import (
+    ConfigError,
     LoadError,
     ScriptBusy,
     ScriptClosed,
@@ -85,6 +86,7 @@ class Script:
         self.closed = False
         self.callback_errors = 0
         self.arguments: tuple[str, ...] = ()
+        self.parts: tuple[Part, ...] = ()
         self.options: dict[str, Any] = {}
         self.driver: Driver | None = None
         self._bridge = bridge
@@ -207,11 +209,7 @@ class Script:
         self.lock.release()
 
     def _read(self, text: bytes | None) -> Source:
-        try:
-            self._text = self.path.read_bytes() if text is None else text
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise LoadError(f"{self.path}: {reason}; check the path", file=str(self.path)) from None
+        self._text = _read(self.path) if text is None else text
         values = resolve(
             self.engine.options,
             engine=self.engine.name,
@@ -220,7 +218,14 @@ class Script:
             text=self._text,
             given=self.options,
         )
-        return Source(self.path, self._text, self.arguments, values)
+        return Source(self.path, self._text, self.arguments, values, self._read_parts())
+
+    def _read_parts(self) -> tuple[Part, ...]:
+        if self.parts and not self.engine.shares_state:
+            raise ConfigError(
+                f"{self.path}: {self.engine.name} scripts share no state; leave --shared-state out"
+            )
+        return tuple(Part(path, text if path is None else _read(path)) for path, text in self.parts)
 
     def changed_text(self) -> bytes:
         """What its file holds, if it differs from what was last tried; empty if not, or while it is saved."""
@@ -478,6 +483,10 @@ class Script:
         """Run statements in its global scope."""
         self.runtime.execute(code)
 
+    def run_fragment(self, code: str) -> None:
+        """Run an expression or statements of a command line; what the expression gives is printed."""
+        self.runtime.run_fragment(code)
+
     def complete(self, text: str, cursor: int) -> list[str]:
         """Names that can stand where the cursor is."""
         return self.runtime.complete(text, cursor)
@@ -570,3 +579,11 @@ class Script:
             last_error=self.last_error,
             sample_age=0.0 if runtime is None else max(0.0, time.time() - self.sampled_at),
         )
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise LoadError(f"{path}: {reason}; check the path", file=str(path)) from None

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from .calls import Calls
     from .components import Components
     from .drivers import Driver
-    from .engine import Engine
+    from .engine import Engine, Part
     from .health import Health, Info
     from .observer import Observer
     from .view import Frame, FunctionInfo, LogRecord
@@ -141,6 +141,8 @@ class Session:
         *,
         arguments: Iterable[str] = (),
         timeout: float | None = None,
+        text: bytes | None = None,
+        parts: Iterable[Part] = (),
         **options: Any,
     ) -> Script:
         """Load a script and wait until its top level has ended or has begun to run its loop.
@@ -150,6 +152,8 @@ class Session:
             alias: Its name; the file's stem by default, with a number when that is taken.
             arguments: What it finds as its own arguments.
             timeout: Seconds its top level may take.
+            text: What to run instead of what the file holds; it need not exist then.
+            parts: More code for the same state, run after it; the texts of those with a path are read anew.
             options: What its engine lets a caller set, e.g. `isolation="shared"`; see options.py.
 
         Raises:
@@ -158,7 +162,7 @@ class Session:
         """
         file = Path(path).absolute()
         engine = self._engine_for(file)
-        if not file.is_file():
+        if text is None and not file.is_file():
             reason = "is a directory" if file.is_dir() else "no such file"
             raise LoadError(f"{file}: {reason}; check the path", file=str(file))
         with self._mutex:
@@ -171,9 +175,10 @@ class Session:
                 name, file, engine, reporter, self._bridge, self._watchdog, self.hooks, self._get_calls
             )
             script.arguments, script.options = tuple(arguments), {**self.options, **options}
+            script.parts = tuple(parts)
             self._scripts[name] = self._by_number[number] = script
         try:
-            script.start(timeout)
+            script.start(timeout, text)
         except BaseException as error:
             if script.generation:  # Ctrl-C, just when it had loaded
                 raise
@@ -425,6 +430,11 @@ class Session:
         """Tell whoever watches that a script came, changed or went."""
         if not self.batch:
             self.feed.push(Report.LOG, 0, (level, text, alias))
+
+    @property
+    def wake_descriptor(self) -> int:
+        """Readable when `wait` would return at once."""
+        return self._wake_read
 
     def wait(self, timeout: float | None) -> bool:
         """Wait until something was reported or nothing is pending any more.

@@ -206,6 +206,19 @@ local function compile_line(source)
   return compile(source, "=(console)")
 end
 
+local function show(...)
+  for i = 1, select("#", ...) do
+    if (select(i, ...)) ~= nil then return print(...) end
+  end
+end
+
+-- Code of a command line: an expression, whose results are shown, or statements.
+local function fragment(source)
+  local chunk = compile("return " .. source, "=(fragment)")
+  if chunk then return function() show(chunk()) end end
+  return compile(source, "=(fragment)")
+end
+
 -- What survives a reload.
 local function get_state() return host.state end
 local function set_state(state) host.state = state end
@@ -233,6 +246,6 @@ local function extend(source) return assert(load_text(source, OWN))(stock, OWN, 
 
 return {
   describe = describe, get_field = get_field, set_field = set_field, call_method = call_method, error_text = error_text,
-  bind = bind, method = method, prepare = prepare, compile = compile, compile_line = compile_line, lookup = lookup, extend = extend,
+  bind = bind, method = method, prepare = prepare, compile = compile, compile_line = compile_line, fragment = fragment, lookup = lookup, extend = extend,
   get_state = get_state, set_state = set_state,
 }

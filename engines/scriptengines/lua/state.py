@@ -281,6 +281,15 @@ class LuaState:
         source = code.encode("utf-8", "surrogateescape")
         self._compile("compile", "(console)", source, b"=(console)")()
 
+    def run_fragment(self, code: bytes) -> None:
+        """Run an expression, whose results are printed, or statements; in a coroutine.
+
+        Raises:
+            LoadError: It is neither.
+            CallError: It raised.
+        """
+        self._compile("fragment", "(fragment)", code)()
+
     def complete(self, text: str, cursor: int) -> list[str]:
         """What the name left of the cursor can become, with the names before its dots."""
         match = _CHAIN.search(text[:cursor])

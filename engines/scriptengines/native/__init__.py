@@ -299,6 +299,12 @@ class NativeRuntime(LocalRuntime):
 
         self.set((name.strip(),), ast.literal_eval(text.strip()))
 
+    def run_fragment(self, code: str) -> None:
+        if "=" in code:
+            self.execute(code)
+        else:
+            self.context.reporter.output(str(self.evaluate(code)))
+
     def complete(self, text: str, cursor: int) -> list[str]:
         word = text[:cursor].split()[-1] if text[:cursor].split() else ""
         names = [row.name for row in self.functions()] + [row.name for row in self.module.variables()]

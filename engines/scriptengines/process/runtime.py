@@ -151,6 +151,7 @@ class ProcessRuntime(Runtime):
             "path": os.fsencode(source.path),
             "text": source.text,
             "arguments": source.arguments,
+            "parts": [(part.path and os.fsencode(part.path), part.text) for part in source.parts],
             "options": options,
             "batch": reporter.batch,
             "bridge": [name for name in self._context.bridge if name != "scripts"],
@@ -242,6 +243,9 @@ class ProcessRuntime(Runtime):
 
     def execute(self, code: str) -> None:
         self.converse("execute", None, (code,), {})
+
+    def run_fragment(self, code: str) -> None:
+        self.converse("run_fragment", None, (code,), {})
 
     def export_state(self) -> dict[Any, Any]:
         return self.converse("export_state", None, (), {}, self._unless_stuck("reloaded"))

@@ -112,6 +112,9 @@ class PythonRuntime(Runtime):
     def execute(self, code: str) -> None:
         self._inside["execute"](code)
 
+    def run_fragment(self, code: str) -> None:
+        self._inside["run_fragment"](code)
+
     def complete(self, text: str, cursor: int) -> list[str]:
         return call_unlocked(self._inside["complete"], text, cursor)
 

@@ -203,6 +203,7 @@ class Guest:
             "set": names.set,
             "evaluate": names.evaluate,
             "execute": names.execute,
+            "run_fragment": names.run_fragment,
             "complete": names.complete,
             "cancel_timer": self.host.cancel_timer,
             "close_connection": self.loop.close_connection,
