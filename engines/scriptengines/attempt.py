@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from .engine import Runtime
-    from .script import Script
+    from .generations import Generations
 
 UNLOAD_LIMIT = 3.0
 """Seconds a generation gets to end before it is interrupted, and again before it is abandoned."""
@@ -36,7 +36,7 @@ class Attempt:
         ended: Its thread has left the script.
     """
 
-    def __init__(self, script: Script, number: int) -> None:
+    def __init__(self, script: Generations, number: int) -> None:
         self.script = script
         self.number = number
         self.runtime: Runtime | None = None
