@@ -157,7 +157,9 @@ class Attempt:
             Whether it ended.
         """
         assert self.runtime is not None
-        for limit in (0.05 if self.cancelled else UNLOAD_LIMIT, UNLOAD_LIMIT, UNLOAD_LIMIT):
+        first = 0.05 if self.cancelled else UNLOAD_LIMIT
+        again = (UNLOAD_LIMIT, UNLOAD_LIMIT) if self.runtime.stoppable else ()
+        for limit in (first, *again):
             if self.ended.wait(limit):
                 self.script.forget(self)
                 self.runtime.discard()

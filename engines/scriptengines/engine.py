@@ -91,6 +91,8 @@ class Runtime(ABC):
     """One generation of a script. Methods may be called from any thread unless they say otherwise."""
 
     isolation: str
+    stoppable: ClassVar[bool] = True
+    """Whether `interrupt` can stop anything; who cannot is not waited for a second time."""
     files: tuple[Path, ...] = ()
     """What it is made of besides the script's own file; a change of these reloads it too."""
 

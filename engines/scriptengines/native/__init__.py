@@ -47,6 +47,7 @@ class NativeRuntime(LocalRuntime):
     """
 
     isolation = "library"
+    stoppable: ClassVar[bool] = False
 
     def __init__(self, source: Source, context: Context, previous: Runtime | None) -> None:
         state = {} if previous is None else previous.export_state()
