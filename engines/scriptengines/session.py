@@ -111,6 +111,7 @@ class Session:
         self._watcher: Watcher | None = None
         self._components: Components | None = None
         self._closed = False
+        self._left_scripts = 0
         self._ended = threading.Event()
         leaving.watch_exit()  # before, so that it is called after
         atexit.register(self.close)
@@ -218,11 +219,16 @@ class Session:
         script = self.script(alias)
         if self._observer is not None:
             self._observer.forget(script)
-        script.close()
+        self._end(script)
         with self._mutex:
             self._scripts.pop(alias, None)
             self._leaving = [*self._leaving[-100:], script]
         self._say("info", alias, "unloaded")
+
+    def _end(self, script: Script) -> None:
+        if not script.close():
+            with self._mutex:
+                self._left_scripts += 1
 
     def pause(self, alias: str) -> None:
         """Hold a script's timers and sockets back; calls still work."""
@@ -463,8 +469,8 @@ class Session:
         """End everything; idempotent, never longer than CLOSE_LIMIT and a little.
 
         Returns:
-            Whether every Python script ended. If not, the process cannot be finalised; it leaves with
-            `os._exit` when it exits, after its exit functions have run and its output is flushed.
+            Whether every script ended. If a Python script did not, the process cannot be finalised; it leaves
+            with `os._exit` when it exits, after its exit functions have run and its output is flushed.
         """
         with self._mutex:
             first, self._closed = not self._closed, True
@@ -477,7 +483,7 @@ class Session:
         if self._observer is not None:
             self._observer.close()
         deadline = time.monotonic() + CLOSE_LIMIT
-        closers = [threading.Thread(target=script.close, daemon=True) for script in self.scripts]
+        closers = [threading.Thread(target=self._end, args=(script,), daemon=True) for script in self.scripts]
         for closer in closers:
             closer.start()
         for closer in closers:
@@ -495,7 +501,8 @@ class Session:
 
     @property
     def _left_behind(self) -> int:
-        return sum(getattr(engine, "abandoned", 0) for engine in self._engines.values())
+        interpreters = sum(getattr(engine, "abandoned", 0) for engine in self._engines.values())
+        return max(interpreters, self._left_scripts)
 
     def __enter__(self) -> Session:
         return self
