@@ -153,3 +153,11 @@ def load(session: Session, write: Callable[[str, str], Path], language: str) -> 
         return session.load(write(alias + WORDS[language], text), alias, **options)
 
     return load
+
+
+def start(script: Script, name: str, *args: object) -> None:
+    """Call a function that waits, without waiting for it: an `async def` of Python as a task."""
+    if script.path.suffix == ".py":
+        script.execute(f"asyncio.get_running_loop().create_task({name}(*{args!r}))")
+    else:
+        script.call(name, *args)

@@ -14,7 +14,7 @@ from scriptengines.script import Script
 from scriptengines.session import Session
 from tests.conftest import DEADLINE, Log
 
-from .netpeers import Peer, dial, echo, language, load, peer, receive, receive_all, steady
+from .netpeers import Peer, dial, echo, language, load, peer, receive, receive_all, start, steady
 
 __all__ = ["language", "load", "peer"]
 
@@ -150,14 +150,6 @@ end
 @pytest.fixture
 def client(load: Load) -> Script:
     return load(python=CLIENT_PY, lua=CLIENT_LUA)
-
-
-def start(script: Script, name: str, *args: object) -> None:
-    """Call a function that waits, without waiting for it: an `async def` of Python as a task."""
-    if script.path.suffix == ".py":
-        script.execute(f"asyncio.get_running_loop().create_task({name}(*{args!r}))")
-    else:
-        script.call(name, *args)
 
 
 def test_a_script_writes_and_reads_by_waiting(
