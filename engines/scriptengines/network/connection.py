@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from scriptengines.host import Host
 
+_DATA = "connection data callback"
 EVENTS = ("connected", "data", "ended", "closed", "error")
 READ_LIMIT = 65536
 """Unread bytes from which on the other side has to wait."""
@@ -56,6 +57,7 @@ class Connection(HostObject, asyncio.Protocol):
         self._handlers = handlers
         self._on_data: Any = handlers.get("data")
         self._limits = limits_of(host)
+        self._is_direct = self._on_data is not None and not self._limits.rate
         self._release = release
         self._transport: Any = None
         self._task: asyncio.Task[Any] | None = None
@@ -93,6 +95,7 @@ class Connection(HostObject, asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """For asyncio: the connection is there; tell the script."""
         self._transport = transport
+        self._limits.senders.add(self)
         self.id = getattr(transport, "observed_id", 0) or self._host.loop.next_id()
         self.peer = format_address(transport.get_extra_info("peername")) or self.peer
         self.local = format_address(transport.get_extra_info("sockname"))
@@ -101,17 +104,18 @@ class Connection(HostObject, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """For asyncio: hand what arrived to the script, or keep it until it is read."""
         self.received += len(data)
-        handler = self._on_data
-        if handler is None:
+        if self._is_direct:
+            task = self._host.run(_DATA, self._on_data, (self, data))
+            if task is not None:
+                self._follow(task)
+        elif self._on_data is None:
             self._arrived += data
             self._wake_reader()
             self._balance()
-        elif self._limits.rate or self._held_back:
+        else:
             self._held_back.append(data)
             if len(self._held_back) == 1:
                 self._hand_over()
-        else:
-            self._call_data(handler, data)
 
     def eof_received(self) -> bool:
         """For asyncio: the other side sends no more; whether the connection stays open for sending."""
@@ -124,6 +128,7 @@ class Connection(HostObject, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """For asyncio: tell the script that the connection has ended, and why."""
         self._lost = True
+        self._limits.senders.discard(self)
         self._error = None if exc is None else explain(self.peer, exc)
         if self._release is not None:
             self._release()
@@ -152,12 +157,11 @@ class Connection(HostObject, asyncio.Protocol):
         if handler is not None:
             self._host.run(f"connection {event} callback", handler, args)
 
-    def _call_data(self, handler: Any, data: bytes) -> None:
-        task = self._host.run("connection data callback", handler, (self, data))
-        if task is not None:
-            self._async_calls += 1
-            task.add_done_callback(self._async_call_ended)
-            self._balance()
+    def _follow(self, task: asyncio.Task[Any]) -> None:
+        """An `async def` handler goes on: count it until it ends."""
+        self._async_calls += 1
+        task.add_done_callback(self._async_call_ended)
+        self._balance()
 
     def _async_call_ended(self, _task: Any) -> None:
         self._async_calls -= 1
@@ -171,7 +175,9 @@ class Connection(HostObject, asyncio.Protocol):
                 self._balance()
                 self._host.loop.call_later(delay, self._hand_over)
                 return
-            self._call_data(self._on_data, self._held_back[0])
+            task = self._host.run(_DATA, self._on_data, (self, self._held_back[0]))
+            if task is not None:
+                self._follow(task)
             self._held_back.popleft()  # only now: what arrives during the call goes behind it
         self._balance()
         if self._lost:
@@ -383,13 +389,11 @@ class Connection(HostObject, asyncio.Protocol):
             raise self._not_open()
         size = len(payload)
         limits = self._limits
-        limits.estimate += size
-        if limits.estimate > limits.max_queued:
+        limits.estimate = estimate = limits.estimate + size
+        if estimate > limits.max_queued:
             limits.check_queued(f"send {self.peer}", size)
         transport.write(payload)
         self.sent += size
-        if transport.get_write_buffer_size():
-            limits.note(self)
 
     async def write(self, data: bytes | str, timeout: Any = None) -> None:
         """Send bytes, or a str as UTF-8, as fast as the other side takes them.

@@ -38,6 +38,7 @@ class Limits:
     Attributes:
         sockets: How many it has open.
         max_queued: Bytes.
+        senders: Whatever is open and can have bytes that wait.
         estimate: Bytes that wait to be sent at most: counted up by each sender, corrected by check_queued.
         rate: Callbacks a second, 0 for no limit.
     """
@@ -52,7 +53,7 @@ class Limits:
         self.rate: int = options.get("max_callbacks", 0)
         self._tokens = float(self.rate)
         self._filled = self._loop.time()
-        self._senders: set[Sender] = set()
+        self.senders: set[Sender] = set()
         self._waiting: set[ListeningSocket] = set()
         self._writers: list[asyncio.Future[None]] = []
 
@@ -94,17 +95,7 @@ class Limits:
     @property
     def queued(self) -> int:
         """Bytes of the script that wait to be sent."""
-        total = 0
-        for sender in list(self._senders):
-            size = sender.queued
-            total += size
-            if not size:
-                self._senders.discard(sender)
-        return total
-
-    def note(self, sender: Sender) -> None:
-        """It has bytes that could not be sent at once."""
-        self._senders.add(sender)
+        return sum(sender.queued for sender in self.senders)
 
     def check_queued(self, what: str, more: int) -> None:
         """Correct the estimate, of which `more` is part already, and refuse what goes over the limit.
