@@ -31,6 +31,7 @@ class HostCalls:
     Attributes:
         unwrap: Gives the Python exception that lupa raised in Lua; of a state whose script uses lupa.
         method: Makes a Lua function of a method of a host object and of whether it waits.
+        remember: Tells Lua the method of that name of all objects of a type, given by its id.
     """
 
     def __init__(self, guard: LuaGuard, sources: Sources, limit: int) -> None:
@@ -39,6 +40,7 @@ class HostCalls:
         self._limit = limit
         self.unwrap: Callable[[LuaReference], Any] | None = None
         self.method: Callable[..., Any] | None = None
+        self.remember: Callable[..., Any] | None = None
         self._methods: dict[tuple[type, str], Any] = {}
 
     # ---- errors --------------------------------------------------------------------------------
@@ -110,7 +112,9 @@ class HostCalls:
             waits = inspect.iscoroutinefunction(declared)
             assert self.method is not None
             found = self.method(partial(_begin, name) if waits else declared, waits)
-            self._methods[kind, name] = found
+            self._methods[kind, name] = found  # and with it the type, whose id must not become another's
+            if self.remember is not None:
+                self.remember(id(kind), name, found)
         return found
 
     def set_field(self, obj: Any, name: Any, value: Any) -> None:

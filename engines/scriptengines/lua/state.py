@@ -172,6 +172,7 @@ class LuaState:
 
         self._host_names = names
         self._calls.method = self._lua["method"]
+        self._calls.remember = self._crossing.aside(self._crossing.find("=remember"))
         with self.lock:
             self._lua["bind"](give)
 
