@@ -57,6 +57,7 @@ class LuaRuntime(LocalRuntime):
             self.files = tuple(path for path, _ in source.parts if path is not None)
             self.state = LuaState(context.alias, context.lock, self._write, **wanted)
             self.state.bind(self.host.offer, self.host.waits, _host_names)
+            self.host.completing = self.state.completing
             self.state.set(("host", "batch"), reporter.batch)
             if previous is not None:
                 self.state.import_state(previous.export_state())

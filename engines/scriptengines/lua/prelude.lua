@@ -107,6 +107,8 @@ end
 
 -- What waits suspends the coroutine that calls it, unless a function is its last argument. `begin` calls its last
 -- argument with an error or nil, and the result.
+local ends = setmetatable({}, {__mode = "k"}) -- coroutine -> who is to be told when it fails
+
 local function waiting(begin)
   begin = outer(begin)
   return function(...)
@@ -122,12 +124,31 @@ local function waiting(begin)
       done, failure, result = true, ...
       if status(co) ~= "suspended" then return end
       local ok, problem = resume(co)
-      if not ok then error(problem, 0) end
+      if ok then return end
+      local done = ends[co]
+      if done then
+        ends[co] = nil
+        done(false)
+      end
+      error(problem, 0)
     end
     begin(unpack(given, 1, count + 1))
     while not done do yield() end
     if failure ~= nil then error(failure, 2) end
     return result
+  end
+end
+
+local function complete(done, ...)
+  ends[running()] = nil
+  done(true, ...)
+end
+
+-- A function that tells in the end how `f` ended: at once, or after it was suspended. An error before that is raised.
+local function completing(f)
+  return function(done, ...)
+    ends[running()] = done
+    complete(done, f(...))
   end
 end
 
@@ -246,6 +267,7 @@ local function extend(source) return assert(load_text(source, OWN))(stock, OWN, 
 
 return {
   describe = describe, get_field = get_field, set_field = set_field, call_method = call_method, error_text = error_text,
-  bind = bind, method = method, prepare = prepare, compile = compile, compile_line = compile_line, fragment = fragment, lookup = lookup, extend = extend,
+  bind = bind, method = method, completing = completing, prepare = prepare, compile = compile, compile_line = compile_line,
+  fragment = fragment, lookup = lookup, extend = extend,
   get_state = get_state, set_state = set_state,
 }
