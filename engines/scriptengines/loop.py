@@ -82,6 +82,9 @@ class ScriptLoop(SelectorLoop):
         run_lock: The script's run lock; held by the thread that runs the loop whenever callbacks execute.
         feed: Told when the script has something pending and when no more.
         on_run: Called when the loop starts to run: from then on the script counts as loaded.
+
+    Attributes:
+        background: Handles of timers that do not keep the run alive.
     """
 
     def __init__(self, run_lock: RunLock, feed: Feed, on_run: Callable[[], None] | None = None) -> None:
@@ -99,6 +102,7 @@ class ScriptLoop(SelectorLoop):
         self.thread_id = 0
         self.outside_work = 0
         self.latches: set[Latch] = set()
+        self.background: set[asyncio.TimerHandle] = set()
         self._is_busy = False
         self._last_id = 0
         self._seen_timers: dict[int, int] = {}
@@ -174,11 +178,19 @@ class ScriptLoop(SelectorLoop):
 
     def has_pending(self) -> bool:
         """Whether anything can still happen by itself: a timer, callback, socket, task or job in a thread."""
-        if self._ready or len(self._scheduled) > self._timer_cancelled_count or self.outside_work:
+        if self._ready or self.outside_work:
+            return True
+        if len(self._scheduled) - self._timer_cancelled_count > self._count_background():
             return True
         if len(self._selector.get_map()) > self._own_descriptors:
             return True
         return bool(asyncio.all_tasks(self))
+
+    def _count_background(self) -> int:
+        """Timers that wait but keep nothing alive."""
+        if self.background:
+            self.background = {handle for handle in self.background if not handle.cancelled()}
+        return len(self.background)
 
     def is_busy(self) -> bool:
         """What the session was last told."""
