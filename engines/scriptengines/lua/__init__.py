@@ -49,6 +49,8 @@ class LuaRuntime(LocalRuntime):
             dialect = Dialect(self.host) if wanted.pop("dialect", True) else None
             check(wanted, str(source.path))
             self.state = LuaState(context.alias, context.lock, self._write, **wanted)
+            if dialect is not None:
+                dialect.stopped = lambda: self.state.guard.reason
             self.state.bind(self.host.offer, self.host.waits, _host_names, dialect, self.loop)
             self.state.set(("host", "batch"), reporter.batch)
             if previous is not None:

@@ -37,6 +37,7 @@ class HostCalls:
         method: Makes a Lua function of a method of a host object and of whether it waits.
         await_end: Tells whether a coroutine waits for the host, and has its end told; of the prelude.
         loop: The script's; None where nothing can wait.
+        report: Takes errors that nobody waits for, and their place.
     """
 
     def __init__(self, guard: LuaGuard, sources: Sources, limit: int) -> None:
@@ -47,6 +48,7 @@ class HostCalls:
         self.method: Callable[..., Any] | None = None
         self.await_end: Callable[..., Any] | None = None
         self.loop: ScriptLoop | None = None
+        self.report: Callable[[str, BaseException], None] | None = None
         self._leaving: BaseException | None = None
         self._methods: dict[tuple[type, str], Any] = {}
 
@@ -102,7 +104,7 @@ class HostCalls:
         return lua_error(raised, plain, frames)
 
     def resumed_failed(
-        self, value: Any, plain: bool, rows: Sequence[Any], tell: Callable[..., Any] | None
+        self, value: Any, plain: bool, rows: Sequence[Any], tell: Callable[..., Any] | None, place: str | None
     ) -> None:
         """A coroutine that had waited for the host failed when it went on.
 
@@ -110,7 +112,8 @@ class HostCalls:
             value: The error value, or its text.
             plain: Whether it was a string.
             rows: Its stack, innermost first: source, line, name, source …
-            tell: Of whoever waits for the end of the coroutine; without it, the error is raised here.
+            tell: Of whoever waits for the end of the coroutine.
+            place: What the error is reported as; without both, it is raised here.
         """
         leaving, self._leaving = self._leaving, None
         trace = [tuple(row) for row in batched(rows, 3, strict=True)]
@@ -121,6 +124,9 @@ class HostCalls:
             error = host_error(leaving, frames)
         else:
             error = lua_error(text, plain, frames)
+        if tell is None and place is not None and self.report is not None and error is not leaving:
+            self.report(place, error)
+            return
         if tell is None:
             raise error
         tell.__self__.fail(error)  # pyright: ignore[reportFunctionMemberAccess]

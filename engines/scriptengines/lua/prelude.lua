@@ -8,6 +8,7 @@ local assert, error, pcall = assert, error, pcall
 local next, rawget, rawset, rawequal, getmetatable, setmetatable = next, rawget, rawset, rawequal, getmetatable, setmetatable
 local number_type, format, match = math.type, string.format, string.match
 local running, resume, yield, status = coroutine.running, coroutine.resume, coroutine.yield, coroutine.status
+local create = coroutine.create
 local globals, package = _G, package
 local OWN = getinfo(1, "S").source
 local VERSION = tonumber(match(_VERSION, "%d+%.%d+")) -- LuaJIT says 5.1
@@ -107,6 +108,7 @@ end
 
 local waits = setmetatable({}, {__mode = "k"}) -- coroutine -> true while it waits for the host
 local ends = setmetatable({}, {__mode = "k"}) -- coroutine -> what is called when it has ended, by `await_end`
+local places = setmetatable({}, {__mode = "k"}) -- coroutine -> what its errors are reported as, by `guarded`
 
 -- The Lua stack of a coroutine that failed, innermost first, flat: source, line, name, source …
 local function stack_of(co)
@@ -117,25 +119,34 @@ local function stack_of(co)
     if info.what ~= "C" then
       local n = #rows
       local name = info.what == "main" and "<module>" or info.name
-      rows[n + 1], rows[n + 2] = info.source, info.currentline
-      rows[n + 3] = name ~= "?" and name or (describe(info.func))
+      if not name or name == "?" or name == "" then name = describe(info.func) end
+      rows[n + 1], rows[n + 2], rows[n + 3] = info.source, info.currentline, name == "function" and "<function>" or name
     end
   end
   return rows
 end
 
+local function failed(co, problem)
+  local plain, tell = type(problem) == "string", ends[co]
+  ends[co] = nil
+  resumed_failed(plain and problem or error_text(problem), plain, stack_of(co), tell, places[co])
+end
+
 -- After a coroutine was resumed for the host: its end or its error goes to whoever waits for it.
 local function went_on(co, ok, ...)
   if waits[co] then return end
+  if not ok then return failed(co, ...) end
   local tell = ends[co]
   ends[co] = nil
-  if not ok then
-    local problem = ...
-    local plain = type(problem) == "string"
-    resumed_failed(plain and problem or error_text(problem), plain, stack_of(co), tell)
-  elseif tell then
-    if status(co) == "dead" then tell(...) else tell() end
-  end
+  if not tell then return ... end
+  if status(co) == "dead" then tell(...) else tell() end
+end
+
+-- Call a function in a coroutine of its own; its error, also a later one, is reported as one of that place.
+local function guarded(place, call, ...)
+  local co = create(function(...) return call(...) end)
+  places[co] = place
+  return went_on(co, resume(co, ...))
 end
 
 -- Whether a coroutine waits for the host; then `tell` is called with what it returns, or resumed_failed gets it.
@@ -177,7 +188,7 @@ end
 
 -- Like coroutine.wrap; an error goes to the handler, or is printed, and the call returns nothing.
 function coroutine.wrapdebug(call, handler)
-  local co = coroutine.create(call)
+  local co = create(call)
   local function took(ok, ...)
     if ok then return ... end
     local problem, trace = ..., traceback(co)
@@ -208,7 +219,7 @@ local dialect
 local function bind(give, extra, native, source)
   offer = give
   if extra then
-    dialect = assert(load_text(extra, OWN))(find, native, source, waiting, outer)
+    dialect = assert(load_text(extra, OWN))(find, native, source, waiting, outer, guarded)
   end
 end
 

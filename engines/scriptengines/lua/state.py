@@ -186,6 +186,7 @@ class LuaState:
             if dialect is None:
                 self._lua["bind"](give)
             else:
+                self._calls.report = dialect.host.reporter.error
                 from .dialect import text_of as dialect_text
 
                 self._lua["bind"](give, dialect_text("globals"), dialect.find, dialect_text)

@@ -12,13 +12,15 @@ import os
 from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
+from scriptnative.errors import Interrupted
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scriptengines.host import Host
 
 BACKENDS = frozenset({"jsontext", "timers", "files", "system", "sockets", "webcalls", "folders"})
-"""Modules of this package whose functions the Lua files may call; each takes the Host first."""
+"""Modules of this package whose functions the Lua files may call; each takes the Dialect first."""
 
 
 @cache
@@ -33,10 +35,16 @@ class Dialect:
 
     Args:
         host: Of the script.
+
+    Attributes:
+        stopped: Why the running call was interrupted, or None; what blocks looks at it.
+        kept: What a backend keeps for this script, by its own name.
     """
 
     def __init__(self, host: Host) -> None:
-        self._host = host
+        self.host = host
+        self.stopped: Callable[[], str | None] = lambda: None
+        self.kept: dict[str, Any] = {}
 
     def find(self, name: str) -> tuple[Callable[..., Any], bool]:
         """A function of a backend, as "module.function", and whether it waits."""
@@ -46,8 +54,18 @@ class Dialect:
         found = getattr(importlib.import_module(f"{__name__}.{module}"), function)
         if inspect.iscoroutinefunction(found):
             return partial(self._begin, name, found), True
-        return partial(found, self._host), False
+        return partial(found, self), False
 
     def _begin(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
         *rest, callback = args
-        return self._host.begin(name, function(self._host, *rest), callback)
+        return self.host.begin(name, function(self, *rest), callback)
+
+    def check_running(self) -> None:
+        """For what blocks: raise when the script is to stop.
+
+        Raises:
+            Interrupted: It is.
+        """
+        reason = self.stopped()
+        if reason is not None:
+            raise Interrupted(reason)

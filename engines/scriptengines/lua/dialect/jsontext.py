@@ -6,7 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from scriptengines.host import Host
+    from . import Dialect
 
 EXACT = 2**53
 """Up to here, every integer is a float too."""
@@ -19,7 +19,7 @@ def _refuse_constant(name: str) -> Any:
 _decode = json.JSONDecoder(parse_constant=_refuse_constant).decode
 
 
-def loads(_host: Host, text: str) -> Any:
+def loads(_dialect: Dialect, text: str) -> Any:
     """The value of a JSON text.
 
     Raises:
@@ -28,7 +28,7 @@ def loads(_host: Host, text: str) -> Any:
     return _decode(text)
 
 
-def explain(_host: Host, text: str | bytes, integers: bool) -> tuple[bool, Any]:
+def explain(_dialect: Dialect, text: str | bytes, integers: bool) -> tuple[bool, Any]:
     """A text that `loads` or the way into Lua refused, once more: integers that do not fit become floats.
 
     Args:
@@ -69,6 +69,6 @@ def _lone_surrogate(text: str) -> str:
     return ""
 
 
-def is_text(_host: Host, text: str | bytes) -> bool:
+def is_text(_dialect: Dialect, text: str | bytes) -> bool:
     """Whether a Lua string is UTF-8."""
     return isinstance(text, str)

@@ -11,6 +11,8 @@ if TYPE_CHECKING:
 
     from scriptengines.host import Host
 
+    from . import Dialect
+
 
 class DialectTimer(Timer):
     """A timer set by setTimeout or setInterval.
@@ -55,14 +57,14 @@ class DialectTimer(Timer):
     fire.host_timer = True  # pyright: ignore[reportFunctionMemberAccess]
 
 
-def set_timeout(host: Host, callback: Callable[[], Any], ms: float, system: bool) -> int:
+def set_timeout(dialect: Dialect, callback: Callable[[], Any], ms: float, system: bool) -> int:
     """Call a function once; gives its number."""
-    return _set(host, "timeout", callback, ms, system)
+    return _set(dialect.host, "timeout", callback, ms, system)
 
 
-def set_interval(host: Host, callback: Callable[[], Any], ms: float) -> int:
+def set_interval(dialect: Dialect, callback: Callable[[], Any], ms: float) -> int:
     """Call a function again and again, each time so long after its last end; gives its number."""
-    return _set(host, "interval", callback, ms, False)
+    return _set(dialect.host, "interval", callback, ms, False)
 
 
 def _set(host: Host, kind: str, callback: Any, ms: float, system: bool) -> int:
@@ -71,11 +73,16 @@ def _set(host: Host, kind: str, callback: Any, ms: float, system: bool) -> int:
     return timer.id
 
 
-def clear_timer(host: Host, timer_id: int) -> bool:
+def clear_timer(dialect: Dialect, timer_id: int) -> bool:
     """Cancel a timer; whether it was pending."""
-    return host.clear_timer(timer_id)
+    return dialect.host.clear_timer(timer_id)
 
 
-def count(host: Host, kind: str) -> int:
+def count(dialect: Dialect, kind: str) -> int:
     """How many timers of a kind are pending: "timeout" or "interval"."""
-    return sum(timer.kind == kind for timer in host.timers.values())
+    return sum(timer.kind == kind for timer in dialect.host.timers.values())
+
+
+def next_id(dialect: Dialect) -> int:
+    """A number from the counter of the timers, for a registered callback."""
+    return dialect.host.loop.next_id()
