@@ -85,6 +85,7 @@ class ScriptLoop(SelectorLoop):
 
     Attributes:
         background: Handles of timers that do not keep the run alive.
+        background_sockets: Transports that do not, while nothing waits to be sent.
     """
 
     def __init__(self, run_lock: RunLock, feed: Feed, on_run: Callable[[], None] | None = None) -> None:
@@ -103,6 +104,7 @@ class ScriptLoop(SelectorLoop):
         self.outside_work = 0
         self.latches: set[Latch] = set()
         self.background: set[asyncio.TimerHandle] = set()
+        self.background_sockets: weakref.WeakSet[Any] = weakref.WeakSet()
         self._is_busy = False
         self._last_id = 0
         self._seen_timers: dict[int, int] = {}
@@ -182,7 +184,8 @@ class ScriptLoop(SelectorLoop):
             return True
         if len(self._scheduled) - self._timer_cancelled_count > self._count_background():
             return True
-        if len(self._selector.get_map()) > self._own_descriptors:
+        watched = len(self._selector.get_map()) - self._own_descriptors
+        if watched > 0 and watched > self._count_idle_sockets():
             return True
         return bool(asyncio.all_tasks(self))
 
@@ -191,6 +194,16 @@ class ScriptLoop(SelectorLoop):
         if self.background:
             self.background = {handle for handle in self.background if not handle.cancelled()}
         return len(self.background)
+
+    def _count_idle_sockets(self) -> int:
+        """Sockets that are watched but keep nothing alive, unless something waits to be sent."""
+        watched = self._selector.get_map()
+        count = 0
+        for transport in list(self.background_sockets):
+            sock = transport.get_extra_info("socket")
+            if sock is not None and sock.fileno() in watched and not transport.get_write_buffer_size():
+                count += 1
+        return count
 
     def is_busy(self) -> bool:
         """What the session was last told."""

@@ -107,7 +107,8 @@ end
 -- ---- host ------------------------------------------------------------------------------------------------------------
 
 local waits = setmetatable({}, {__mode = "k"}) -- coroutine -> true while it waits for the host
-local ends = setmetatable({}, {__mode = "k"}) -- coroutine -> what is called when it has ended, by `await_end`
+local tells = setmetatable({}, {__mode = "k"}) -- coroutine -> what is called when it has ended, by `await_end`
+local ends = setmetatable({}, {__mode = "k"}) -- coroutine -> who is to be told when it fails
 local places = setmetatable({}, {__mode = "k"}) -- coroutine -> what its errors are reported as, by `guarded`
 
 -- The Lua stack of a coroutine that failed, innermost first, flat: source, line, name, source …
@@ -127,8 +128,9 @@ local function stack_of(co)
 end
 
 local function failed(co, problem)
-  local plain, tell = type(problem) == "string", ends[co]
-  ends[co] = nil
+  local plain, tell, done = type(problem) == "string", tells[co], ends[co]
+  tells[co], ends[co] = nil, nil
+  if done then done(false) end
   resumed_failed(plain and problem or error_text(problem), plain, stack_of(co), tell, places[co])
 end
 
@@ -136,8 +138,8 @@ end
 local function went_on(co, ok, ...)
   if waits[co] then return end
   if not ok then return failed(co, ...) end
-  local tell = ends[co]
-  ends[co] = nil
+  local tell = tells[co]
+  tells[co] = nil
   if not tell then return ... end
   if status(co) == "dead" then tell(...) else tell() end
 end
@@ -149,11 +151,43 @@ local function guarded(place, call, ...)
   return went_on(co, resume(co, ...))
 end
 
+-- The same; `fault` is called after an error was reported.
+local function guarded_or(place, fault, call, ...)
+  local co = create(function(...) return call(...) end)
+  places[co], ends[co] = place, function() fault() end
+  return went_on(co, resume(co, ...))
+end
+
 -- Whether a coroutine waits for the host; then `tell` is called with what it returns, or resumed_failed gets it.
 local function await_end(co, tell)
   if not waits[co] then return false end
-  ends[co] = tell
+  tells[co] = tell
   return true
+end
+
+-- Suspends the running coroutine until `begin(...)` has its last argument called, with an error or nil, and the result.
+local function suspend(begin, ...)
+  local co, is_main = running()
+  if not co or is_main then
+    error("nothing to suspend: call it in a coroutine, or with a function as its last argument", 3)
+  end
+  local done, failure, result
+  local count, given = select("#", ...), {...}
+  given[count + 1] = function(...)
+    if done then return end
+    done, failure, result = true, ...
+    if not waits[co] or status(co) ~= "suspended" then return end
+    waits[co] = nil
+    went_on(co, resume(co))
+  end
+  begin(unpack(given, 1, count + 1))
+  while not done do
+    waits[co] = true
+    yield()
+    waits[co] = nil
+  end
+  if failure ~= nil then error(failure, 3) end
+  return result
 end
 
 -- What waits suspends the coroutine that calls it, unless a function is its last argument. `begin` calls its last
@@ -163,26 +197,20 @@ local function waiting(begin)
   return function(...)
     local count = select("#", ...)
     if count > 0 and type((select(count, ...))) == "function" then return (begin(...)) end
-    local co, is_main = running()
-    if not co or is_main then
-      error("nothing to suspend: call it in a coroutine, or with a function as its last argument", 2)
-    end
-    local done, failure, result
-    local given = {...}
-    given[count + 1] = function(...)
-      done, failure, result = true, ...
-      if status(co) ~= "suspended" then return end
-      waits[co] = nil
-      went_on(co, resume(co))
-    end
-    begin(unpack(given, 1, count + 1))
-    while not done do
-      waits[co] = true
-      yield()
-      waits[co] = nil
-    end
-    if failure ~= nil then error(failure, 2) end
-    return result
+    return (suspend(begin, ...))
+  end
+end
+
+local function complete(done, ...)
+  ends[running()] = nil
+  done(true, ...)
+end
+
+-- A function that tells in the end how `f` ended: at once, or after it was suspended. An error before that is raised.
+local function completing(f)
+  return function(done, ...)
+    ends[running()] = done
+    complete(done, f(...))
   end
 end
 
@@ -219,7 +247,7 @@ local dialect
 local function bind(give, extra, native, source)
   offer = give
   if extra then
-    dialect = assert(load_text(extra, OWN))(find, native, source, waiting, outer, guarded)
+    dialect = assert(load_text(extra, OWN))(find, native, source, waiting, outer, guarded, guarded_or, suspend)
   end
 end
 
@@ -278,6 +306,6 @@ local function extend(source) return assert(load_text(source, OWN))(stock, OWN, 
 
 return {
   describe = describe, get_field = get_field, set_field = set_field, call_method = call_method, error_text = error_text,
-  bind = bind, method = method, await_end = await_end, prepare = prepare, compile = compile, compile_line = compile_line, lookup = lookup, extend = extend,
+  bind = bind, method = method, completing = completing, await_end = await_end, prepare = prepare, compile = compile, compile_line = compile_line, lookup = lookup, extend = extend,
   get_state = get_state, set_state = set_state,
 }

@@ -1,5 +1,5 @@
 -- Installs the names of the dialect: each costs nothing until a script uses it. Runs when the host is bound.
-local find, native, source, waiting, outer, guarded = ...
+local find, native, source, waiting, outer, guarded, guarded_or, suspend = ...
 
 local type, tostring, error, assert, pairs, next = type, tostring, error, assert, pairs, next
 local rawset, getmetatable, setmetatable, floor, format = rawset, getmetatable, setmetatable, math.floor, string.format
@@ -8,7 +8,7 @@ local VERSION = tonumber(_VERSION:match("%d+%.%d+"))
 local load_text = VERSION == 5.1 and loadstring or load
 
 -- What every file of the dialect gets.
-local D = {version = VERSION, find = find, host = host, guarded = guarded}
+local D = {version = VERSION, find = find, host = host, guarded = guarded, guarded_or = guarded_or, suspend = suspend}
 
 -- A function of a Python module beside these files.
 function D.py(name)
