@@ -84,6 +84,8 @@ class Host:
     Attributes:
         timers: Its pending timers, by their numbers.
         locate: Tells "file:line" of the script line that asks, in engines that know it.
+        options: What is set for the script; see options.py.
+        limits: What it may have of the network; see network/limits.py.
     """
 
     def __init__(
@@ -102,6 +104,8 @@ class Host:
         self.state = state
         self.timers: dict[int, Timer] = {}
         self.locate: Callable[[], str] | None = None
+        self.options: Mapping[str, Any] = {}
+        self.limits: Any = None
         self._offered: dict[str, Callable[..., Any]] = {}
 
     # ---- functions ----------------------------------------------------------------------------
@@ -169,25 +173,32 @@ class Host:
 
     # ---- callbacks ----------------------------------------------------------------------------
 
-    def run(self, where: str, callback: Any, args: tuple[Any, ...]) -> None:
-        """Run a callback of the script; an error is reported and stays here."""
+    def run(self, where: str, callback: Any, args: tuple[Any, ...]) -> asyncio.Task[Any] | None:
+        """Run a callback of the script; an error is reported and stays here.
+
+        Returns:
+            The task of one that is `async def`.
+        """
         try:
             result = callback(*args)
             if inspect.iscoroutine(result):
-                self.follow(result)
+                return self.follow(result)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a script raises ends here, in the report
             self.loop.interrupt_has_arrived(error)
             self.reporter.error(where, error)
+        return None
 
     def start(self, callback: Callable[..., Any], *args: Any) -> None:
         """Start an `async def` function of the script as a task."""
         self.follow(callback(*args))
 
-    def follow(self, coroutine: Any) -> None:
+    def follow(self, coroutine: Any) -> asyncio.Task[Any]:
         """Run a coroutine of the script as a task; an error is reported."""
-        self.loop.create_task(coroutine).add_done_callback(self._report_task)
+        task = self.loop.create_task(coroutine)
+        task.add_done_callback(self._report_task)
+        return task
 
     def _report_task(self, task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:

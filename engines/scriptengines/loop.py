@@ -320,6 +320,13 @@ class ScriptLoop(SelectorLoop):
     def _make_socket_transport(self, sock: Any, *args: Any, **kwargs: Any) -> Any:
         return self._observe(super()._make_socket_transport(sock, *args, **kwargs), kwargs)
 
+    def _make_ssl_transport(self, rawsock: Any, *args: Any, **kwargs: Any) -> Any:
+        made = super()._make_ssl_transport(rawsock, *args, **kwargs)
+        # What was made is a layer over the socket's own transport, which asyncio does not give away.
+        below = self._observe(self._transports[rawsock.fileno()], kwargs)
+        made.observed_id = below.observed_id
+        return made
+
     def _make_datagram_transport(self, sock: Any, *args: Any, **kwargs: Any) -> Any:
         return self._observe(super()._make_datagram_transport(sock, *args, **kwargs), kwargs)
 

@@ -23,7 +23,8 @@ MODULES = {
     "scriptengines.hostapi.log": ("log", "print", "help"),
     "scriptengines.hostapi.timers": ("set_timeout", "set_interval", "clear_timer", "sleep"),
     "scriptengines.hostapi.scripts": ("call", "on", "off", "emit", "consult", "veto", "replace"),
-    "scriptengines.network.tcp": ("tcp_connect", "tcp_serve"),
+    "scriptengines.network.tcp": ("tcp_connect", "tcp_open", "tcp_serve"),
+    "scriptengines.network.udp": ("udp_open",),
 }
 """Where each of our own functions is; a test compares it with what these modules register."""
 
