@@ -71,6 +71,91 @@ class Operation(HostObject):
         return self._task.cancel()
 
 
+class Asking:
+    """A function of a script whose result somebody waits for; it may be `async def`, or yield in Lua.
+
+    Args:
+        host: Of the script.
+        function: The script's.
+    """
+
+    def __init__(self, host: Host, function: Callable[..., Any]) -> None:
+        self._host = host
+        self._function = function
+        self._completing = None if host.completing is None else host.completing(function)
+
+    def begin(self, where: str, args: tuple[Any, ...], done: Callable[[bool, Any], None]) -> None:
+        """Call it; `done(whether it went well, its result)` is called once, now or later, unless it never
+        ends.
+
+        An error is reported.
+
+        Args:
+            where: What it is, for the report.
+            args: Passed on.
+            done: As said.
+        """
+        host = self._host
+        try:
+            if self._completing is not None:
+                self._completing(_once(done), *args)
+                return
+            result = self._function(*args)
+        except (SystemExit, KeyboardInterrupt):
+            done(False, None)
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a script raises ends here, in the report
+            host.loop.interrupt_has_arrived(error)
+            host.reporter.error(where, error)
+            done(False, None)
+            return
+        if inspect.iscoroutine(result):
+            host.loop.create_task(self._finish(where, result, done))
+        else:
+            done(True, result)
+
+    async def _finish(self, where: str, coroutine: Any, done: Callable[[bool, Any], None]) -> None:
+        try:
+            result = await coroutine
+        except asyncio.CancelledError:
+            done(False, None)
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            self._host.reporter.error(where, error)
+            done(False, None)
+        else:
+            done(True, result)
+
+    async def wait(self, where: str, args: tuple[Any, ...]) -> tuple[bool, Any]:
+        """Call it, and wait until it has ended.
+
+        Returns:
+            Whether it went well, and its result.
+        """
+        ended: list[tuple[bool, Any]] = []
+        waiter: asyncio.Future[None] | None = None
+
+        def done(well: bool, result: Any) -> None:
+            ended.append((well, result))
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+
+        self.begin(where, args, done)
+        if not ended:
+            waiter = self._host.loop.create_future()
+            await waiter
+        return ended[0]
+
+
+def _once(done: Callable[[bool, Any], None]) -> Callable[..., None]:
+    """What a Lua function calls in the end, with its results; several are a tuple."""
+
+    def complete(well: bool, *results: Any) -> None:
+        done(well, results[0] if len(results) == 1 else results or None)
+
+    return complete
+
+
 class Host:
     """The host API of one generation of a script.
 
@@ -86,6 +171,9 @@ class Host:
         locate: Tells "file:line" of the script line that asks, in engines that know it.
         options: What is set for the script; see options.py.
         limits: What it may have of the network; see network/limits.py.
+        completing: Makes of a function of the script one that takes a callback first, and calls it with
+            (whether it went well, results…) when it has ended; for engines whose functions may end later
+            than they return.
     """
 
     def __init__(
@@ -106,6 +194,7 @@ class Host:
         self.locate: Callable[[], str] | None = None
         self.options: Mapping[str, Any] = {}
         self.limits: Any = None
+        self.completing: Callable[[Any], Any] | None = None
         self._offered: dict[str, Callable[..., Any]] = {}
 
     # ---- functions ----------------------------------------------------------------------------
@@ -189,6 +278,16 @@ class Host:
             self.loop.interrupt_has_arrived(error)
             self.reporter.error(where, error)
         return None
+
+    def asking(self, function: Callable[..., Any]) -> Asking:
+        """A function of the script whose result somebody waits for.
+
+        Raises:
+            TypeError: It is none.
+        """
+        if not callable(function):
+            raise TypeError(f"a function is needed, got {type(function).__name__}")
+        return Asking(self, function)
 
     def start(self, callback: Callable[..., Any], *args: Any) -> None:
         """Start an `async def` function of the script as a task."""

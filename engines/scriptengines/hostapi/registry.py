@@ -25,6 +25,8 @@ MODULES = {
     "scriptengines.hostapi.scripts": ("call", "on", "off", "emit", "consult", "veto", "replace"),
     "scriptengines.network.tcp": ("tcp_connect", "tcp_open", "tcp_serve"),
     "scriptengines.network.udp": ("udp_open",),
+    "scriptengines.network.http_client": ("http_request", "http_stream"),
+    "scriptengines.network.http_server": ("http_serve",),
 }
 """Where each of our own functions is; a test compares it with what these modules register."""
 

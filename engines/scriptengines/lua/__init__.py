@@ -52,6 +52,7 @@ class LuaRuntime(LocalRuntime):
             if dialect is not None:
                 dialect.stopped = lambda: self.state.guard.reason
             self.state.bind(self.host.offer, self.host.waits, _host_names, dialect, self.loop)
+            self.host.completing = self.state.completing
             self.state.set(("host", "batch"), reporter.batch)
             if previous is not None:
                 self.state.import_state(previous.export_state())

@@ -152,6 +152,10 @@ class LuaState:
 
     # ---- the script ----------------------------------------------------------------------------
 
+    def completing(self, function: Any) -> LuaCallable:
+        """A Lua function that calls its first argument when the given one has ended; see Host.completing."""
+        return self._lua["completing"](function)
+
     def bind(
         self,
         offer: Callable[[str], Callable[..., Any]],
