@@ -23,10 +23,14 @@ if TYPE_CHECKING:
 
 type VariableRow = tuple[str, str, str, int | None]
 """(name, type, bounded text, number of items or None)."""
-type TimerRow = tuple[int, str, float, float, int, str, str]
-"""(id, kind, interval ms, due since the epoch, count, callback, source)."""
-type ConnectionRow = tuple[int, str, str, str, str, str, int, int, float]
-"""(id, protocol, role, local, peer, state, received, sent, since the epoch)."""
+type TimerRow = tuple[int, str, float, float, int, str, str, float, float, float]
+"""(id, kind, interval ms, due since the epoch, count, callback, source, last ms, mean ms, late ms)."""
+type ConnectionRow = tuple[int, str, str, str, str, str, int, int, float, float, float, str]
+"""(id, protocol, role, local, peer, state, received, sent, since the epoch, received and sent per second, source)."""
+type TaskRow = tuple[int, str, str, float, str, str]
+"""(id, name, state, since the epoch, where it waits, coroutine)."""
+type WarningRow = tuple[str, str, str, float, int]
+"""(kind, text, source, since the epoch, count)."""
 
 
 class Source(NamedTuple):
@@ -51,6 +55,8 @@ class Sample(NamedTuple):
     variables: list[VariableRow]
     timers: list[TimerRow]
     connections: list[ConnectionRow]
+    tasks: list[TaskRow] = []  # noqa: RUF012 - never changed
+    warnings: list[WarningRow] = []  # noqa: RUF012
 
 
 class Context(NamedTuple):

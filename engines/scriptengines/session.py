@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from scriptnative import Feed, leaving
+from scriptnative import Clock, Feed, leaving
 
 from .errors import (
     ConfigError,
@@ -65,10 +65,13 @@ class Session:
         options: Options of every script, as for `load`.
         workers: Threads for calls with a timeout and for `submit`; started as they are needed.
         room: Calls that may wait for one of them; more are refused.
+        virtual_time: Let timers go by a clock that jumps to what is due next when all scripts wait.
 
     Attributes:
         emit: `emit(hook, *args)` calls the subscribers of a hook; see Hooks.emit.
         consult: `consult(hook, *args)` does, and tells what they answered; see Hooks.consult.
+        clock: The virtual clock, None when time is real. `with session.clock:` keeps it from jumping, e.g. until
+            all scripts are loaded.
 
     May be used from any thread.
     """
@@ -82,6 +85,7 @@ class Session:
         options: Mapping[str, Any] = MappingProxyType({}),
         workers: int = 16,
         room: int = 1000,
+        virtual_time: bool = False,
     ) -> None:
         self.direct_output = direct_output
         self.batch = batch
@@ -91,6 +95,10 @@ class Session:
         os.set_blocking(self._wake_read, False)
         os.set_blocking(wake_write, False)
         self.feed = Feed(FEED_CAPACITY, wake_write)  # closes it in the end
+        self.clock: Clock | None = None
+        if virtual_time:
+            self.clock = Clock(time.time())
+            self.feed.set_clock(self.clock)
         weakref.finalize(self, os.close, self._wake_read).atexit = False
         self.hooks = Hooks()
         self.emit = self.hooks.emit
@@ -371,12 +379,12 @@ class Session:
                 self._observer = Observer()
                 for script in self.scripts:
                     self._observer.follow(script)
-        from .view import ConnectionView, Frame, TimerView, VariableView
+        from .view import ConnectionView, Frame, TaskView, TimerView, VariableView, WarningView
 
         log = tuple(self.records())
         scripts = self.scripts
         return Frame(
-            time=time.time(),
+            time=time.time() if self.clock is None else self.clock.wall(),
             scripts=tuple(script.view() for script in scripts),
             variables=tuple(row for script in scripts for row in script.rows(VariableView)),
             timers=tuple(
@@ -385,6 +393,8 @@ class Session:
             connections=tuple(row for script in scripts for row in script.rows(ConnectionView)),
             log=log,
             dropped=self.feed.dropped,
+            tasks=tuple(row for script in scripts for row in script.rows(TaskView)),
+            warnings=tuple(row for script in scripts for row in script.rows(WarningView)),
         )
 
     def records(self, limit: int = REPORTS_PER_FRAME) -> list[LogRecord]:

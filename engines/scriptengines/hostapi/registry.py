@@ -21,7 +21,7 @@ ENTRY_POINTS = "scriptconsole.extensions"
 
 MODULES = {
     "scriptengines.hostapi.log": ("log", "print", "help"),
-    "scriptengines.hostapi.timers": ("set_timeout", "set_interval", "clear_timer", "sleep"),
+    "scriptengines.hostapi.timers": ("set_timeout", "set_interval", "clear_timer", "sleep", "now"),
     "scriptengines.hostapi.scripts": ("call", "on", "off", "emit", "consult", "veto", "replace"),
     "scriptengines.network.tcp": ("tcp_connect", "tcp_open", "tcp_serve"),
     "scriptengines.network.udp": ("udp_open",),

@@ -80,6 +80,8 @@ def _end_with_parent(lifeline: int) -> None:
 class _Feed:
     """What a Reporter and a ScriptLoop take for the session's feed."""
 
+    clock = None
+
     def __init__(self, child: Child) -> None:
         self._child = child
 

@@ -310,11 +310,15 @@ class ProcessRuntime(Runtime):
 
     def _checked_sample(self, sample: Any) -> Sample:
         try:
-            variables, timers, connections = sample
+            variables, timers, connections, tasks, warnings = sample
             return Sample(
                 _checked(variables, (str, str, str, (int, NoneType))),
-                _checked(timers, (int, str, float, float, int, str, str)),
-                _checked(connections, (int, str, str, str, str, str, int, int, float)),
+                _checked(timers, (int, str, float, float, int, str, str, float, float, float)),
+                _checked(
+                    connections, (int, str, str, str, str, str, int, int, float, float, float, str)
+                ),
+                _checked(tasks, (int, str, str, float, str, str)),
+                _checked(warnings, (str, str, str, float, int)),
             )
         except (Malformed, TypeError, ValueError) as error:
             self.peer.give_up_on(Malformed(f"a sample that is none: {error}"))
