@@ -295,7 +295,8 @@ class ScriptLoop(SelectorLoop):
         count = 0
         for transport in list(self.background_sockets):
             sock = transport.get_extra_info("socket")
-            if sock is not None and sock.fileno() in watched and not transport.get_write_buffer_size():
+            descriptor = -1 if sock is None else sock.fileno()
+            if descriptor >= 0 and descriptor in watched and not transport.get_write_buffer_size():
                 count += 1
         return count
 
