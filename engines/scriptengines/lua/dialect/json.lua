@@ -41,14 +41,14 @@ local function quote(text)
   return '"' .. text .. '"'
 end
 
+local shortest = D.later("jsontext.shortest")
+
 -- As short as it can be and still the same number when read again.
 local function float(value)
   if value ~= value or value == huge or value == -huge then error(tostring(value) .. " is not JSON", 0) end
-  local first = value < 2.3e-308 and value > -2.3e-308 and 1 or 15 -- those near 0 have fewer digits
-  local text
-  for digits = first, 17 do
-    text = format("%." .. digits .. "g", value)
-    if tonumber(text) == value then break end
+  local text = format("%.15g", value)
+  if tonumber(text) ~= value or value < 2.3e-308 and value > -2.3e-308 and value ~= 0 then -- those near 0 have fewer digits
+    text = shortest(value)
   end
   if find(text, "[.e]") then return text end
   return number_type and text .. ".0" or text

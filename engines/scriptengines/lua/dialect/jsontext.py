@@ -72,3 +72,8 @@ def _lone_surrogate(text: str) -> str:
 def is_text(_dialect: Dialect, text: str | bytes) -> bool:
     """Whether a Lua string is UTF-8."""
     return isinstance(text, str)
+
+
+def shortest(_dialect: Dialect, value: float) -> str:
+    """The shortest text of a float that reads as the same: what C cannot format."""
+    return repr(value)
