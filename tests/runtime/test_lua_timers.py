@@ -11,6 +11,7 @@ from scriptengines.errors import CallError
 from scriptengines.lua.versions import MODULES, installed
 from scriptengines.script import Script
 from scriptengines.session import Session
+from scriptengines.view import TimerView
 from tests.batch.support import batch
 from tests.conftest import Log
 
@@ -163,9 +164,9 @@ def test_timers_are_a_module_too(it: Script) -> None:
 
 def test_they_show_in_the_console_and_their_names_do_not(session: Session, it: Script) -> None:
     it.execute("setTimeout(print, 1e9) setInterval(print, 1e9) mine = 1")
-    sample = it.sample()
-    assert sorted(timer.kind for timer in sample.timers) == ["interval", "timeout"]
-    names = {variable.name for variable in sample.variables}
+    it.refresh()
+    assert sorted(timer.kind for timer in it.rows(TimerView)) == ["interval", "timeout"]
+    names = {row[0] for row in it.variables()}
     assert "mine" in names
     assert not names & {"json", "net", "mqtt", "_PY", "_PLUA_VERSION", "setTimeout", "input"}
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from scriptengines.host import HostObject
 from scriptnative import LuaReference, Reference
-from scriptnative.errors import CallError
+from scriptnative.errors import CallError, Interrupted, ScriptInterrupt
 
 from .traces import Sources, host_error, interruption, limit_error, lua_error, path_of, text_of
 
@@ -145,7 +145,10 @@ class HostCalls:
             return None
         from scriptengines.awaiting import run_to_end
 
-        return run_to_end(loop, outcome.future)
+        try:
+            return run_to_end(loop, outcome.future)
+        except ScriptInterrupt:  # it goes on; only nobody waits for it any more
+            raise Interrupted("stopped while it waited") from None
 
     # ---- Python objects in Lua -------------------------------------------------------------------
 

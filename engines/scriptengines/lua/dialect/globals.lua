@@ -57,7 +57,7 @@ local function lazy(name)
   end
   function meta.__pairs()
     fill()
-    return next, stub, nil
+    return pairs(stub)
   end
   return setmetatable(stub, meta)
 end

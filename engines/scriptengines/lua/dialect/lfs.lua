@@ -28,7 +28,8 @@ end
 
 lfs.attributes = attributes("attributes")
 lfs.symlinkattributes = attributes("symlinkattributes")
-for _, name in next, {"chdir", "currentdir", "mkdir", "rmdir"} do
+function lfs.currentdir() return call("currentdir") end
+for _, name in next, {"chdir", "mkdir", "rmdir"} do
   lfs[name] = function(path) return call(name, path) end
 end
 function lfs.touch(path, accessed, changed)
