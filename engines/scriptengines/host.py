@@ -281,7 +281,7 @@ class Host:
         """
         try:
             result = callback(*args)
-            if inspect.iscoroutine(result):
+            if result is not None and inspect.iscoroutine(result):
                 return self.follow(result)
         except (SystemExit, KeyboardInterrupt):
             raise

@@ -72,6 +72,8 @@ static int set_up(const sc_lua_api *api, lua_State *L) {
     api->setfield(L, -2, "__mode");
     api->setmetatable(L, -2);
     lua->objects = api->aux.ref(L, api->registry);
+    api->createtable(L, 0, 0);
+    lua->methods = api->aux.ref(L, api->registry);
     sc_lua_push_box(lua, L, NULL);
     api->pushcclosure(L, SC_LUA_FUNCTION(api, protected), 1);
     lua->protect = api->aux.ref(L, api->registry);
@@ -171,6 +173,7 @@ static int find_global(sc_lua *lua, lua_State *L, void *context) {
     wanted->values->L = L;
     if (strcmp(wanted->name, "=outer") == 0) api->pushcclosure(L, sc_lua_outer(api), 0);
     else if (strcmp(wanted->name, "=enter") == 0) api->pushcclosure(L, sc_lua_entrance(api), 0);
+    else if (strcmp(wanted->name, "=remember") == 0) sc_lua_push_remember(lua, L);
     else sc_lua_getglobal(api, L, wanted->name);
     sc_cross_pull_value(wanted->values, api->gettop(L), &root, wanted->values->values);
     return 0;

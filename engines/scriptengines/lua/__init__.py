@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from scriptengines.engine import Engine
 from scriptengines.errors import UnknownFunction, did_you_mean
 from scriptengines.local import LocalRuntime
-from scriptengines.options import Option
+from scriptengines.options import NETWORK, Option
 from scriptengines.reports import LineWriter
 from scriptnative import bind
 
@@ -131,6 +131,7 @@ class LuaEngine(Engine):
             "choice", "state", "What keeps the script apart: a Lua state, or a process.", ("state", "process")
         ),
         **OPTIONS,
+        **NETWORK,
     }
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:

@@ -38,6 +38,7 @@ class HostCalls:
         await_end: Tells whether a coroutine waits for the host, and has its end told; of the prelude.
         loop: The script's; None where nothing can wait.
         report: Takes errors that nobody waits for, and their place.
+        remember: Tells Lua the method of that name of all objects of a type, given by its id.
     """
 
     def __init__(self, guard: LuaGuard, sources: Sources, limit: int) -> None:
@@ -50,6 +51,7 @@ class HostCalls:
         self.loop: ScriptLoop | None = None
         self.report: Callable[[str, BaseException], None] | None = None
         self._leaving: BaseException | None = None
+        self.remember: Callable[..., Any] | None = None
         self._methods: dict[tuple[type, str], Any] = {}
 
     # ---- errors --------------------------------------------------------------------------------
@@ -170,7 +172,9 @@ class HostCalls:
             waits = inspect.iscoroutinefunction(declared)
             assert self.method is not None
             found = self.method(partial(_begin, name) if waits else declared, waits)
-            self._methods[kind, name] = found
+            self._methods[kind, name] = found  # and with it the type, whose id must not become another's
+            if self.remember is not None:
+                self.remember(id(kind), name, found)
         return found
 
     def set_field(self, obj: Any, name: Any, value: Any) -> None:

@@ -186,6 +186,7 @@ class LuaState:
         self._calls.method = self._lua["method"]
         self._calls.await_end = self._lua["await_end"]
         self._calls.loop = loop
+        self._calls.remember = self._crossing.aside(self._crossing.find("=remember"))
         with self.lock:
             if dialect is None:
                 self._lua["bind"](give)

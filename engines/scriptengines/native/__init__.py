@@ -15,7 +15,7 @@ from scriptengines.errors import (
 )
 from scriptengines.local import LocalRuntime
 from scriptengines.locations import compiled_modules
-from scriptengines.options import Option
+from scriptengines.options import NETWORK, Option
 from scriptnative import bind_native
 
 from .builds import Prepared, prepare
@@ -323,6 +323,7 @@ class NativeEngine(Engine):
         "cflags": Option("words", (), "Flags for the compiler."),
         "libs": Option("words", (), "Libraries to link."),
         "start": Option("flag", None, "Whether it starts as soon as it is loaded; else its manifest says."),
+        **NETWORK,
     }
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:

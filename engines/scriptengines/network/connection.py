@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from scriptengines.host import Host
 
+_DATA = "connection data callback"
 EVENTS = ("connected", "data", "ended", "closed", "error")
 READ_LIMIT = 65536
 """Unread bytes from which on the other side has to wait."""
@@ -56,8 +57,10 @@ class Connection(HostObject, asyncio.Protocol):
         self._handlers = handlers
         self._on_data: Any = handlers.get("data")
         self._limits = limits_of(host)
+        self._is_direct = self._on_data is not None and not self._limits.rate
         self._release = release
         self._transport: Any = None
+        self._put: Callable[[bytes], None] | None = None  # the transport's write, while it is open
         self._task: asyncio.Task[Any] | None = None
         self._arrived = bytearray()
         self._reader: asyncio.Future[None] | None = None
@@ -93,6 +96,8 @@ class Connection(HostObject, asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """For asyncio: the connection is there; tell the script."""
         self._transport = transport
+        self._put = transport.write
+        self._limits.senders.add(self)
         self.id = getattr(transport, "observed_id", 0) or self._host.loop.next_id()
         self.peer = format_address(transport.get_extra_info("peername")) or self.peer
         self.local = format_address(transport.get_extra_info("sockname"))
@@ -101,17 +106,18 @@ class Connection(HostObject, asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """For asyncio: hand what arrived to the script, or keep it until it is read."""
         self.received += len(data)
-        handler = self._on_data
-        if handler is None:
+        if self._is_direct:
+            task = self._host.run(_DATA, self._on_data, (self, data))
+            if task is not None:
+                self._follow(task)
+        elif self._on_data is None:
             self._arrived += data
             self._wake_reader()
             self._balance()
-        elif self._limits.rate or self._held_back:
+        else:
             self._held_back.append(data)
             if len(self._held_back) == 1:
                 self._hand_over()
-        else:
-            self._call_data(handler, data)
 
     def eof_received(self) -> bool:
         """For asyncio: the other side sends no more; whether the connection stays open for sending."""
@@ -119,11 +125,16 @@ class Connection(HostObject, asyncio.Protocol):
         self._wake_reader()
         if self._held_back:
             return self._can_half_close()
-        return self._tell_end()
+        stays = self._tell_end()
+        if not stays:  # asyncio closes it now
+            self._put = None
+        return stays
 
     def connection_lost(self, exc: Exception | None) -> None:
         """For asyncio: tell the script that the connection has ended, and why."""
         self._lost = True
+        self._put = None
+        self._limits.senders.discard(self)
         self._error = None if exc is None else explain(self.peer, exc)
         if self._release is not None:
             self._release()
@@ -152,12 +163,11 @@ class Connection(HostObject, asyncio.Protocol):
         if handler is not None:
             self._host.run(f"connection {event} callback", handler, args)
 
-    def _call_data(self, handler: Any, data: bytes) -> None:
-        task = self._host.run("connection data callback", handler, (self, data))
-        if task is not None:
-            self._async_calls += 1
-            task.add_done_callback(self._async_call_ended)
-            self._balance()
+    def _follow(self, task: asyncio.Task[Any]) -> None:
+        """An `async def` handler goes on: count it until it ends."""
+        self._async_calls += 1
+        task.add_done_callback(self._async_call_ended)
+        self._balance()
 
     def _async_call_ended(self, _task: Any) -> None:
         self._async_calls -= 1
@@ -171,13 +181,15 @@ class Connection(HostObject, asyncio.Protocol):
                 self._balance()
                 self._host.loop.call_later(delay, self._hand_over)
                 return
-            self._call_data(self._on_data, self._held_back[0])
+            task = self._host.run(_DATA, self._on_data, (self, self._held_back[0]))
+            if task is not None:
+                self._follow(task)
             self._held_back.popleft()  # only now: what arrives during the call goes behind it
         self._balance()
         if self._lost:
             self._tell_closed()
         elif self._ended and not self._tell_end():
-            self._transport.close()
+            self.close()
 
     def _tell_end(self) -> bool:
         """The other side sends no more; whether the script may still send."""
@@ -378,18 +390,16 @@ class Connection(HostObject, asyncio.Protocol):
             BlockingIOError: The script would have more waiting to be sent than it may (option max_queued).
         """
         payload = data if type(data) is bytes else bytes_of("send", data)
-        transport = self._transport
-        if transport is None or transport.is_closing():
+        write = self._put
+        if write is None:
             raise self._not_open()
         size = len(payload)
         limits = self._limits
-        limits.estimate += size
-        if limits.estimate > limits.max_queued:
+        limits.estimate = estimate = limits.estimate + size
+        if estimate > limits.max_queued:
             limits.check_queued(f"send {self.peer}", size)
-        transport.write(payload)
+        write(payload)
         self.sent += size
-        if transport.get_write_buffer_size():
-            limits.note(self)
 
     async def write(self, data: bytes | str, timeout: Any = None) -> None:
         """Send bytes, or a str as UTF-8, as fast as the other side takes them.
@@ -432,10 +442,11 @@ class Connection(HostObject, asyncio.Protocol):
             OSError: TLS does not know that.
             ConnectionError: The connection is not open.
         """
-        if self._transport is None or self._transport.is_closing():
+        if self._put is None:
             raise self._not_open()
         if not self._can_half_close():
             raise OSError(f"{self.peer}: a TLS connection cannot be ended on one side only; close it")
+        self._put = None
         self._transport.write_eof()
 
     def shutdown(self) -> None:
@@ -448,6 +459,7 @@ class Connection(HostObject, asyncio.Protocol):
             if self._task is not None:
                 self._task.cancel()
             return
+        self._put = None
         if not self._transport.is_closing():
             self._transport.close()
             self._watch_linger(self.queued)
@@ -468,6 +480,7 @@ class Connection(HostObject, asyncio.Protocol):
         if self._transport is None:
             self.close()
         else:
+            self._put = None
             self._transport.abort()
 
     # ---- state ----------------------------------------------------------------------------------------
@@ -480,7 +493,7 @@ class Connection(HostObject, asyncio.Protocol):
     @property
     def is_open(self) -> bool:
         """Whether `send` works."""
-        return self._transport is not None and not self._transport.is_closing()
+        return self._put is not None and not self._transport.is_closing()
 
     @property
     def buffered(self) -> int:

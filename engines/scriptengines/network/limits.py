@@ -11,13 +11,13 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from scriptengines.options import NETWORK
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
     from scriptengines.host import Host
-
-DEFAULT_QUEUED = 64 * 2**20
 
 
 class Sender(Protocol):
@@ -38,6 +38,7 @@ class Limits:
     Attributes:
         sockets: How many it has open.
         max_queued: Bytes.
+        senders: Whatever is open and can have bytes that wait.
         estimate: Bytes that wait to be sent at most: counted up by each sender, corrected by check_queued.
         rate: Callbacks a second, 0 for no limit.
     """
@@ -47,12 +48,12 @@ class Limits:
         self._loop = host.loop
         self.sockets = 0
         self.max_sockets: int = options.get("max_sockets", 0)
-        self.max_queued: int = options.get("max_queued", DEFAULT_QUEUED) or sys.maxsize
+        self.max_queued: int = options.get("max_queued", NETWORK["max_queued"].default) or sys.maxsize
         self.estimate = 0
         self.rate: int = options.get("max_callbacks", 0)
         self._tokens = float(self.rate)
         self._filled = self._loop.time()
-        self._senders: set[Sender] = set()
+        self.senders: set[Sender] = set()
         self._waiting: set[ListeningSocket] = set()
         self._writers: list[asyncio.Future[None]] = []
 
@@ -94,17 +95,7 @@ class Limits:
     @property
     def queued(self) -> int:
         """Bytes of the script that wait to be sent."""
-        total = 0
-        for sender in list(self._senders):
-            size = sender.queued
-            total += size
-            if not size:
-                self._senders.discard(sender)
-        return total
-
-    def note(self, sender: Sender) -> None:
-        """It has bytes that could not be sent at once."""
-        self._senders.add(sender)
+        return sum(sender.queued for sender in self.senders)
 
     def check_queued(self, what: str, more: int) -> None:
         """Correct the estimate, of which `more` is part already, and refuse what goes over the limit.

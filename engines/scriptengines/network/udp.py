@@ -60,6 +60,7 @@ class UdpSocket(HostObject, asyncio.DatagramProtocol):
         self.dropped = 0
         self._transport: Any = host.loop._make_datagram_transport(sock, self)
         self.id: int = self._transport.observed_id
+        self._limits.senders.add(self)
 
     # ---- called by asyncio ------------------------------------------------------------------------
 
@@ -80,7 +81,7 @@ class UdpSocket(HostObject, asyncio.DatagramProtocol):
         """For asyncio: the socket is closed."""
         if not self._is_closed:
             self._is_closed = True
-            self._limits.release()
+            self._leave()
             if exc is not None:
                 self.error_received(exc)
         while self._waiting:
@@ -198,8 +199,6 @@ class UdpSocket(HostObject, asyncio.DatagramProtocol):
             limits.check_queued(f"send from {self.local}", len(payload))
         self._transport.sendto(payload, address)
         self.sent += len(payload)
-        if self.queued:
-            limits.note(self)
 
     async def _look_up(self, payload: bytes, name: str, port: int) -> None:
         try:
@@ -238,8 +237,12 @@ class UdpSocket(HostObject, asyncio.DatagramProtocol):
         """Close; what waits to be received is lost. Harmless when closed already."""
         if not self._is_closed:
             self._is_closed = True
-            self._limits.release()
+            self._leave()
             self._transport.close()
+
+    def _leave(self) -> None:
+        self._limits.senders.discard(self)
+        self._limits.release()
 
 
 @host_function("network")
