@@ -27,6 +27,8 @@ MODULES = {
     "scriptengines.network.udp": ("udp_open",),
     "scriptengines.network.http_client": ("http_request", "http_stream"),
     "scriptengines.network.http_server": ("http_serve",),
+    "scriptengines.network.websocket": ("websocket_connect", "websocket_open"),
+    "scriptengines.network.websocket_server": ("websocket_serve",),
 }
 """Where each of our own functions is; a test compares it with what these modules register."""
 

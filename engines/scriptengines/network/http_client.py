@@ -295,7 +295,7 @@ class HttpStream(HostObject):
                 return
         if failed is not None and "closed" not in self._handlers:
             self._host.reporter.error("http_stream", failed)
-        await self._tell("closed", None if failed is None else self._host.told(failed))
+        await self._tell("closed", None if failed is None else str(failed))
 
     async def _follow(self) -> OSError | None:
         asked = self._asked
@@ -340,7 +340,7 @@ def http_stream(
         url: Begins with http:// or https://.
         options: As for `http_request`; max_body does not count.
         handlers: "response"(status, headers), "data"(bytes), "event"({event, data, id}) for each server-sent
-            event, "closed"(error or None), always last; may be given by keyword too.
+            event, "closed"(text of an error or None), always last; may be given by keyword too.
 
     Returns:
         The stream; `close()` ends it.

@@ -68,9 +68,11 @@ class Exchange(asyncio.Protocol):
 
     Args:
         server: Whose it is.
+        is_one_too_many: Whether the server has as many as it may have.
     """
 
-    def __init__(self, server: HttpServer) -> None:
+    def __init__(self, server: HttpServer, *, is_one_too_many: bool = False) -> None:
+        self._is_one_too_many = is_one_too_many
         self._server = server
         self._limits = server.limits
         self._loop = server.loop
@@ -99,6 +101,8 @@ class Exchange(asyncio.Protocol):
         self.peer = format_address(transport.get_extra_info("peername"))
         self._server.exchanges.add(self)
         self._limit(self._limits.head_time)
+        if self._is_one_too_many:
+            self._refuse(503)
 
     def data_received(self, data: bytes) -> None:
         """For asyncio: go on as far as it leads."""
@@ -133,7 +137,6 @@ class Exchange(asyncio.Protocol):
             self._timer.cancel()
             self._timer = None
         wake(self._drained)
-        self._server.lost(self)
 
     def pause_writing(self) -> None:
         """For asyncio: the client does not read as fast."""

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from scriptengines.host import Asking, Host
 
     from .http_exchange import Request
+    from .websocket_server import WebSocketPath
 
 _OPTIONS = (
     "max_header",
@@ -60,6 +61,7 @@ class HttpServer(HostObject):
         self._routes: list[tuple[Pattern, dict[str, Asking]]] = []
         self._plain: dict[str, dict[str, Asking]] = {}
         self._statics: list[tuple[tuple[str, ...], str]] = []
+        self._websockets: list[tuple[Pattern | None, WebSocketPath]] = []
         self._otherwise: Asking | None = None
         self._server: Any = self._listen(address, port, server_context(given.get("tls")))
         name = self._server.sockets[0].getsockname()
@@ -80,7 +82,7 @@ class HttpServer(HostObject):
         raise AssertionError(f"{coroutine!r} waits")
 
     def _accept(self) -> Exchange:
-        return Exchange(self)
+        return Exchange(self, is_one_too_many=len(self.exchanges) >= self._max_connections)
 
     # ---- for the script ---------------------------------------------------------------------------
 
@@ -140,6 +142,23 @@ class HttpServer(HostObject):
         self._statics.sort(key=lambda each: -len(each[0]))
         return self
 
+    def websocket(self, path: str, handlers: Any = None, options: Any = None) -> WebSocketPath:
+        """Let clients connect websockets at a path, which may have parameters.
+
+        Args:
+            path: As for `route`.
+            handlers: As for `websocket_serve`.
+            options: As for `websocket_serve`, but for those of the server.
+
+        Returns:
+            Their `clients` and `broadcast(data)`.
+        """
+        from .websocket_server import WebSocketPath
+
+        found = WebSocketPath(self._host, handlers, options)
+        self.add_websocket(path, found)
+        return found
+
     def close(self) -> None:
         """Stop listening; requests that have arrived are still answered. Harmless when closed already."""
         if self.is_closing:
@@ -148,6 +167,9 @@ class HttpServer(HostObject):
         self._server.close()
         for exchange in list(self.exchanges):
             exchange.close_idle()
+        for _, path in self._websockets:
+            path.close_all()
+        self.loop.call_soon(_nothing)  # the last server gone may end the run: let the loop look
 
     @property
     def is_open(self) -> bool:
@@ -230,7 +252,7 @@ class HttpServer(HostObject):
         if allowed:
             names = {*allowed, *(["HEAD"] if "GET" in allowed else [])}
             return plain(405, "", ("allow", ", ".join(sorted(names))))
-        return plain(404)
+        return self.answer_without_route()
 
     def gave_up(self, exchange: Exchange) -> None:
         """A route has not answered in time; the client gets 504."""
@@ -238,12 +260,28 @@ class HttpServer(HostObject):
             "warning", f"{self}: a route has not answered {exchange.peer} in {self.limits.answer_time:g} s"
         )
 
-    def lost(self, exchange: Exchange) -> None:
-        """A connection has ended."""
-
     def upgrade(self, exchange: Exchange, request: Request, head: Any) -> bool:
         """Make a websocket of a connection; whether there is one at that path."""
+        if request.method != "GET" or self.is_closing:
+            return False
+        for pattern, path in self._websockets:
+            params = {} if pattern is None else pattern.match(request.target.segments)
+            if params is not None:
+                path.accept(exchange, request, head, params)
+                return True
         return False
+
+    def add_websocket(self, pattern: str | None, path: WebSocketPath) -> None:
+        """Let clients connect websockets at a path; None is any."""
+        self._websockets.append((None if pattern is None else Pattern(pattern), path))
+
+    def answer_without_route(self) -> Answer:
+        """To a request for what there is not."""
+        return plain(404)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _for_method(functions: Mapping[str, Asking], method: str) -> Asking | None:
