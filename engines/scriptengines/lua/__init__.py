@@ -47,6 +47,7 @@ class LuaRuntime(LocalRuntime):
             wanted = {name: value for name, value in source.options.items() if name in OPTIONS}
             check(wanted, str(source.path))
             self.state = LuaState(context.alias, context.lock, self._write, **wanted)
+            self.host.locate = self.state.where
             self.state.bind(self.host.offer, self.host.waits, _host_names)
             self.state.set(("host", "batch"), reporter.batch)
             if previous is not None:
