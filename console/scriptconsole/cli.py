@@ -46,6 +46,11 @@ def _parser() -> argparse.ArgumentParser:
         "--timeout", type=_seconds, metavar="SECONDS", help="with --batch: give up after this long"
     )
     parser.add_argument(
+        "--virtual-time",
+        action="store_true",
+        help="with --batch: let timers go by a clock that jumps to what is due next instead of waiting",
+    )
+    parser.add_argument(
         "--quiet", action="store_true", help="with --batch: no log lines on stderr, only errors"
     )
     parser.add_argument(
@@ -104,6 +109,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.OK
     if options.timeout is not None and not options.batch:
         return _refuse("--timeout goes with --batch; add --batch, or leave it out")
+    if options.virtual_time and not options.batch:
+        return _refuse("--virtual-time goes with --batch; add --batch, or leave it out")
     if given[cut + 1 :] and not options.batch:
         return _refuse("arguments after -- go with --batch; add --batch, or leave them out")
     try:
@@ -119,7 +126,12 @@ def _batch(options: argparse.Namespace, arguments: list[str]) -> int:
 
     try:
         code, clean = run_batch(
-            options.paths, arguments, options.timeout, options.quiet, dict(options.option)
+            options.paths,
+            arguments,
+            options.timeout,
+            options.quiet,
+            dict(options.option),
+            virtual_time=options.virtual_time,
         )
     except KeyboardInterrupt:  # a second one, while the scripts were given time to end
         code, clean = ExitCode.INTERRUPTED, False

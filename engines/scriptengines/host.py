@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _STDLIB = os.path.dirname(os.path.abspath(threading.__file__)) + os.sep
+_getframe = vars(sys)["_getframe"]  # inspect.currentframe is one more call
 _NOT_SCRIPTS = (_OURS, _STDLIB, "<")
 
 
@@ -374,7 +375,7 @@ def is_script(file: str) -> bool:
 
 def python_place() -> tuple[Any, int] | str:
     """Code and instruction of the innermost line of a script, or "" when a script's loop is further in."""
-    frame: Any = sys._getframe(1)
+    frame: Any = _getframe(1)
     while frame is not None:
         code = frame.f_code
         file = code.co_filename

@@ -163,11 +163,8 @@ class ScriptLoop(SelectorLoop):
         """One turn: wait for descriptors or for what is due, then run the callbacks."""
         schedule = self.schedule
         timeout: float | None
-        if self._ready or self._stopping:
-            timeout = 0.0
-        else:
-            timeout = schedule.timeout()
-        rests = self._is_virtual and (self.paused or timeout is None or timeout > 0)
+        timeout = 0.0 if self._ready or self._stopping else schedule.timeout()
+        rests = self._is_virtual and (self.paused or not (self._ready or self._stopping))
         if rests:
             timeout = schedule.rest(self._awaits_input(), self.paused)
         events = self._selector.select(timeout)

@@ -143,6 +143,9 @@ class Script:
     def _start(self, timeout: float | None, text: bytes | None) -> None:
         previous = self._attempt
         if previous is not None:
+            if self.lock.held:
+                text = f"{self.alias} asks for its own reload, and would wait for itself; let a thread do it"
+                raise ScriptBusy(text, file=str(self.path))
             self._make_way()
         self._attempts += 1
         attempt = self._loading = Attempt(self, self._attempts)
@@ -152,7 +155,7 @@ class Script:
         before = previous.runtime if previous is not None else None
         if source.options.get("isolation") == "process":
             if self.reporter.feed.clock is not None:
-                reason = 'isolation "process" has no virtual time; choose another, or leave --virtual-time out'
+                reason = 'isolation "process" has no virtual time; choose another, or real time'
                 raise LoadError(f"{self.path}: {reason}", file=str(self.path))
             from . import process
 
@@ -268,7 +271,7 @@ class Script:
         """End the script; idempotent, never longer than some seconds. Whether everything of it ended."""
         self.closed = True
         loading = self._loading
-        if loading is not None and self._reloading.locked():
+        if loading not in (None, self._attempt) and self._reloading.locked():
             loading.cancel("unloaded")
         with self._reloading:
             attempt, self._attempt = self._attempt, None

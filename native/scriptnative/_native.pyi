@@ -481,6 +481,8 @@ class LuaCrossing:
     @property
     def memory(self) -> int:
         """Bytes it has; with the run lock held."""
+    def where(self) -> str:
+        """ "file:line" of the script line that runs now, "" when none does; for who holds the run lock."""
     def find(self, name: str) -> Any:
         """A global as it crosses; "=outer" and "=enter" are functions for the prelude and for `set_via`."""
     def set_limit(self, memory: int) -> None:

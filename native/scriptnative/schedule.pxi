@@ -10,6 +10,7 @@ cdef extern from "Python.h":
     int PyContext_Exit(object context) except -1
     int PyCoro_CheckExact(object value)
     double INFINITY "Py_HUGE_VAL"
+    Py_ssize_t PY_SSIZE_T_MAX
 
 cdef extern from "time.h" nogil:
     ctypedef long time_t
@@ -82,6 +83,7 @@ cdef class Schedule:
     cdef sc_clock *clock
     cdef sc_seat *seat
     cdef double shift
+    cdef bint chosen
     cdef unsigned long long serial
     cdef Py_ssize_t cancelled
     cdef readonly int last_id
@@ -371,10 +373,17 @@ cdef class Schedule:
 
     def rise(self):
         if self.seat is not NULL:
-            sc_seat_rise(self.seat)
+            self.chosen = sc_seat_rise(self.seat)
 
     def note_wait(self):
         self.waits += 1
+
+    cdef Py_ssize_t may_take(self):
+        """How many of those that are due may come now: by a clock that jumps one at a time, in its turn."""
+        if self.seat is NULL or sc_seat_flows(self.seat):
+            return PY_SSIZE_T_MAX
+        self.chosen, chosen = False, self.chosen
+        return chosen
 
     def turn(self, bint spun):
         """Run what is ready, and what has become due."""
@@ -382,8 +391,9 @@ cdef class Schedule:
         cdef Due due
         cdef Timer timer
         cdef double moment = self.now(), limit = moment + 1e-9, before, after
-        cdef Py_ssize_t count
-        while heap and (<Due>heap[0]).when < limit:
+        cdef Py_ssize_t count, due_now = self.may_take()
+        while due_now and heap and (<Due>heap[0]).when < limit:
+            due_now -= 1
             due = self.unqueue()
             if due.handle is None:
                 if due.cancelled:

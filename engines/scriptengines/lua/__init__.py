@@ -49,6 +49,7 @@ class LuaRuntime(LocalRuntime):
             dialect = Dialect(self.host) if wanted.pop("dialect", True) else None
             check(wanted, str(source.path))
             self.state = LuaState(context.alias, context.lock, self._write, **wanted)
+            self.host.locate = self.state.where
             if dialect is not None:
                 dialect.stopped = lambda: self.state.guard.reason
             self.state.bind(self.host.offer, self.host.waits, _host_names, dialect, self.loop)

@@ -131,6 +131,11 @@ class LuaState:
         with self.lock:
             return self._crossing.memory
 
+    @property
+    def where(self) -> Callable[[], str]:
+        """Tells "file:line" of the script line that runs now, "" when none does; holding the run lock."""
+        return self._crossing.where
+
     # ---- Python calls Lua ----------------------------------------------------------------------
 
     def call_value(self, fn: Any, args: Sequence[Any] = ()) -> Any:
