@@ -530,7 +530,10 @@ function net.WebSocketEchoServer(host, port, debug)
   end
   server:start(host, port, {
     started = function() say(0, "started") end,
-    connected = function(client) say(client, "connected") end,
+    connected = function(client)
+      background(server.sockets[client])
+      say(client, "connected")
+    end,
     receive = function(client, data)
       say(client, "received " .. data)
       server:send(client, "Echo: " .. data)

@@ -315,6 +315,11 @@ function PY.tcp_server_add_event_listener(id, event, callback) handles[id].liste
 
 function PY.tcp_server_start(id, host, port, callback)
   local server = handles[id]
+  local function left(connection)
+    if not server.clients[connection.id] then return end
+    server.clients[connection.id] = nil
+    raise(server, "client_disconnected", connection.id, connection.peer)
+  end
   local ok, listener = pcall(tcp_serve, host or "localhost", port, {
     connected = function(connection)
       local number = known(connection)
@@ -326,10 +331,8 @@ function PY.tcp_server_start(id, host, port, callback)
       end
       raise(server, "client_connected", number, client_host .. ":" .. tostring(client_port))
     end,
-    closed = function(connection)
-      server.clients[connection.id] = nil
-      raise(server, "client_disconnected", connection.id, connection.peer)
-    end,
+    ended = left, -- it may still be sent something, and closed by the script
+    closed = left,
   })
   if not ok then
     if callback then emit(callback, {success = false, message = tostring(listener)}) end
@@ -357,7 +360,9 @@ function PY.tcp_server_close(id)
   local server = handles[id]
   if not server then return false end
   PY.tcp_server_stop(id)
-  for number in next, server.clients do PY.tcp_close(number) end
+  local numbers = {}
+  for number in next, server.clients do numbers[#numbers + 1] = number end
+  for _, number in next, numbers do PY.tcp_close(number) end
   handles[id] = nil
   return true
 end
@@ -603,3 +608,6 @@ end
 PY.has_active_tcp_server_operations = any(function(object) return object.listener ~= nil end)
 PY.has_active_websocket_operations = any(function(object) return object.client ~= nil and object.client.connection ~= nil end)
 PY.has_active_websocket_server_operations = any(function(object) return object.server ~= nil and object.server.running == true end)
+
+-- An extra: where a server listens that was started on port 0.
+function PY.websocket_server_port(number) return handles[number] and handles[number].port end

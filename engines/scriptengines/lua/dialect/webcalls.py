@@ -25,6 +25,8 @@ def background(dialect: Dialect, connection: Any) -> None:
     if transport is not None:
         loop.background_sockets.add(transport)
     server = getattr(connection, "_server", None)
+    while hasattr(server, "_server"):  # a server of websockets is one of HTTP
+        server = server._server
     for sock in getattr(server, "sockets", ()):
         loop.background_sockets.add(_Listening(server, sock))
 
