@@ -5,6 +5,7 @@ What scripts print goes to stdout and nothing else does; whatever the console ha
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 import time
@@ -37,6 +38,7 @@ class Wishes(NamedTuple):
         shared_state: Whether all Lua code shares its globals.
         interactive: Read further lines from stdin, and end with that.
         explain_exit: Tell what the run waits for.
+        virtual_time: Let timers go by a clock that jumps.
     """
 
     arguments: Sequence[str] = ()
@@ -48,6 +50,7 @@ class Wishes(NamedTuple):
     shared_state: bool = False
     interactive: bool = False
     explain_exit: bool = False
+    virtual_time: bool = False
 
 
 class Batch:
@@ -68,7 +71,9 @@ class Batch:
         self._current = ""
         self._load_failed = False
         self._unread = False
-        self._session = Session(direct_output=True, batch=True, options=wishes.options)
+        self._session = Session(
+            direct_output=True, batch=True, options=wishes.options, virtual_time=wishes.virtual_time
+        )
 
     def run(self) -> tuple[ExitCode, bool]:
         """Run to the end.
@@ -93,14 +98,15 @@ class Batch:
         return code, clean
 
     def _run(self) -> ExitCode:
-        for step in self._steps:
-            loaded = self._take(step)
-            if self._unread:
-                return ExitCode.UNREAD
-            if self._is_late():
-                return self._time_out(step.path)
-            if not loaded and self._wishes.shared_state:
-                return ExitCode.FAILED
+        with self._session.clock or contextlib.nullcontext():  # the first script waits for the last one
+            for step in self._steps:
+                loaded = self._take(step)
+                if self._unread:
+                    return ExitCode.UNREAD
+                if self._is_late():
+                    return self._time_out(step.path)
+                if not loaded and self._wishes.shared_state:
+                    return ExitCode.FAILED
         if self._wishes.explain_exit:
             self._explain()
         if self._wishes.interactive:

@@ -82,6 +82,11 @@ def _parser() -> argparse.ArgumentParser:
         "--timeout", type=_seconds, metavar="SECONDS", help="with --batch: give up after this long"
     )
     parser.add_argument(
+        "--virtual-time",
+        action="store_true",
+        help="with --batch: let timers go by a clock that jumps to what is due next instead of waiting",
+    )
+    parser.add_argument(
         "--quiet", action="store_true", help="with --batch: no log lines on stderr, only errors"
     )
     parser.add_argument(
@@ -182,7 +187,7 @@ def _only_batch(options: argparse.Namespace) -> str:
         return "-e"
     if options.run_for is not None:
         return "--run-for"
-    wanted = ("shared_state", "interactive", "explain_exit")
+    wanted = ("shared_state", "interactive", "explain_exit", "virtual_time")
     return next((f"--{name.replace('_', '-')}" for name in wanted if getattr(options, name)), "")
 
 
@@ -206,6 +211,7 @@ def _batch(options: argparse.Namespace, arguments: list[str]) -> int:
         shared_state=options.shared_state,
         interactive=options.interactive,
         explain_exit=options.explain_exit,
+        virtual_time=options.virtual_time,
     )
     try:
         code, clean = run_batch(given, wishes)

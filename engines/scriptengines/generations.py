@@ -148,7 +148,9 @@ class Generations(ABC):
         before = previous.runtime if previous is not None else None
         if source.options.get("isolation") == "process":
             if self.reporter.feed.clock is not None:
-                reason = 'isolation "process" has no virtual time; choose another, or leave --virtual-time out'
+                reason = (
+                    'isolation "process" has no virtual time; choose another, or leave --virtual-time out'
+                )
                 raise LoadError(f"{self.path}: {reason}", file=str(self.path))
             from . import process
 

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _STDLIB = os.path.dirname(os.path.abspath(threading.__file__)) + os.sep
+_getframe = vars(sys)["_getframe"]  # inspect.currentframe is one more call
 _NOT_SCRIPTS = (_OURS, _STDLIB, "<")
 
 
@@ -281,7 +282,7 @@ class Host:
         """
         try:
             result = callback(*args)
-            if inspect.iscoroutine(result):
+            if result is not None and inspect.iscoroutine(result):
                 return self.follow(result)
         except (SystemExit, KeyboardInterrupt):
             raise
@@ -318,7 +319,9 @@ class Host:
         if isinstance(error, (SystemExit, KeyboardInterrupt)):
             raise error
         self.loop.interrupt_has_arrived(error)
-        self.reporter.error(f"{timer.kind} callback", error)
+        if timer.rests:  # as the dialect has it: its error ends it
+            self.clear_timer(timer.id)
+        self.reporter.error(timer.label or f"{timer.kind} callback", error)
 
     def _settle_timer(self, timer: Timer, result: Any) -> None:
         """Run what a timer's callback gave back if it is a coroutine; an interval waits for its end."""
@@ -372,7 +375,7 @@ def is_script(file: str) -> bool:
 
 def python_place() -> tuple[Any, int] | str:
     """Code and instruction of the innermost line of a script, or "" when a script's loop is further in."""
-    frame: Any = sys._getframe(1)
+    frame: Any = _getframe(1)
     while frame is not None:
         code = frame.f_code
         file = code.co_filename

@@ -38,6 +38,7 @@ class LocalRuntime(Runtime):
         elif previous is not None:
             self.loop.inherited = [socket.socket(fileno=each) for each in previous.export_listeners()]
         self.host = Host(self.loop, context.reporter, context.bridge, state, in_python=False)
+        self.host.options = source.options
 
     @abstractmethod
     def execute_top_level(self) -> None:

@@ -93,6 +93,9 @@ class ScriptLoop(SelectorLoop):
         run_lock: The script's run lock; held by the thread that runs the loop whenever callbacks execute.
         feed: Told when the script has something pending and when no more.
         on_run: Called when the loop starts to run: from then on the script counts as loaded.
+
+    Attributes:
+        background_sockets: Transports that keep nothing alive while nothing waits to be sent.
     """
 
     def __init__(self, run_lock: RunLock, feed: Feed, on_run: Callable[[], None] | None = None) -> None:
@@ -110,6 +113,7 @@ class ScriptLoop(SelectorLoop):
         self.thread_id = 0
         self.outside_work = 0
         self.latches: set[Latch] = set()
+        self.background_sockets: weakref.WeakSet[Any] = weakref.WeakSet()
         self.locate: Callable[[], Any] | None = None
         self.settle_timer: Callable[[Timer, Any], None] = _ignore
         self.timer_failed: Callable[[Timer, BaseException], None] = _ignore
@@ -159,11 +163,8 @@ class ScriptLoop(SelectorLoop):
         """One turn: wait for descriptors or for what is due, then run the callbacks."""
         schedule = self.schedule
         timeout: float | None
-        if self._ready or self._stopping:
-            timeout = 0.0
-        else:
-            timeout = schedule.timeout()
-        rests = self._is_virtual and (self.paused or timeout is None or timeout > 0)
+        timeout = 0.0 if self._ready or self._stopping else schedule.timeout()
+        rests = self._is_virtual and (self.paused or not (self._ready or self._stopping))
         if rests:
             timeout = schedule.rest(self._awaits_input(), self.paused)
         events = self._selector.select(timeout)
@@ -280,9 +281,21 @@ class ScriptLoop(SelectorLoop):
         """Whether anything can still happen by itself: a timer, callback, socket, task or job in a thread."""
         if self._ready or self.schedule.pending or self.outside_work:
             return True
-        if len(self._selector.get_map()) > self._own_descriptors:
+        watched = len(self._selector.get_map()) - self._own_descriptors
+        if watched > 0 and watched > self._count_idle_sockets():
             return True
         return bool(asyncio.all_tasks(self))
+
+    def _count_idle_sockets(self) -> int:
+        """Sockets that are watched but keep nothing alive, unless something waits to be sent."""
+        watched = self._selector.get_map()
+        count = 0
+        for transport in list(self.background_sockets):
+            sock = transport.get_extra_info("socket")
+            descriptor = -1 if sock is None else sock.fileno()
+            if descriptor >= 0 and descriptor in watched and not transport.get_write_buffer_size():
+                count += 1
+        return count
 
     def is_busy(self) -> bool:
         """What the session was last told."""
@@ -412,21 +425,17 @@ class ScriptLoop(SelectorLoop):
         self._observe(transport, kwargs, "")
         return transport
 
-    def _make_ssl_transport(self, rawsock: Any, *args: Any, **kwargs: Any) -> Any:
-        made = super()._make_ssl_transport(rawsock, *args, **kwargs)
-        # What was made is a layer over the socket's own transport, which asyncio does not give away.
-        below = self._observe(self._transports[rawsock.fileno()], kwargs)
-        made.observed_id = below.observed_id
-        return made
-
     def _make_datagram_transport(self, sock: Any, *args: Any, **kwargs: Any) -> Any:
         transport = super()._make_datagram_transport(sock, *args, **kwargs)
         self._observe(transport, kwargs, "")
         return transport
 
     def _make_ssl_transport(self, rawsock: Any, *args: Any, **kwargs: Any) -> Any:
-        transport = super()._make_ssl_transport(rawsock, *args, **kwargs)
-        self._observe(self._transports[rawsock.fileno()], kwargs, "tls")
+        transport: Any = super()._make_ssl_transport(rawsock, *args, **kwargs)
+        # What was made is a layer over the socket's own transport, which asyncio does not give away.
+        below: Any = self._transports[rawsock.fileno()]
+        self._observe(below, kwargs, "tls")
+        transport.observed_id = below.observed_id
         return transport
 
     def _observe(self, transport: Any, arguments: dict[str, Any], protocol: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from scriptnative import Timer
 
@@ -52,8 +52,7 @@ class Mistakes:
     def rows(self) -> list[WarningRow]:
         """All so far, oldest first."""
         return [
-            (kind, row[0], source, row[1], row[2])
-            for (kind, source, _), row in list(self._found.items())
+            (kind, row[0], source, row[1], row[2]) for (kind, source, _), row in list(self._found.items())
         ]
 
     def note(self, kind: str, what: str, source: str, text: str) -> None:
@@ -103,7 +102,7 @@ class Mistakes:
         message = str(context.get("message", ""))
         task = context.get("task")
         if message.startswith("Task was destroyed") and isinstance(task, asyncio.Task):
-            name, source = waits_at(task)
+            name, source = waits_at(cast("asyncio.Task[Any]", task))
             text = f"the task of {name} has gone before it ended: keep what asyncio.create_task gives"
             self.note("never-awaited", name, source, text)
         elif message.startswith("An open stream object"):
@@ -117,8 +116,9 @@ class Mistakes:
             return name or f"a {handle.kind}", written(handle.place) or source
         owner: Any = getattr(handle._callback, "__self__", None)
         if isinstance(owner, asyncio.Task):
-            name, source = waits_at(owner)
-            return name, source or written(getattr(owner, "made_by", ""))
+            task = cast("asyncio.Task[Any]", owner)
+            name, source = waits_at(task)
+            return name, source or written(getattr(task, "made_by", ""))
         if hasattr(owner, "observed_id"):
             protocol = type(owner.get_protocol()).__name__
             return f"a callback of {protocol}", written(owner.observed_source)
@@ -150,7 +150,7 @@ class Mistakes:
             "late",
             name,
             source,
-            f"{name} came {late * 1e3:.0f} ms late, which is more than its interval of {timer.interval:g} ms, "
+            f"{name} came {late * 1e3:.0f} ms late, more than its interval of {timer.interval:g} ms, "
             "so that calls were left out: give it a longer interval, or let the script do less at a time",
         )
 
@@ -173,8 +173,8 @@ class Mistakes:
                     "busy-loop",
                     name,
                     source,
-                    f"{name} keeps a processor busy with {rate:.0f} turns a second that wait for nothing: give "
-                    "the timer a delay of 1 ms or more, or wait for the event itself",
+                    f"{name} keeps a processor busy with {rate:.0f} turns a second that wait for nothing: "
+                    "give the timer a delay of 1 ms or more, or wait for the event itself",
                 )
 
     def _spinner(self) -> tuple[str, str]:
@@ -198,7 +198,7 @@ class Mistakes:
             self._tell("leak", seen, f"connection {ends} leaks: {what}; call writer.close() at the end of it")
         elif now - traffic.active >= IDLE_AFTER:
             what = f"nothing has come or gone for {now - traffic.active:.0f} s"
-            self._tell("idle", seen, f"connection {ends} is idle: {what}; close() it, or give reads a timeout")
+            self._tell("idle", seen, f"connection {ends} is idle: {what}; close() it, or limit the wait")
 
     def _tell(self, kind: str, seen: Seen, text: str) -> None:
         """Once for each connection; many of one line count together."""

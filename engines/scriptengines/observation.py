@@ -1,7 +1,7 @@
 """What a script has running, as rows for display: timers, tasks, connections.
 
-Read on demand, while the script may run: nothing here waits for it, and it pays only for what ScriptLoop notes
-when something is made. Addresses of a connection are asked for once; its bytes are the kernel's count.
+Read on demand, while the script may run: nothing here waits for it, and it pays only for what ScriptLoop
+notes when something is made. Addresses of a connection are asked for once; its bytes are the kernel's count.
 """
 
 from __future__ import annotations
@@ -111,15 +111,14 @@ class Observation:
         schedule = self._loop.schedule
         offset = self._loop.wall_time() - self._loop.time()
         own = sorted(list(schedule.timers.values()), key=lambda timer: timer.when)[:limit]
-        rows = [_timer_row(timer, offset) for timer in own]
+        places: dict[tuple[int, int], str] = {}
+        rows = [_timer_row(timer, offset, places) for timer in own]
         return sorted(rows + self._asyncio_timers(limit, offset), key=lambda row: row[3])[:limit]
 
     def _asyncio_timers(self, limit: int, offset: float) -> list[TimerRow]:
         loop = self._loop
         waiting = [due for due in list(loop.schedule.heap) if due.handle is not None]
-        waiting = sorted(
-            (due for due in waiting if not due.handle.cancelled()), key=lambda due: due.when
-        )
+        waiting = sorted((due for due in waiting if not due.handle.cancelled()), key=lambda due: due.when)
         seen: dict[int, int] = {}
         rows: list[TimerRow] = []
         for due in waiting[:limit]:
@@ -225,9 +224,15 @@ def _state_of(task: Any) -> str:
     return "ready" if task._fut_waiter is None else "waiting"
 
 
-def _timer_row(timer: Timer, offset: float) -> TimerRow:
+def _timer_row(timer: Timer, offset: float, places: dict[tuple[int, int], str]) -> TimerRow:
+    place: Any = timer.place
+    if isinstance(place, str):
+        source = place
+    else:  # many are set by the same line
+        key = id(place[0]), place[1]
+        source = places.get(key) or places.setdefault(key, written(place))
     callback = timer.callback
-    name, source = ("", "") if callback is None else describe_callable(callback)
+    name, defined = ("", "") if callback is None else describe_callable(callback)
     mean = timer.total / timer.count * 1e3 if timer.count else 0.0
     return (
         timer.id,
@@ -236,7 +241,7 @@ def _timer_row(timer: Timer, offset: float) -> TimerRow:
         timer.when + offset,
         timer.count,
         name,
-        written(timer.place) or source,
+        source or defined,
         timer.last * 1e3,
         mean,
         max(0.0, timer.late) * 1e3,

@@ -26,8 +26,9 @@ class Option(NamedTuple):
     """One thing that can be set for a script.
 
     Attributes:
-        kind: "choice", "text", "flag", "number" (0 or more), "size" (bytes: 1048576 or "1 MiB"; 0 for no
-            limit), "table", or "words" (split as a shell does, into a tuple; lines of one header add up).
+        kind: "choice", "text", "flag", "count" (a whole number, 0 or more), "size" (bytes: 1048576 or
+            "1 MiB"; 0 for no limit), "table", or "words" (split as a shell does, into a tuple; lines of one
+            header add up).
         default: Its value when nobody sets it.
         doc: One sentence.
         choices: What a "choice" can be.
@@ -52,19 +53,27 @@ class Option(NamedTuple):
         elif self.kind == "flag":
             if not isinstance(value, bool):
                 raise ValueError(f"must be true or false, got {value!r}")
-        elif self.kind == "number":
-            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-                raise ValueError(f"must be a whole number, 0 or more, got {value!r}")
         elif self.kind == "table":
             if not isinstance(value, dict):
                 raise ValueError(f"must be a table, got {value!r}")
         elif self.kind == "size":
             return _bytes(value)
+        elif self.kind == "count":
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise ValueError(f"must be a whole number, 0 or more, got {value!r}")
         elif self.kind == "words":
             return _words(value)
         elif not isinstance(value, str):
             raise ValueError(f"must be a text, got {value!r}")
         return cast("Any", value)
+
+
+NETWORK: Mapping[str, Option] = {
+    "max_sockets": Option("count", 0, "How many sockets it may have open; 0 for no limit."),
+    "max_queued": Option("size", 64 * 2**20, "How much of what it sends may wait to leave; 0 for no limit."),
+    "max_callbacks": Option("count", 0, "How often a second the network may call it back; 0 for no limit."),
+}
+"""What scripts of all engines may have of the network; see network/limits.py."""
 
 
 def _words(value: Any) -> tuple[str, ...]:
@@ -91,7 +100,8 @@ def _bytes(value: Any) -> int:
     return int(matched[1]) * _FACTORS[matched[2]]
 
 
-COMMON = {
+COMMON: Mapping[str, Option] = {
+    **NETWORK,
     "profile": Option(
         "choice",
         "",
@@ -99,8 +109,8 @@ COMMON = {
         ("", "hooks", "hub", "driver"),
     ),
     "config": Option("table", {}, "What `host.config()` gives to the script."),
-    "driver_timeout": Option("number", 30_000, "Milliseconds that a call of a driver may take."),
-    "driver_history": Option("number", 1_000, "Calls of a driver that are remembered."),
+    "driver_timeout": Option("count", 30_000, "Milliseconds that a call of a driver may take."),
+    "driver_history": Option("count", 1_000, "Calls of a driver that are remembered."),
 }
 """Options of scripts of all engines."""
 

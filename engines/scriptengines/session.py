@@ -71,8 +71,8 @@ class Session:
     Attributes:
         emit: `emit(hook, *args)` calls the subscribers of a hook; see Hooks.emit.
         consult: `consult(hook, *args)` does, and tells what they answered; see Hooks.consult.
-        clock: The virtual clock, None when time is real. `with session.clock:` keeps it from jumping, e.g. until
-            all scripts are loaded.
+        clock: The virtual clock, None when time is real. `with session.clock:` keeps it from jumping, e.g.
+            until all scripts are loaded.
 
     May be used from any thread.
     """

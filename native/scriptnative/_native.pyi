@@ -168,6 +168,9 @@ class Timer(Due):
         callback: What it calls; None once it is over.
         place: Where it was set, as Host.place tells it.
         kind: "interval" or "timeout".
+        rests: Whether an interval counts from the end of its last call, and ends with an error.
+        silent: Whether it leaves the run free to end; then Schedule.has_silent is to be set.
+        label: What its errors are reported as, instead of by its kind.
     """
 
     id: int
@@ -181,6 +184,9 @@ class Timer(Due):
     callback: Any
     place: Any
     kind: str
+    rests: bool
+    silent: bool
+    label: str | None
     def cancel(self) -> None:
         """It will not be called any more."""
 
@@ -217,6 +223,7 @@ class Schedule:
     patience: float
     forgiven: float
     keeps_context: bool
+    has_silent: bool
     turns: int
     spins: int
     waits: int
@@ -474,6 +481,8 @@ class LuaCrossing:
     @property
     def memory(self) -> int:
         """Bytes it has; with the run lock held."""
+    def where(self) -> str:
+        """ "file:line" of the script line that runs now, "" when none does; for who holds the run lock."""
     def find(self, name: str) -> Any:
         """A global as it crosses; "=outer" and "=enter" are functions for the prelude and for `set_via`."""
     def set_limit(self, memory: int) -> None:

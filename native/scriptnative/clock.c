@@ -14,6 +14,7 @@ struct sc_seat {
     int wake;
     int seated; /* in the clock's list */
     int resting;
+    int chosen; /* the clock has jumped to what it waits for */
     int blocked;
     int awaits_input;
     double due;
@@ -109,6 +110,7 @@ static void jump(sc_clock *clock, const sc_seat *caller) {
     if (first == NULL) return;
     if (first->due > clock->shown) clock->shown = first->due;
     first->resting = 0;
+    first->chosen = 1;
     if (first != caller) wake(first);
 }
 
@@ -178,10 +180,19 @@ sc_rest sc_seat_rest(sc_seat *seat, double due, uint64_t order, int awaits_input
     return rest;
 }
 
-void sc_seat_rise(sc_seat *seat) {
+int sc_seat_rise(sc_seat *seat) {
     pthread_mutex_lock(&seat->clock->mutex);
-    seat->resting = 0;
+    int may = seat->chosen || seat->clock->goes;
+    seat->resting = seat->chosen = 0;
     pthread_mutex_unlock(&seat->clock->mutex);
+    return may;
+}
+
+int sc_seat_flows(const sc_seat *seat) {
+    pthread_mutex_lock(&seat->clock->mutex);
+    int goes = seat->clock->goes;
+    pthread_mutex_unlock(&seat->clock->mutex);
+    return goes;
 }
 
 void sc_seat_settle(sc_seat *seat) { here = seat; }

@@ -44,8 +44,10 @@ void sc_seat_free(sc_seat *seat); /* leaves, too */
 
 /* The loop has nothing to do until `due` (infinity: for ever); `order` is the serial of what is due then. */
 sc_rest sc_seat_rest(sc_seat *seat, double due, uint64_t order, int awaits_input);
-/* It has been woken, by whomever. */
-void sc_seat_rise(sc_seat *seat);
+/* It has been woken, by whomever: 1 when it may do the first thing that is due, as it is its turn. */
+int sc_seat_rise(sc_seat *seat);
+/* Whether the clock goes by itself now. */
+int sc_seat_flows(const sc_seat *seat);
 
 /* The calling thread runs the loop of `seat` from now on (NULL: of none). */
 void sc_seat_settle(sc_seat *seat);

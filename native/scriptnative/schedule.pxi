@@ -10,6 +10,7 @@ cdef extern from "Python.h":
     int PyContext_Exit(object context) except -1
     int PyCoro_CheckExact(object value)
     double INFINITY "Py_HUGE_VAL"
+    Py_ssize_t PY_SSIZE_T_MAX
 
 cdef extern from "time.h" nogil:
     ctypedef long time_t
@@ -46,7 +47,8 @@ cdef class Timer(Due):
     cdef readonly double interval
     cdef readonly unsigned long long count
     cdef readonly double last, total, late
-    cdef public bint busy
+    cdef public bint busy, rests, silent
+    cdef public object label
     cdef object callback_, args, context, place_
     cdef Schedule schedule
 
@@ -81,11 +83,12 @@ cdef class Schedule:
     cdef sc_clock *clock
     cdef sc_seat *seat
     cdef double shift
+    cdef bint chosen
     cdef unsigned long long serial
     cdef Py_ssize_t cancelled
     cdef readonly int last_id
     cdef public double patience, forgiven
-    cdef public bint keeps_context
+    cdef public bint keeps_context, has_silent
     cdef readonly unsigned long long turns, spins, waits, zeros
     cdef readonly object running
     cdef readonly Timer last_zero
@@ -222,7 +225,14 @@ cdef class Schedule:
     @property
     def pending(self):
         """How many are queued and not cancelled."""
-        return len(self.heap) - self.cancelled
+        return len(self.heap) - self.cancelled - (self.count_silent() if self.has_silent else 0)
+
+    cdef Py_ssize_t count_silent(self):
+        cdef Py_ssize_t count = 0
+        for due in self.heap:
+            if type(due) is Timer and (<Timer>due).silent and not (<Timer>due).cancelled:
+                count += 1
+        return count
 
     def add(self, double when, handle):
         cdef Due due = Due.__new__(Due)
@@ -276,6 +286,19 @@ cdef class Schedule:
         if timer.cancelled:
             return 0
         timer.late = moment - (timer.when if timer.when > self.forgiven else self.forgiven)
+        if timer.repeats and timer.rests:
+            timer.count += 1
+            self.call(timer)
+            if not timer.cancelled:
+                timer.when = self.now()
+                if timer.interval > 0:
+                    timer.when += timer.interval / 1000.0
+                    self.queue(timer)
+                else:
+                    self.zeros += 1
+                    self.last_zero = timer
+                    self.put(timer)
+            return 0
         if timer.repeats:
             if timer.interval > 0:
                 if timer.late * 1000.0 > timer.interval and timer.late > self.latest_by:
@@ -350,10 +373,17 @@ cdef class Schedule:
 
     def rise(self):
         if self.seat is not NULL:
-            sc_seat_rise(self.seat)
+            self.chosen = sc_seat_rise(self.seat)
 
     def note_wait(self):
         self.waits += 1
+
+    cdef Py_ssize_t may_take(self):
+        """How many of those that are due may come now: by a clock that jumps one at a time, in its turn."""
+        if self.seat is NULL or sc_seat_flows(self.seat):
+            return PY_SSIZE_T_MAX
+        self.chosen, chosen = False, self.chosen
+        return chosen
 
     def turn(self, bint spun):
         """Run what is ready, and what has become due."""
@@ -361,8 +391,9 @@ cdef class Schedule:
         cdef Due due
         cdef Timer timer
         cdef double moment = self.now(), limit = moment + 1e-9, before, after
-        cdef Py_ssize_t count
-        while heap and (<Due>heap[0]).when < limit:
+        cdef Py_ssize_t count, due_now = self.may_take()
+        while due_now and heap and (<Due>heap[0]).when < limit:
+            due_now -= 1
             due = self.unqueue()
             if due.handle is None:
                 if due.cancelled:

@@ -1,4 +1,4 @@
-"""What a script's callback costs on the way of a message, next to a bare asyncio protocol in the same process."""
+"""What a script's callback costs on the way of a message, next to a bare asyncio protocol in this process."""
 
 from __future__ import annotations
 

@@ -1,7 +1,8 @@
 """The client of bench_net, a process of its own: `python echo_client.py`, told on stdin what to do.
 
-A line "KIND PORT CONNECTIONS MESSAGES SIZE" makes it send so many messages over so many connections, each waiting for
-its echo before the next, and answer with a line "messages/s  median round trip in us". KIND is tcp or udp.
+A line "KIND PORT CONNECTIONS MESSAGES SIZE" makes it send so many messages over so many connections, each
+waiting for its echo before the next, and answer with a line "messages/s  median round trip in us". KIND is
+tcp or udp.
 """
 
 from __future__ import annotations

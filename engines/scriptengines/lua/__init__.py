@@ -12,6 +12,7 @@ from scriptengines.options import Option
 from scriptengines.reports import LineWriter
 from scriptnative import bind
 
+from .dialect import Dialect
 from .state import LuaState
 from .versions import OPTIONS, check
 
@@ -53,10 +54,14 @@ class LuaRuntime(LocalRuntime):
         }
         try:
             wanted = {name: value for name, value in source.options.items() if name in OPTIONS}
+            dialect = Dialect(self.host) if wanted.pop("dialect", True) else None
             check(wanted, str(source.path))
             self.files = tuple(path for path, _ in source.parts if path is not None)
             self.state = LuaState(context.alias, context.lock, self._write, **wanted)
-            self.state.bind(self.host.offer, self.host.waits, _host_names)
+            self.host.locate = self.state.where
+            if dialect is not None:
+                dialect.stopped = lambda: self.state.guard.reason
+            self.state.bind(self.host.offer, self.host.waits, _host_names, dialect, self.loop)
             self.host.completing = self.state.completing
             self.state.set(("host", "batch"), reporter.batch)
             if previous is not None:

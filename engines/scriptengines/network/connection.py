@@ -60,6 +60,7 @@ class Connection(HostObject, asyncio.Protocol):
         self._is_direct = self._on_data is not None and not self._limits.rate
         self._release = release
         self._transport: Any = None
+        self._put: Callable[[bytes], None] | None = None  # the transport's write, while it is open
         self._task: asyncio.Task[Any] | None = None
         self._arrived = bytearray()
         self._reader: asyncio.Future[None] | None = None
@@ -95,6 +96,7 @@ class Connection(HostObject, asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         """For asyncio: the connection is there; tell the script."""
         self._transport = transport
+        self._put = transport.write
         self._limits.senders.add(self)
         self.id = getattr(transport, "observed_id", 0) or self._host.loop.next_id()
         self.peer = format_address(transport.get_extra_info("peername")) or self.peer
@@ -123,11 +125,15 @@ class Connection(HostObject, asyncio.Protocol):
         self._wake_reader()
         if self._held_back:
             return self._can_half_close()
-        return self._tell_end()
+        stays = self._tell_end()
+        if not stays:  # asyncio closes it now
+            self._put = None
+        return stays
 
     def connection_lost(self, exc: Exception | None) -> None:
         """For asyncio: tell the script that the connection has ended, and why."""
         self._lost = True
+        self._put = None
         self._limits.senders.discard(self)
         self._error = None if exc is None else explain(self.peer, exc)
         if self._release is not None:
@@ -183,7 +189,7 @@ class Connection(HostObject, asyncio.Protocol):
         if self._lost:
             self._tell_closed()
         elif self._ended and not self._tell_end():
-            self._transport.close()
+            self.close()
 
     def _tell_end(self) -> bool:
         """The other side sends no more; whether the script may still send."""
@@ -384,15 +390,15 @@ class Connection(HostObject, asyncio.Protocol):
             BlockingIOError: The script would have more waiting to be sent than it may (option max_queued).
         """
         payload = data if type(data) is bytes else bytes_of("send", data)
-        transport = self._transport
-        if transport is None or transport.is_closing():
+        write = self._put
+        if write is None:
             raise self._not_open()
         size = len(payload)
         limits = self._limits
         limits.estimate = estimate = limits.estimate + size
         if estimate > limits.max_queued:
             limits.check_queued(f"send {self.peer}", size)
-        transport.write(payload)
+        write(payload)
         self.sent += size
 
     async def write(self, data: bytes | str, timeout: Any = None) -> None:
@@ -436,10 +442,11 @@ class Connection(HostObject, asyncio.Protocol):
             OSError: TLS does not know that.
             ConnectionError: The connection is not open.
         """
-        if self._transport is None or self._transport.is_closing():
+        if self._put is None:
             raise self._not_open()
         if not self._can_half_close():
             raise OSError(f"{self.peer}: a TLS connection cannot be ended on one side only; close it")
+        self._put = None
         self._transport.write_eof()
 
     def shutdown(self) -> None:
@@ -452,6 +459,7 @@ class Connection(HostObject, asyncio.Protocol):
             if self._task is not None:
                 self._task.cancel()
             return
+        self._put = None
         if not self._transport.is_closing():
             self._transport.close()
             self._watch_linger(self.queued)
@@ -472,6 +480,7 @@ class Connection(HostObject, asyncio.Protocol):
         if self._transport is None:
             self.close()
         else:
+            self._put = None
             self._transport.abort()
 
     # ---- state ----------------------------------------------------------------------------------------
@@ -484,7 +493,7 @@ class Connection(HostObject, asyncio.Protocol):
     @property
     def is_open(self) -> bool:
         """Whether `send` works."""
-        return self._transport is not None and not self._transport.is_closing()
+        return self._put is not None and not self._transport.is_closing()
 
     @property
     def buffered(self) -> int:

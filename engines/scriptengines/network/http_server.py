@@ -169,6 +169,7 @@ class HttpServer(HostObject):
             exchange.close_idle()
         for _, path in self._websockets:
             path.close_all()
+        self.loop.call_soon(_nothing)  # the last server gone may end the run: let the loop look
 
     @property
     def is_open(self) -> bool:
@@ -277,6 +278,10 @@ class HttpServer(HostObject):
     def answer_without_route(self) -> Answer:
         """To a request for what there is not."""
         return plain(404)
+
+
+def _nothing() -> None:
+    pass
 
 
 def _for_method(functions: Mapping[str, Asking], method: str) -> Asking | None:

@@ -11,13 +11,13 @@ import socket
 import sys
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from scriptengines.options import NETWORK
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
     from scriptengines.host import Host
-
-DEFAULT_QUEUED = 64 * 2**20
 
 
 class Sender(Protocol):
@@ -48,7 +48,7 @@ class Limits:
         self._loop = host.loop
         self.sockets = 0
         self.max_sockets: int = options.get("max_sockets", 0)
-        self.max_queued: int = options.get("max_queued", DEFAULT_QUEUED) or sys.maxsize
+        self.max_queued: int = options.get("max_queued", NETWORK["max_queued"].default) or sys.maxsize
         self.estimate = 0
         self.rate: int = options.get("max_callbacks", 0)
         self._tokens = float(self.rate)

@@ -125,6 +125,7 @@ class Interior(ABC):
         path: str,
         text: bytes,
         arguments: tuple[str, ...],
+        options: dict[str, Any],
         bridge: dict[str, Callable[..., Any]],
         inherited: tuple[dict[Any, Any], list[int]] | None,
         loaded: Callable[[], None],
@@ -136,6 +137,7 @@ class Interior(ABC):
             path: The script's file.
             text: Its source.
             arguments: For sys.argv.
+            options: What is set for the host.
             bridge: The session's part of the host API.
             inherited: Of a generation that lives elsewhere: its `host.state`, and descriptors of its
                 listening sockets, which are the new generation's to close once it is there.
@@ -148,7 +150,7 @@ class Interior(ABC):
             self.state = state
         previous = next(reversed(self.generations.values()), None)
         try:
-            guest = Guest(self, path, text, arguments, bridge, previous, loaded, failed)
+            guest = Guest(self, path, text, arguments, options, bridge, previous, loaded, failed)
         except BaseException:
             for each in sockets:
                 each.detach()
@@ -166,6 +168,7 @@ class Guest:
         path: The script's file.
         text: Its source.
         arguments: For sys.argv.
+        options: What is set for the host.
         bridge: The session's part of the host API.
         previous: The generation that runs now, in the same place.
         loaded: Called when this one runs.
@@ -178,6 +181,7 @@ class Guest:
         path: str,
         text: bytes,
         arguments: tuple[str, ...],
+        options: dict[str, Any],
         bridge: dict[str, Callable[..., Any]],
         previous: Guest | None,
         loaded: Callable[[], None],
@@ -198,6 +202,7 @@ class Guest:
         state = _copied(interior.state)
         self.host = Host(self.loop, interior.reporter, bridge, state, in_python=True)
         self.host.sockets = interior.watch.sockets
+        self.host.options = options
         self.module = types.ModuleType("__main__")
         self.module.__file__ = path
         self.host_module = self._make_host_module()

@@ -2,7 +2,8 @@
 
 The current folder, environment variables, the umask, the locale: a script may change them, since many do and
 some libraries do for a moment; when it leaves they are put back, and its log says so. An audit hook hears of
-the first two, and of new sockets; hooks cannot be removed, so there is one in each interpreter that asks who is concerned.
+the first two, and of new sockets; hooks cannot be removed, so there is one in each interpreter that asks who
+is concerned.
 """
 
 from __future__ import annotations
