@@ -25,6 +25,7 @@ MODULES = {
     "scriptengines.hostapi.scripts": ("call", "on", "off", "emit", "consult", "veto", "replace"),
     "scriptengines.network.tcp": ("tcp_connect", "tcp_open", "tcp_serve"),
     "scriptengines.network.udp": ("udp_open",),
+    "scriptengines.network.mqtt": ("mqtt_connect", "mqtt_open"),
 }
 """Where each of our own functions is; a test compares it with what these modules register."""
 
