@@ -503,9 +503,9 @@ def mqtt_connect(
 
     Args:
         uri: "mqtt://host:1883", "mqtts://host:8883" with TLS; may hold user and password.
-        options: "client_id", "username", "password", "keepalive" (60000 ms), "clean" (true), "version" ("3.1.1",
-            "5"), "will" {"topic", "payload", "qos", "retain"}, "tls" as for `tcp_connect`, "timeout" (10000 ms)
-            and "reconnect": milliseconds after which to try again, for ever; 0 for never.
+        options: "client_id", "username", "password", "keepalive" (60000 ms), "clean" (true), "version"
+            ("3.1.1" or "5"), "will" {"topic", "payload", "qos", "retain"}, "tls" as for `tcp_connect`,
+            "timeout" (10000 ms), "reconnect": milliseconds after which to try again, for ever; 0 for never.
         handlers: "connected"(client, session_present), "message"(client, {topic, payload, qos, retain,
             duplicate, id}), "subscribed"(client, id, reasons), "unsubscribed"(client, id),
             "published"(client, id), "error"(client, message), "disconnected"(client, reason),
