@@ -493,10 +493,12 @@ def secure(serve: Serve, tmp_path: Path) -> tuple[str, str]:
 
     def behave(connection: socket.socket) -> None:
         with contextlib.suppress(ssl.SSLError), context.wrap_socket(connection, server_side=True) as wrapped:
+            peer.track(wrapped)
             while read_request(wrapped):
                 wrapped.sendall(response(b"secret"))
 
-    return f"https://127.0.0.1:{serve(behave).port}/", cert
+    peer = serve(behave)
+    return f"https://127.0.0.1:{peer.port}/", cert
 
 
 def test_certificates_are_verified(python: Script, secure: tuple[str, str], log: Log) -> None:
@@ -606,7 +608,8 @@ async def data(piece):
     global count
     count += len(piece)
     await gate.wait()
-def begin(url): host.http_stream(url, None, {"data": data, "closed": lambda e: host.log(f"closed {e} {count}")})
+def begin(url):
+    host.http_stream(url, None, {"data": data, "closed": lambda error: host.log(f"closed {error} {count}")})
 def go_on(): gate.set()
 """
     script = session.load(write("it.py", text))
@@ -644,7 +647,8 @@ count = 0
 def data(piece):
     global count
     count += len(piece)
-def begin(url): host.http_stream(url, None, {"data": data, "closed": lambda e: host.log(f"closed {e} {count}")})
+def begin(url):
+    host.http_stream(url, None, {"data": data, "closed": lambda error: host.log(f"closed {error} {count}")})
 """
     script = session.load(write("it.py", text))
     piece = bytes(1 << 20)
