@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 CLIENTS = 8
 SECONDS = 1.0
 LUA = """
-server = host.http_serve("127.0.0.1", 0, {["GET /rooms/{name}"] = function(r) return "in " .. r.params.name end})
+server = host.http_serve("127.0.0.1", 0)
+server:route("GET", "/rooms/{name}", function(request) return "in " .. request.params.name end)
 function port() return server.port end
 """
 PYTHON = """

@@ -1,7 +1,7 @@
-"""``python -m tests.bench.raw_http``: one end of an HTTP benchmark, as light as it can be, in its own process.
+"""``python -m tests.bench.raw_http``: one end of an HTTP benchmark, as light as can be, a process of its own.
 
-``serve`` prints its port and answers until its input ends; ``ask PORT PATH CLIENTS SECONDS`` prints answers per
-second. Neither is an HTTP implementation: each knows what the other side of the benchmark says.
+``serve`` prints its port and answers until its input ends; ``ask PORT PATH CLIENTS SECONDS`` prints answers
+per second. Neither is an HTTP implementation: each knows what the other side of the benchmark says.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
-"""``python -m tests.bench.raw_websocket``: the other end of a websocket benchmark, in its own process.
+"""``python -m tests.bench.raw_websocket``: the other end of a websocket benchmark, a process of its own.
 
-``serve`` is an echo server of the websockets library alone: it prints its port and echoes until its input ends.
-``ask PORT CLIENTS SECONDS`` sends a message on each connection, again whenever it comes back, and prints echoes
-per second; its frames are made by hand.
+``serve`` is an echo server of the websockets library alone: it prints its port and echoes until its input
+ends. ``ask PORT CLIENTS SECONDS`` sends a message on each connection, again whenever it comes back, and
+prints echoes per second; its frames are made by hand.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import sys
 import time
 from typing import Any
@@ -50,10 +51,12 @@ async def serve() -> None:
     """Echo with the library."""
     from websockets.asyncio.server import ServerConnection
     from websockets.asyncio.server import serve as library
+    from websockets.exceptions import ConnectionClosed
 
     async def echo(connection: ServerConnection) -> None:
-        async for message in connection:
-            await connection.send(message)
+        with contextlib.suppress(ConnectionClosed):
+            async for message in connection:
+                await connection.send(message)
 
     async with library(echo, "127.0.0.1", 0, compression=None) as server:
         print(server.sockets[0].getsockname()[1], flush=True)

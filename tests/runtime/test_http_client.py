@@ -577,6 +577,17 @@ def test_closing_a_stream_frees_its_connection(
     assert [line for line in log.lines("it") if "closed" in line] in (["closed None"], ["closed nil"])
 
 
+def test_a_stream_that_is_closed_at_once_is_closed(
+    session: Session, write: Write, serve: Serve, log: Log
+) -> None:
+    text = """import host
+def begin(url): host.http_stream(url, None, {"closed": lambda error: host.log(f"closed {error}")}).close()
+"""
+    session.load(write("it.py", text)).call("begin", serve(nothing).url)
+    log.drain()
+    assert log.lines("it") == ["closed None"]
+
+
 def test_server_sent_events_are_parted(python: Script, serve: Serve, log: Log) -> None:
     text = (
         "\ufeff: a comment\r\ndata: one\r\n\r\nevent: colour\ndata: red\ndata:  and grün\nid: 7\n\n"

@@ -503,6 +503,29 @@ def test_nothing_outside_the_folder_is_given_away(files: Script, path: str) -> N
     assert (status, b"secret" in body, b"root" in body) == (404, False, False)
 
 
+def test_a_download_may_take_longer_than_a_route(session: Session, write: Write, tmp_path: Path) -> None:
+    (tmp_path / "large.bin").write_bytes(bytes(30 << 20))
+    text = f"""import host
+s = host.http_serve("127.0.0.1", 0, None, {{"timeout": 50}}).static("/", {str(tmp_path)!r})
+def port(): return s.port
+"""
+    with Client(session.load(write("it.py", text)).call("port")) as client:
+        client.send(b"GET /large.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+        size = 0
+        while size < 30 << 20:
+            size += len(client.socket.recv(1 << 20))
+            if size < 1 << 20:
+                threading.Event().wait(0.03)  # a slow reader: several times the limit of a route
+        assert size < (30 << 20) + 1000
+
+
+def test_a_proxy_is_not_what_it_is(port: int) -> None:
+    with Client(port) as client:
+        client.send(b"CONNECT there:80 HTTP/1.1\r\nHost: there\r\n\r\n")
+        assert client.answer()[0] in (400, 405)
+    assert get(port)[0] == 200
+
+
 def test_a_large_file_is_sent_as_fast_as_the_client_takes_it(files: Script, tmp_path: Path, log: Log) -> None:
     content = os.urandom(1 << 20) * 8
     (tmp_path / "public" / "large.bin").write_bytes(content)
