@@ -144,8 +144,10 @@ class Script:
         previous = self._attempt
         if previous is not None:
             if self.lock.held:
-                text = f"{self.alias} asks for its own reload, and would wait for itself; let a thread do it"
-                raise ScriptBusy(text, file=str(self.path))
+                raise ScriptBusy(
+                    f"{self.alias}: it asks for its own reload, and would wait for itself; use a thread",
+                    file=str(self.path),
+                )
             self._make_way()
         self._attempts += 1
         attempt = self._loading = Attempt(self, self._attempts)
@@ -271,7 +273,7 @@ class Script:
         """End the script; idempotent, never longer than some seconds. Whether everything of it ended."""
         self.closed = True
         loading = self._loading
-        if loading not in (None, self._attempt) and self._reloading.locked():
+        if loading is not None and loading is not self._attempt and self._reloading.locked():
             loading.cancel("unloaded")
         with self._reloading:
             attempt, self._attempt = self._attempt, None
