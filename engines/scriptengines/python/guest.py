@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from .ownmodules import OwnModules
 
 new_event_loop = asyncio.new_event_loop
-_warn_unawaited: Callable[[Any], None] = vars(warnings)["_warn_unawaited_coroutine"]
+_warn_unawaited: Callable[[Any], None] = vars(warnings)[
+    "_warn_unawaited_coroutine"
+]  # CPython calls it by name
 
 
 class Interior(ABC):

@@ -25,12 +25,15 @@ def listen(tell: Callable[[Any], None], give: Callable[[str, str, Any], None]) -
         tell: Called with the warnings.WarningMessage.
         give: Called with module, name and function: what takes its place until the script leaves.
     """
-    names = vars(warnings)
     filters = cast("list[Any]", warnings.filters)
+    show = vars(warnings).get("_showwarnmsg")
+    if show is None:  # a Python that goes another way
+        return
     if _IGNORED in filters:
         filters[filters.index(_IGNORED)] = _HEARD
-        names["_filters_mutated"]()
-    show = names["_showwarnmsg"]
+        warnings.simplefilter(
+            "ignore", ResourceWarning, append=True
+        )  # only so that it looks at the list again
 
     def hear(message: Any) -> None:
         if issubclass(message.category, ResourceWarning):
