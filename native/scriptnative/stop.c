@@ -71,4 +71,7 @@ static int gets_signals(void) {
 #endif
 }
 
-int (*sc_signals_look(void))(void *context) { return gets_signals() ? see_to_signals : NULL; }
+/* In another interpreter than the main one, CPython does not handle signals. */
+int (*sc_signals_look(void))(void *context) {
+    return PyInterpreterState_Get() == PyInterpreterState_Main() && gets_signals() ? see_to_signals : NULL;
+}
