@@ -269,9 +269,10 @@ cdef class RunLock:
         cdef PyThreadState *state
         if not sc_runlock_held(self.lock):
             raise RuntimeError(f"the run lock of {self.name} is not held by this thread")
+        cdef sc_look *look = sc_signals_look()
         sc_seat_block()
         state = PyEval_SaveThread()
-        status = sc_runlock_wait(self.lock, latch.latch, thread_id, sc_signals_look(), &state)
+        status = sc_runlock_wait(self.lock, latch.latch, thread_id, look, &state)
         PyEval_RestoreThread(state)
         sc_seat_unblock()
         if status == SC_WAIT_LOOKED:
