@@ -121,7 +121,7 @@ class Runtime(ABC):
 
     @abstractmethod
     def sample(self, limit: int) -> Sample | None:
-        """At most `limit` rows of each kind, None when the script is too busy; waits some milliseconds at most."""
+        """At most `limit` rows of each kind, None when the script is too busy; waits 10 ms at most."""
 
     @property
     @abstractmethod
