@@ -137,7 +137,7 @@ class Runtime(ABC):
 
     @abstractmethod
     def sample(self, limit: int) -> Sample | None:
-        """At most `limit` rows of each kind, None when the script is too busy; never waits for run locks."""
+        """At most `limit` rows of each kind, None when the script is too busy; waits 10 ms at most."""
 
     @property
     @abstractmethod

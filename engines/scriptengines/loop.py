@@ -121,7 +121,7 @@ class ScriptLoop(SelectorLoop):
         self.note_report: Callable[[dict[str, object]], None] = _ignore
         self._is_busy = False
         self.seen_timers: dict[int, int] = {}
-        self.transports: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._transports_seen: dict[int, weakref.ref[Any]] = {}
         self.listeners: dict[int, Listening] = {}
         super().__init__(_YieldingSelector(self))
         self._own_descriptors = len(self._selector.get_map())
@@ -342,7 +342,7 @@ class ScriptLoop(SelectorLoop):
                 each.server.close()
             else:
                 self._stop_serving(each.sock)
-        for transport in list(self.transports.values()):
+        for transport in self.transports().values():
             transport.abort()
         for task in asyncio.all_tasks(self):
             try:
@@ -457,7 +457,13 @@ class ScriptLoop(SelectorLoop):
         transport.observed_role = "client" if server is None else "server"
         transport.observed_protocol = protocol
         transport.observed_source = self.opened_by() if server is None else self._listens_at(server)
-        self.transports[number] = transport
+        known = self._transports_seen
+        known[number] = weakref.ref(transport, lambda _: known.pop(number, None))
+
+    def transports(self) -> dict[int, Any]:
+        """Its connections by number, in the order they were made; from any thread."""
+        found = ((number, weak()) for number, weak in list(self._transports_seen.items()))
+        return {number: transport for number, transport in found if transport is not None}
 
     def opened_by(self) -> Any:
         """Where the script asks for what is being opened, as `locate` tells it, or "" """
@@ -534,7 +540,7 @@ class ScriptLoop(SelectorLoop):
 
     def close_connection(self, number: int) -> bool:
         """Close a connection or listener by its number; holding the run lock."""
-        transport = self.transports.get(number)
+        transport = self.transports().get(number)
         if transport is not None and not transport.is_closing():
             transport.close()
             return True

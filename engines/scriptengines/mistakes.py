@@ -47,6 +47,7 @@ class Mistakes:
         self._found: dict[tuple[str, str, str], list[Any]] = {}
         self._told: set[tuple[str, int]] = set()
         self._spin = self._spinning()
+        self._zeros = 0
         host.loop.schedule.latest_by = LATE_AFTER
 
     def rows(self) -> list[WarningRow]:
@@ -120,7 +121,7 @@ class Mistakes:
         """Name and "file:line" of what a callback belongs to."""
         if isinstance(handle, Timer):
             name, source = ("", "") if handle.callback is None else describe_callable(handle.callback)
-            return name or f"a {handle.kind}", written(handle.place) or source
+            return name or f"a timer ({handle.kind})", written(handle.place) or source
         owner: Any = getattr(handle._callback, "__self__", None)
         if isinstance(owner, asyncio.Task):
             task = cast("asyncio.Task[Any]", owner)
@@ -181,14 +182,14 @@ class Mistakes:
                     name,
                     source,
                     f"{name} keeps a processor busy with {rate:.0f} turns a second that wait for nothing: "
-                    "give the timer a delay of 1 ms or more, or wait for the event itself",
+                    "give it a delay of 1 ms or more, or wait for the event itself",
                 )
 
     def _spinner(self) -> tuple[str, str]:
         schedule = self._loop.schedule
-        timer = schedule.last_zero
-        if timer is not None:
-            return self._describe(timer)
+        if schedule.zeros != self._zeros:
+            self._zeros = schedule.zeros
+            return "a timer without a delay", written(schedule.last_zero)
         for task in asyncio.all_tasks(self._loop):
             if getattr(task, "_fut_waiter", None) is None:
                 return waits_at(task)

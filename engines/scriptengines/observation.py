@@ -162,7 +162,7 @@ class Observation:
                 rows.append(_listener_row(each.number, each.sock, each.since, written(each.source)))
         self.seen = []
         traffic: dict[int, Traffic] = {}
-        for number, transport in sorted(loop.transports.items())[:limit]:
+        for number, transport in list(loop.transports().items())[:limit]:
             sock = transport._sock
             if sock is None or sock.fileno() < 0:
                 continue

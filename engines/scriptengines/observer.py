@@ -1,4 +1,4 @@
-"""Reads what scripts hold, for display: one thread per script, never the UI's, waiting for no run lock."""
+"""Reads what scripts hold, for display: one thread per script, never the UI's, waiting 10 ms at most."""
 
 from __future__ import annotations
 

@@ -212,7 +212,7 @@ class Schedule:
         spins: Those in which neither descriptors nor timers with a delay had something to do.
         waits: How often the loop has waited.
         zeros: Timers without a delay that came.
-        last_zero: The last of them.
+        last_zero: Where the last of them was set; None when there was none.
         latest: An interval that came later than the interval, and by more than any other and `latest_by`.
         latest_by: By how many seconds.
         running: What runs now.
@@ -228,7 +228,7 @@ class Schedule:
     spins: int
     waits: int
     zeros: int
-    last_zero: Timer | None
+    last_zero: Any
     latest: Timer | None
     latest_by: float
     running: Any

@@ -12,6 +12,9 @@ cdef extern from "Python.h":
     double INFINITY "Py_HUGE_VAL"
     Py_ssize_t PY_SSIZE_T_MAX
 
+cdef extern from "math.h":
+    double floor(double value)
+
 cdef extern from "time.h" nogil:
     ctypedef long time_t
     cdef struct timespec:
@@ -91,7 +94,7 @@ cdef class Schedule:
     cdef public bint keeps_context, has_silent
     cdef readonly unsigned long long turns, spins, waits, zeros
     cdef readonly object running
-    cdef readonly Timer last_zero
+    cdef readonly object last_zero
     cdef public Timer latest
     cdef public double latest_by
 
@@ -306,13 +309,13 @@ cdef class Schedule:
                 step = timer.interval / 1000.0
                 timer.when += step
                 if timer.when <= moment:  # what was missed is not made up for, and the beat is kept
-                    timer.when += step * <double><long long>((moment - timer.when) / step)
+                    timer.when += step * floor((moment - timer.when) / step)
                     if timer.when <= moment:
                         timer.when += step
                 self.queue(timer)
             else:
                 self.zeros += 1
-                self.last_zero = timer
+                self.last_zero = timer.place_
                 timer.when = moment
                 self.put(timer)
             if timer.busy:  # its `async def` callback has not ended
@@ -322,7 +325,7 @@ cdef class Schedule:
             timer.cancelled = True
             if timer.interval <= 0:
                 self.zeros += 1
-                self.last_zero = timer
+                self.last_zero = timer.place_
         timer.count += 1
         self.call(timer)
         return 0
