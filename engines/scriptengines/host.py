@@ -21,6 +21,7 @@ from .inspection import describe_callable
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
+    from .confinement import Confinement
     from .hostapi.registry import HostFunction
     from .hostapi.timers import Timer
     from .loop import ScriptLoop
@@ -86,6 +87,7 @@ class Host:
         locate: Tells "file:line" of the script line that asks, in engines that know it.
         options: What is set for the script; see options.py.
         limits: What it may have of the network; see network/limits.py.
+        confinement: Which files it may use; see confinement.py.
     """
 
     def __init__(
@@ -106,6 +108,7 @@ class Host:
         self.locate: Callable[[], str] | None = None
         self.options: Mapping[str, Any] = {}
         self.limits: Any = None
+        self.confinement: Confinement | None = None
         self._offered: dict[str, Callable[..., Any]] = {}
 
     # ---- functions ----------------------------------------------------------------------------

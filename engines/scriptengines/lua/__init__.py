@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from scriptengines.confinement import FILES, confinement
 from scriptengines.engine import Engine
-from scriptengines.errors import UnknownFunction, did_you_mean
+from scriptengines.errors import LoadError, UnknownFunction, did_you_mean
 from scriptengines.local import LocalRuntime
 from scriptengines.options import NETWORK, Option
 from scriptengines.reports import LineWriter
@@ -47,6 +48,7 @@ class LuaRuntime(LocalRuntime):
             wanted = {name: value for name, value in source.options.items() if name in OPTIONS}
             check(wanted, str(source.path))
             self.state = LuaState(context.alias, context.lock, self._write, **wanted)
+            self._confine(source)
             self.state.bind(self.host.offer, self.host.waits, _host_names)
             self.state.set(("host", "batch"), reporter.batch)
             if previous is not None:
@@ -54,6 +56,16 @@ class LuaRuntime(LocalRuntime):
         except BaseException:
             self.give_up()
             raise
+
+    def _confine(self, source: Source) -> None:
+        confined = self.host.confinement = confinement(source.options, str(source.path), python=False)
+        if confined is not None and source.options.get("python"):
+            raise LoadError(
+                f'{source.path}: option files = "own" does not go with python = true, which opens any file',
+                file=str(source.path),
+            )
+        if confined is not None:
+            self.state.confine(confined.problem)
 
     def _write(self, text: str, stream: str) -> None:
         self._writers[stream].write(text)
@@ -127,6 +139,7 @@ class LuaEngine(Engine):
         ),
         **OPTIONS,
         **NETWORK,
+        **FILES,
     }
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:

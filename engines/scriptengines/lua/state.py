@@ -176,6 +176,15 @@ class LuaState:
         with self.lock:
             self._lua["bind"](give)
 
+    def confine(self, problem: Callable[[Any, bool], str | None]) -> None:
+        """Let the script's own functions for files ask first.
+
+        Args:
+            problem: `problem(path, writes)` tells why a path is refused, None when it is not.
+        """
+        with self.lock:
+            self._lua["confine"](problem)
+
     def run(self, source: bytes, path: str, args: Sequence[str] = ()) -> Any:
         """Execute the main chunk in a coroutine.
 

@@ -13,7 +13,10 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from scriptengines.confinement import EVENTS as FILE_EVENTS
+
 if TYPE_CHECKING:
+    from scriptengines.confinement import Confinement
     from scriptengines.reports import Reporter
 
 _quiet = False
@@ -41,15 +44,19 @@ class ProcessWatch:
 
     Attributes:
         tainted: What it has done to its interpreter that cannot be undone.
+        confinement: To which files it is confined.
     """
 
     def __init__(self, reporter: Reporter) -> None:
         self._reporter = reporter
         self._changes: dict[str, _Change] = {}
         self.tainted = ""
+        self.confinement: Confinement | None = None
 
     def heard(self, event: str, args: tuple[Any, ...]) -> None:
         """An audit event of the script's interpreter, before it takes effect."""
+        if self.confinement is not None and event in FILE_EVENTS:
+            self.confinement.heard(event, args)
         if event == "sys.addaudithook":
             self.tainted = "an audit hook"
         elif event == "os.chdir":
@@ -84,6 +91,7 @@ class ProcessWatch:
 
     def restore(self) -> None:
         """Put back what is still changed; the script has ended."""
+        self.confinement = None
         changes, self._changes = self._changes, {}
         changed: list[str] = []
         for what, change in changes.items():
@@ -127,7 +135,7 @@ def listen(choose: Callable[[], ProcessWatch | None]) -> None:
 
 
 def _hear(event: str, args: tuple[Any, ...]) -> None:
-    if event in _EVENTS and _chosen is not None:
+    if (event in _EVENTS or event in FILE_EVENTS) and _chosen is not None:
         watch = _chosen()
         if watch is not None:
             watch.heard(event, args)
