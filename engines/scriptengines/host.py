@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from scriptnative import Timer
 
+    from .confinement import Confinement
     from .hostapi.registry import HostFunction
     from .loop import ScriptLoop
     from .observation import Observation
@@ -177,6 +178,7 @@ class Host:
         completing: Makes of a function of the script one that takes a callback first, and calls it with
             (whether it went well, results…) when it has ended; for engines whose functions may end later
             than they return.
+        confinement: Which files it may use; see confinement.py.
     """
 
     def __init__(
@@ -202,6 +204,7 @@ class Host:
         self.options: Mapping[str, Any] = {}
         self.limits: Any = None
         self.completing: Callable[[Any], Any] | None = None
+        self.confinement: Confinement | None = None
         self._offered: dict[str, Callable[..., Any]] = {}
 
     # ---- functions ----------------------------------------------------------------------------

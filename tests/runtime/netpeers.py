@@ -117,8 +117,8 @@ def tasks(script: Script) -> int:
     """How many asyncio tasks a script has."""
     if script.path.suffix == ".py":
         return script.evaluate(TASKS)
-    loop: Any = script.runtime.loop  # pyright: ignore[reportAttributeAccessIssue]
-    return len(asyncio.all_tasks(loop))
+    loop: Any = getattr(script.runtime, "loop", None)
+    return 0 if loop is None else len(asyncio.all_tasks(loop))  # in a process of its own, nobody can tell
 
 
 @contextmanager
@@ -138,10 +138,24 @@ def steady(session: Session, log: Log, *scripts: Script, reloaded: bool = False)
     assert not session.pending
 
 
-WORDS = {"python": ".py", "python-main": ".py", "lua": ".lua"}
+ISOLATIONS = {
+    "python": {},
+    "python-main": {"isolation": "main"},
+    "lua": {},
+    "python-shared": {"isolation": "shared"},
+    "python-process": {"isolation": "process"},
+    "lua-process": {"isolation": "process"},
+}
+ALWAYS = 3
+"""So many of them are tested always, the rest by `make stress`."""
 
 
-@pytest.fixture(params=list(WORDS))
+@pytest.fixture(
+    params=[
+        *list(ISOLATIONS)[:ALWAYS],
+        *(pytest.param(name, marks=pytest.mark.stress) for name in list(ISOLATIONS)[ALWAYS:]),
+    ]
+)
 def language(request: pytest.FixtureRequest) -> str:
     return request.param
 
@@ -151,10 +165,10 @@ def load(session: Session, write: Callable[[str, str], Path], language: str) -> 
     """Loads the text of the language under test."""
 
     def load(*, python: str, lua: str, alias: str = "it", **options: Any) -> Script:
-        if language == "python-main":
-            options["isolation"] = "main"
-        text = lua if language == "lua" else f"import asyncio\nimport host\n{python}"
-        return session.load(write(alias + WORDS[language], text), alias, **options)
+        is_lua = language.startswith("lua")
+        text = lua if is_lua else f"import asyncio\nimport host\n{python}"
+        path = write(f"{alias}.{'lua' if is_lua else 'py'}", text)
+        return session.load(path, alias, **ISOLATIONS[language], **options)
 
     return load
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from scriptengines.confinement import FILES, confinement
 from scriptengines.engine import Engine
-from scriptengines.errors import UnknownFunction, did_you_mean
+from scriptengines.errors import LoadError, UnknownFunction, did_you_mean
 from scriptengines.local import LocalRuntime
 from scriptengines.options import Option
 from scriptengines.reports import LineWriter
@@ -60,6 +61,7 @@ class LuaRuntime(LocalRuntime):
             check(wanted, str(source.path))
             self.files = tuple(path for path, _ in source.parts if path is not None)
             self.state = LuaState(context.alias, context.lock, self._write, **wanted)
+            self._confine(source)
             self.host.locate = self.state.where
             if dialect is not None:
                 dialect.stopped = lambda: self.state.guard.reason
@@ -71,6 +73,16 @@ class LuaRuntime(LocalRuntime):
         except BaseException:
             self.give_up()
             raise
+
+    def _confine(self, source: Source) -> None:
+        confined = self.host.confinement = confinement(source.options, str(source.path), python=False)
+        if confined is not None and source.options.get("python"):
+            raise LoadError(
+                f'{source.path}: option files = "own" does not go with python = true, which opens any file',
+                file=str(source.path),
+            )
+        if confined is not None:
+            self.state.confine(confined.problem)
 
     def _write(self, text: str, stream: str) -> None:
         self._writers[stream].write(text)
@@ -157,6 +169,7 @@ class LuaEngine(Engine):
             "choice", "state", "What keeps the script apart: a Lua state, or a process.", ("state", "process")
         ),
         **OPTIONS,
+        **FILES,
     }
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:

@@ -251,6 +251,43 @@ local function bind(give, extra, native, source)
   end
 end
 
+-- ---- files ---------------------------------------------------------------------------------------------------------
+
+-- `problem(path, writes)` tells why the script may not use a path. What runs other programs or loads libraries of
+-- C code goes: those may use any file.
+local function confine(problem)
+  local function give_back(stock, writes_by_mode)
+    return function(path, mode, ...)
+      if type(path) ~= "string" then return stock(path, mode, ...) end
+      local writes = not writes_by_mode or (type(mode) == "string" and match(mode, "[wa+]") ~= nil)
+      local why = problem(path, writes)
+      if why then return nil, why, 13 end
+      return stock(path, mode, ...)
+    end
+  end
+  local function raise(stock, writes)
+    return function(path, ...)
+      local why = type(path) == "string" and problem(path, writes) or nil
+      if why then error(why, 2) end
+      return stock(path, ...)
+    end
+  end
+  local function refuse(name)
+    return function() return nil, name .. ' is not available: option files = "own"', 13 end
+  end
+  local rename = os.rename
+  io.open, os.remove = give_back(io.open, true), give_back(os.remove)
+  function os.rename(from, to)
+    local why = problem(tostring(from), true) or problem(tostring(to), true)
+    if why then return nil, why, 13 end
+    return rename(from, to)
+  end
+  io.lines, io.input, io.output = raise(io.lines, false), raise(io.input, false), raise(io.output, true)
+  globals.dofile, globals.loadfile = raise(globals.dofile, false), raise(globals.loadfile, false)
+  io.popen, os.execute, os.tmpname, package.loadlib = refuse "io.popen", refuse "os.execute", refuse "os.tmpname", nil
+  package.cpath = ""
+end
+
 -- ---- chunks ----------------------------------------------------------------------------------------------------------
 
 local stock = {}
@@ -319,7 +356,7 @@ local function extend(source) return assert(load_text(source, OWN))(stock, OWN, 
 
 return {
   describe = describe, get_field = get_field, set_field = set_field, call_method = call_method, error_text = error_text,
-  bind = bind, method = method, completing = completing, await_end = await_end, prepare = prepare, compile = compile,
-  compile_line = compile_line, fragment = fragment, lookup = lookup, extend = extend,
+  bind = bind, confine = confine, method = method, completing = completing, await_end = await_end, prepare = prepare,
+  compile = compile, compile_line = compile_line, fragment = fragment, lookup = lookup, extend = extend,
   get_state = get_state, set_state = set_state,
 }

@@ -201,6 +201,15 @@ class LuaState:
 
                 self._lua["bind"](give, dialect_text("globals"), dialect.find, dialect_text)
 
+    def confine(self, problem: Callable[[Any, bool], str | None]) -> None:
+        """Let the script's own functions for files ask first.
+
+        Args:
+            problem: `problem(path, writes)` tells why a path is refused, None when it is not.
+        """
+        with self.lock:
+            self._lua["confine"](problem)
+
     def run(self, source: bytes, path: str, args: Sequence[str] = ()) -> Any:
         """Execute the main chunk in a coroutine.
 

@@ -389,7 +389,10 @@ class Connection(HostObject, asyncio.Protocol):
             ConnectionError: The connection is not open.
             BlockingIOError: The script would have more waiting to be sent than it may (option max_queued).
         """
-        payload = data if type(data) is bytes else bytes_of("send", data)
+        if type(data) is bytes:
+            payload = data
+        else:  # a Lua string is a str here where it can be one
+            payload = data.encode() if type(data) is str else bytes_of("send", data)
         write = self._put
         if write is None:
             raise self._not_open()

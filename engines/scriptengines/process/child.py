@@ -73,7 +73,9 @@ def _end_with_parent(lifeline: int) -> None:
         fcntl.fcntl(lifeline, fcntl.F_SETOWN, os.getpid())
         fcntl.fcntl(lifeline, _SETSIG, signal.SIGKILL)
         fcntl.fcntl(lifeline, fcntl.F_SETFL, fcntl.fcntl(lifeline, fcntl.F_GETFL) | os.O_ASYNC)
-        if select.select([lifeline], [], [], 0)[0]:  # it had gone before
+        gone = select.poll()  # takes descriptors beyond 1023 too
+        gone.register(lifeline, select.POLLIN)
+        if gone.poll(0):  # it had gone before
             os._exit(1)
 
 

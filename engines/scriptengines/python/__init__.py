@@ -9,6 +9,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from scriptengines.confinement import FILES
 from scriptengines.engine import Engine, Runtime, Sample
 from scriptengines.errors import LoadError, ScriptClosed, ScriptConsoleError
 from scriptengines.options import NETWORK, Option
@@ -61,7 +62,7 @@ class PythonRuntime(Runtime):
                 self._path,
                 source.text,
                 source.arguments,
-                {name: source.options[name] for name in NETWORK if name in source.options},
+                {name: source.options[name] for name in (*NETWORK, *FILES) if name in source.options},
                 dict(context.bridge),
                 inherited,
                 context.loaded,
@@ -155,6 +156,7 @@ class PythonEngine(Engine):
             "a namespace of the main interpreter, or a process.",
             ("isolated", "shared", "main", "process"),
         ),
+        **FILES,
     }
 
     def __init__(self) -> None:

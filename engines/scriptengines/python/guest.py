@@ -17,6 +17,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from scriptengines.awaiting import run_to_end, waited_for
+from scriptengines.confinement import confinement
 from scriptengines.host import Host, python_place, written
 from scriptengines.loop import ScriptLoop
 from scriptengines.reports import LineWriter
@@ -212,6 +213,7 @@ class Guest:
         self.host = Host(self.loop, interior.reporter, bridge, state, in_python=True)
         self.host.sockets = interior.watch.sockets
         self.host.options = options
+        self.host.confinement = confinement(options, path, python=True)
         self.module = types.ModuleType("__main__")
         self.module.__file__ = path
         self.host_module = self._make_host_module()
@@ -259,6 +261,7 @@ class Guest:
 
     def _execute(self) -> None:
         self.interior.occupy(self)
+        self.interior.watch.confinement = self.host.confinement
         with imports.explained(self.path):
             exec(self.code, self.module.__dict__)
 
@@ -274,6 +277,8 @@ class Guest:
 
     def _failed(self, error: BaseException) -> None:
         self.interior.failed(self)
+        before = self.previous
+        self.interior.watch.confinement = None if before is None else before.host.confinement
         self.loop.close_inherited()
         self._tell_failed(describe(error))
 

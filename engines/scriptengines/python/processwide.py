@@ -14,9 +14,11 @@ import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from scriptengines.confinement import EVENTS as FILE_EVENTS
 from scriptengines.sockets import OwnSockets
 
 if TYPE_CHECKING:
+    from scriptengines.confinement import Confinement
     from scriptengines.reports import Reporter
 
 _quiet = False
@@ -46,6 +48,7 @@ class ProcessWatch:
     Attributes:
         tainted: What it has done to its interpreter that cannot be undone.
         sockets: Those it has made.
+        confinement: To which files it is confined.
     """
 
     def __init__(self, reporter: Reporter, next_id: Callable[[], int]) -> None:
@@ -54,9 +57,12 @@ class ProcessWatch:
         self.sockets = OwnSockets()
         self._changes: dict[str, _Change] = {}
         self.tainted = ""
+        self.confinement: Confinement | None = None
 
     def heard(self, event: str, args: tuple[Any, ...]) -> None:
         """An audit event of the script's interpreter, before it takes effect."""
+        if self.confinement is not None and event in FILE_EVENTS:
+            self.confinement.heard(event, args)
         if event == "socket.__new__":
             self.sockets.heard(args, self._next_id)
         elif event == "sys.addaudithook":
@@ -93,6 +99,7 @@ class ProcessWatch:
 
     def restore(self) -> None:
         """Put back what is still changed; the script has ended."""
+        self.confinement = None
         changes, self._changes = self._changes, {}
         changed: list[str] = []
         for what, change in changes.items():
@@ -145,7 +152,7 @@ def listen(choose: Callable[[], ProcessWatch | None]) -> None:
 
 
 def _hear(event: str, args: tuple[Any, ...]) -> None:
-    if event in _EVENTS and _chosen is not None:
+    if (event in _EVENTS or event in FILE_EVENTS) and _chosen is not None:
         watch = _chosen()
         if watch is not None:
             watch.heard(event, args)
