@@ -471,6 +471,31 @@ def test_cancelling_frees_the_connection_and_calls_nobody(
     assert log.lines("it") == []
 
 
+def test_unloading_ends_requests_on_their_way(
+    either: Script, serve: Serve, session: Session, log: Log
+) -> None:
+    arrived, ended = threading.Semaphore(0), threading.Semaphore(0)
+
+    def behave(connection: socket.socket) -> None:
+        read_request(connection)
+        arrived.release()
+        with contextlib.suppress(OSError):
+            connection.recv(100)
+        ended.release()
+
+    before = descriptors()
+    peer = serve(behave)
+    for _ in range(5):
+        either.call("begin", peer.url)
+        either.call("stream", peer.url)
+    assert all(arrived.acquire(timeout=DEADLINE) for _ in range(10))
+    session.unload("it")
+    assert all(ended.acquire(timeout=DEADLINE) for _ in range(10))
+    peer.close()
+    log.until(lambda: descriptors() <= before)
+    assert log.lines("it") == []
+
+
 def test_a_server_that_answers_before_it_has_read_all_is_heard(python: Script, serve: Serve) -> None:
     def behave(connection: socket.socket) -> None:
         connection.recv(1000)

@@ -627,6 +627,24 @@ def test_a_server_that_dies_is_told_as_1006(either: Script, session: Session, lo
     assert log.lines("it") == ["closed 1006 the connection was lost"]
 
 
+def test_unloading_ends_websockets(either: Script, session: Session, log: Log) -> None:
+    ended = threading.Event()
+
+    def handler(connection: ServerConnection) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            for message in connection:
+                connection.send(message)
+        ended.set()
+
+    before = descriptors()
+    with library(handler) as url:
+        either.call("begin", url)
+        log.wait_for("got 'hello'")
+        session.unload("it")
+        assert ended.wait(DEADLINE)
+    log.until(lambda: descriptors() <= before)
+
+
 def test_certificates_are_verified(session: Session, write: Write, tmp_path: Path, log: Log) -> None:
     cert, key = certificate(tmp_path)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)

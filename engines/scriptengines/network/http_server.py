@@ -70,7 +70,10 @@ class HttpServer(HostObject):
 
     def _listen(self, address: str, port: int, context: Any) -> Any:
         bound = self.loop.bound_socket(address, int(port))
-        coroutine = self.loop.create_server(self._accept, sock=bound, ssl=context, backlog=_BACKLOG)
+        handshake = None if context is None else self.limits.head_time
+        coroutine = self.loop.create_server(
+            self._accept, sock=bound, ssl=context, backlog=_BACKLOG, ssl_handshake_timeout=handshake
+        )
         try:
             while coroutine.send(None) is None:
                 pass
