@@ -10,24 +10,27 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import sys
 import threading
-import time
 from functools import partial
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from .inspection import describe_callable
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
+    from scriptnative import Timer
+
     from .hostapi.registry import HostFunction
-    from .hostapi.timers import Timer
     from .loop import ScriptLoop
+    from .observation import Observation
     from .reports import Reporter
+    from .sockets import OwnSockets
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _STDLIB = os.path.dirname(os.path.abspath(threading.__file__)) + os.sep
+_getframe = vars(sys)["_getframe"]  # inspect.currentframe is one more call
+_NOT_SCRIPTS = (_OURS, _STDLIB, "<")
 
 
 class HostObject:
@@ -167,8 +170,10 @@ class Host:
         in_python: Whether the script is Python, so that the Python stack tells which line of it asks.
 
     Attributes:
-        timers: Its pending timers, by their numbers.
         locate: Tells "file:line" of the script line that asks, in engines that know it.
+        sockets: Those it opens past its loop; Python scripts only.
+        options: What is set for the script; see options.py.
+        limits: What it may have of the network; see network/limits.py.
         completing: Makes of a function of the script one that takes a callback first, and calls it with
             (whether it went well, results…) when it has ended; for engines whose functions may end later
             than they return.
@@ -188,8 +193,15 @@ class Host:
         self.reporter = reporter
         self.bridge = bridge
         self.state = state
-        self.timers: dict[int, Timer] = {}
         self.locate: Callable[[], str] | None = None
+        loop.settle_timer, loop.timer_failed = self._settle_timer, self._timer_failed
+        loop.schedule.keeps_context = in_python
+        loop.locate = self.place
+        self.sockets: OwnSockets | None = None
+        self._observation: Observation | None = None
+        loop.note_held, loop.note_report = self._held, self._reported
+        self.options: Mapping[str, Any] = {}
+        self.limits: Any = None
         self.completing: Callable[[Any], Any] | None = None
         self._offered: dict[str, Callable[..., Any]] = {}
 
@@ -252,25 +264,34 @@ class Host:
         """What a callback gets of an error: in Python the exception, elsewhere its text."""
         return error if self.in_python else str(error) or type(error).__name__
 
+    def place(self) -> Any:
+        """The script line that asked the host, for `written`; quick to make, "" when nobody knows."""
+        if self.in_python:
+            return python_place()
+        return "" if self.locate is None else self.locate()
+
     def caller(self) -> str:
         """ "file:line" of the script line that asked the host; "" when nobody knows."""
-        if self.in_python:
-            return _python_caller()
-        return "" if self.locate is None else self.locate()
+        return written(self.place())
 
     # ---- callbacks ----------------------------------------------------------------------------
 
-    def run(self, where: str, callback: Any, args: tuple[Any, ...]) -> None:
-        """Run a callback of the script; an error is reported and stays here."""
+    def run(self, where: str, callback: Any, args: tuple[Any, ...]) -> asyncio.Task[Any] | None:
+        """Run a callback of the script; an error is reported and stays here.
+
+        Returns:
+            The task of one that is `async def`.
+        """
         try:
             result = callback(*args)
-            if inspect.iscoroutine(result):
-                self.follow(result)
+            if result is not None and inspect.iscoroutine(result):
+                return self.follow(result)
         except (SystemExit, KeyboardInterrupt):
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a script raises ends here, in the report
             self.loop.interrupt_has_arrived(error)
             self.reporter.error(where, error)
+        return None
 
     def asking(self, function: Callable[..., Any]) -> Asking:
         """A function of the script whose result somebody waits for.
@@ -286,33 +307,59 @@ class Host:
         """Start an `async def` function of the script as a task."""
         self.follow(callback(*args))
 
-    def follow(self, coroutine: Any) -> None:
+    def follow(self, coroutine: Any) -> asyncio.Task[Any]:
         """Run a coroutine of the script as a task; an error is reported."""
-        self.loop.create_task(coroutine).add_done_callback(self._report_task)
+        task = self.loop.create_task(coroutine)
+        task.add_done_callback(self._report_task)
+        return task
 
     def _report_task(self, task: asyncio.Task[Any]) -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.reporter.error("async callback", error)
 
+    def _timer_failed(self, timer: Timer, error: BaseException) -> None:
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            raise error
+        self.loop.interrupt_has_arrived(error)
+        if timer.rests:  # as the dialect has it: its error ends it
+            self.clear_timer(timer.id)
+        self.reporter.error(timer.label or f"{timer.kind} callback", error)
+
+    def _settle_timer(self, timer: Timer, result: Any) -> None:
+        """Run what a timer's callback gave back if it is a coroutine; an interval waits for its end."""
+        if not inspect.iscoroutine(result):
+            return
+        task = self.loop.create_task(result)
+        task.add_done_callback(self._report_task)
+        if timer.repeats:
+            timer.busy = True
+            task.add_done_callback(lambda _: setattr(timer, "busy", False))
+
     def clear_timer(self, timer_id: int) -> bool:
         """Cancel a timer of the script; whether it was pending."""
-        timer = self.timers.pop(timer_id, None)
-        if timer is None:
+        if not self.loop.schedule.clear(timer_id):
             return False
-        timer.handle.cancel()
         # The last timer gone may end the run: let the loop look.
-        self.loop.call_soon(_nothing)
+        if not self.loop.schedule.timers:
+            self.loop.call_soon(_nothing)
         return True
 
-    def timer_rows(self, limit: int) -> list[tuple[int, str, float, float, int, str, str]]:
-        """All pending timers, soonest first, as ScriptLoop.asyncio_timers gives them."""
-        offset = time.time() - self.loop.time()
-        own = sorted(list(self.timers.values()), key=lambda timer: timer.due)[:limit]
-        rows = [
-            (timer.id, timer.kind, float(timer.interval), timer.due + offset, timer.count, *_describe(timer))
-            for timer in own
-        ]
-        return sorted(rows + self.loop.asyncio_timers(limit), key=lambda row: row[3])[:limit]
+    # ---- observation --------------------------------------------------------------------------
+
+    @property
+    def observation(self) -> Observation:
+        """What can be told of it; made when it is first looked at."""
+        if self._observation is None:
+            from .observation import Observation
+
+            self._observation = Observation(self)
+        return self._observation
+
+    def _held(self, handle: Any, seconds: float) -> None:
+        self.observation.mistakes.held(handle, seconds)
+
+    def _reported(self, context: dict[str, object]) -> None:
+        self.observation.mistakes.reported(context)
 
     def cancel_timer(self, timer_id: int) -> bool:
         """Cancel any timer of the list, the script's or asyncio's."""
@@ -323,15 +370,29 @@ def _nothing() -> None:
     pass
 
 
-def _describe(timer: Timer) -> tuple[str, str]:
-    name, source = describe_callable(timer.callback)
-    return name, timer.source or source
+def is_script(file: str) -> bool:
+    """Whether a Python file is neither ours nor the standard library's nor that of an installed package."""
+    return not file.startswith(_NOT_SCRIPTS) and "/site-packages/" not in file
 
 
-def _python_caller() -> str:
-    frame = inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
+def python_place() -> tuple[Any, int] | str:
+    """Code and instruction of the innermost line of a script, or "" when a script's loop is further in."""
+    frame: Any = _getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        file = code.co_filename
+        if is_script(file):
+            return code, frame.f_lasti
+        if code.co_name == "_run_once":
+            break
         frame = frame.f_back
-    if frame is None or frame.f_code.co_filename.startswith(("<", _STDLIB)):
-        return ""
-    return f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"
+    return ""
+
+
+def written(place: Any) -> str:
+    """ "file:line" of what `place` gave."""
+    if isinstance(place, str):
+        return place
+    code, instruction = place
+    line = next((line for start, end, line in code.co_lines() if start <= instruction < end), 0)
+    return f"{code.co_filename.rpartition('/')[2]}:{line or code.co_firstlineno}"

@@ -26,8 +26,9 @@ class Option(NamedTuple):
     """One thing that can be set for a script.
 
     Attributes:
-        kind: "choice", "text", "flag", "size" (bytes: 1048576 or "1 MiB"; 0 for no limit), or "words" (split
-            as a shell does, into a tuple; lines of one header add up).
+        kind: "choice", "text", "flag", "count" (a whole number, 0 or more), "size" (bytes: 1048576 or
+            "1 MiB"; 0 for no limit), "table", or "words" (split as a shell does, into a tuple; lines of one
+            header add up).
         default: Its value when nobody sets it.
         doc: One sentence.
         choices: What a "choice" can be.
@@ -52,13 +53,27 @@ class Option(NamedTuple):
         elif self.kind == "flag":
             if not isinstance(value, bool):
                 raise ValueError(f"must be true or false, got {value!r}")
+        elif self.kind == "table":
+            if not isinstance(value, dict):
+                raise ValueError(f"must be a table, got {value!r}")
         elif self.kind == "size":
             return _bytes(value)
+        elif self.kind == "count":
+            if isinstance(value, bool) or not isinstance(value, int) or value < 0:
+                raise ValueError(f"must be a whole number, 0 or more, got {value!r}")
         elif self.kind == "words":
             return _words(value)
         elif not isinstance(value, str):
             raise ValueError(f"must be a text, got {value!r}")
-        return value
+        return cast("Any", value)
+
+
+NETWORK: Mapping[str, Option] = {
+    "max_sockets": Option("count", 0, "How many sockets it may have open; 0 for no limit."),
+    "max_queued": Option("size", 64 * 2**20, "How much of what it sends may wait to leave; 0 for no limit."),
+    "max_callbacks": Option("count", 0, "How often a second the network may call it back; 0 for no limit."),
+}
+"""What scripts of all engines may have of the network; see network/limits.py."""
 
 
 def _words(value: Any) -> tuple[str, ...]:
@@ -83,6 +98,21 @@ def _bytes(value: Any) -> int:
     if matched is None:
         raise ValueError(f'must be a number of bytes or a text such as "64 MiB", got {value!r}')
     return int(matched[1]) * _FACTORS[matched[2]]
+
+
+COMMON: Mapping[str, Option] = {
+    **NETWORK,
+    "profile": Option(
+        "choice",
+        "",
+        "Which functions subscribe to hooks by their names.",
+        ("", "hooks", "hub", "driver"),
+    ),
+    "config": Option("table", {}, "What `host.config()` gives to the script."),
+    "driver_timeout": Option("count", 30_000, "Milliseconds that a call of a driver may take."),
+    "driver_history": Option("count", 1_000, "Calls of a driver that are remembered."),
+}
+"""Options of scripts of all engines."""
 
 
 class _Setting(NamedTuple):
@@ -114,6 +144,7 @@ def resolve(
     Raises:
         ConfigError: An unknown name or a value that cannot be; the message names the place.
     """
+    declared = {**declared, **COMMON}
     settings = [*_project(path, engine, alias), *_header(path, text)]
     settings += [_Setting(name, value, "", 0) for name, value in given.items() if value is not None]
     values = {name: option.default for name, option in declared.items()}

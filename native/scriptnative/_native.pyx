@@ -99,6 +99,8 @@ cdef extern from "convert.h":
     object sc_decode(sc_interp *here, const sc_value *value)
     void sc_kept_release(sc_arena *arena)
 
+include "clock.pxi"
+
 cdef extern from "feed.h":
     ctypedef struct sc_feed:
         pass
@@ -117,6 +119,8 @@ cdef extern from "feed.h":
     void sc_feed_busy(sc_feed *feed, int change)
     long sc_feed_busy_count(sc_feed *feed)
     void sc_feed_wake(sc_feed *feed)
+    void sc_feed_set_clock(sc_feed *feed, sc_clock *clock)
+    sc_clock *sc_feed_clock(sc_feed *feed)
 
 cdef extern from "function.h":
     ctypedef struct sc_cell:
@@ -242,12 +246,15 @@ cdef class RunLock:
         sc_interp_too_late()
         sc_tenant_too_late(self.lock)
         sc_runlock_turn(self.lock)
+
     def wait_for(self, Latch latch, unsigned long thread_id):
         cdef sc_wait_status status
         if not sc_runlock_held(self.lock):
             raise RuntimeError(f"the run lock of {self.name} is not held by this thread")
+        sc_seat_block()
         with nogil:
             status = sc_runlock_wait(self.lock, latch.latch, thread_id)
+        sc_seat_unblock()
         if status == SC_WAIT_CYCLE:
             raise _errors.CallCycleError(
                 f"waiting for {self.name} would never end: its loop waits for a script that waits for this one"
@@ -339,6 +346,14 @@ cdef class Feed:
 
     def wake(self):
         sc_feed_wake(self.feed)
+
+    @property
+    def clock(self):
+        cdef sc_clock *clock = sc_feed_clock(self.feed)
+        return None if clock is NULL else Clock(address=<uintptr_t>clock)
+
+    def set_clock(self, Clock clock not None):
+        sc_feed_set_clock(self.feed, clock.clock)
 
 
 cdef class Cell:
@@ -432,6 +447,7 @@ cdef class Interpreter:
         return sc_interp_end(self.interp, timeout) == 0
 
 
+include "schedule.pxi"
 include "luaguard.pxi"
 include "luacross.pxi"
 include "library.pxi"

@@ -47,6 +47,8 @@ struct sc_interp {
     PyObject *portable; /* (object) -> bytes that stand for it, or None */
     PyObject *rebuild_portable; /* (bytes) -> an equal object */
     PyObject *portable_modules; /* frozenset of the names of modules with such types */
+    const void *opaque_type; /* the last type without a recipe, and its version; see ref.c */
+    unsigned opaque_version;
     unsigned loop_serial;
 };
 

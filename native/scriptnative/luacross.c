@@ -72,6 +72,8 @@ static int set_up(const sc_lua_api *api, lua_State *L) {
     api->setfield(L, -2, "__mode");
     api->setmetatable(L, -2);
     lua->objects = api->aux.ref(L, api->registry);
+    api->createtable(L, 0, 0);
+    lua->methods = api->aux.ref(L, api->registry);
     sc_lua_push_box(lua, L, NULL);
     api->pushcclosure(L, SC_LUA_FUNCTION(api, protected), 1);
     lua->protect = api->aux.ref(L, api->registry);
@@ -171,6 +173,7 @@ static int find_global(sc_lua *lua, lua_State *L, void *context) {
     wanted->values->L = L;
     if (strcmp(wanted->name, "=outer") == 0) api->pushcclosure(L, sc_lua_outer(api), 0);
     else if (strcmp(wanted->name, "=enter") == 0) api->pushcclosure(L, sc_lua_entrance(api), 0);
+    else if (strcmp(wanted->name, "=remember") == 0) sc_lua_push_remember(lua, L);
     else sc_lua_getglobal(api, L, wanted->name);
     sc_cross_pull_value(wanted->values, api->gettop(L), &root, wanted->values->values);
     return 0;
@@ -199,4 +202,21 @@ PyObject *sc_lua_global(sc_lua *lua, const char *name) {
 int sc_lua_set_via(sc_lua *lua, PyObject *via) {
     Py_XSETREF(lua->via, Py_NewRef(via));
     return 0;
+}
+
+PyObject *sc_lua_where(const sc_lua *lua) {
+    const sc_lua_api *api = lua->api;
+    const sc_running *running = lua->guard->running;
+    sc_lua_debug frame;
+    if (!lua->open || !sc_runlock_held(lua->guard->lock)) running = NULL;
+    for (; running != NULL && running != &lua->guard->bottom; running = running->below) {
+        for (int level = 0; running->state != NULL && api->getstack(running->state, level, &frame); level++) {
+            if (!api->getinfo(running->state, "Sl", &frame)) break;
+            const char *source = sc_lua_source(&frame), *slash = strrchr(source, '/');
+            int line = sc_lua_line(api, &frame);
+            if (line <= 0 || source[0] != '@') continue; /* C code, the prelude, or a text that was loaded */
+            return PyUnicode_FromFormat("%s:%d", slash != NULL ? slash + 1 : source + 1, line);
+        }
+    }
+    return PyUnicode_FromStringAndSize(NULL, 0);
 }

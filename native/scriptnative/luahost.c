@@ -204,9 +204,53 @@ static int object_method(const sc_lua_api *api, lua_State *L) {
 }
 SC_LUA_ENTRY(object_method)
 
+static int remember(const sc_lua_api *api, lua_State *L) {
+    sc_lua_box *box = api->touserdata(L, sc_lua_upvalue(api, 1));
+    double number;
+    int64_t type;
+    if (api->gettop(L) != 3 || !sc_lua_number(api, L, 1, &type, &number)) return api->aux.argerror(L, 1, "type expected");
+    sc_lua_rawgeti(api, L, api->registry, box->lua->methods);
+    api->pushlightuserdata(L, (void *)(intptr_t)type);
+    api->rawget(L, -2);
+    if (api->type(L, -1) == LUA_TNIL) {
+        sc_lua_pop(api, L, 1);
+        api->createtable(L, 0, 4);
+        api->pushlightuserdata(L, (void *)(intptr_t)type);
+        api->pushvalue(L, -2);
+        api->rawset(L, -4);
+    }
+    api->pushvalue(L, 2);
+    api->pushvalue(L, 3);
+    api->rawset(L, -3);
+    return 0;
+}
+SC_LUA_ENTRY(remember)
+
+void sc_lua_push_remember(sc_lua *lua, lua_State *L) {
+    sc_lua_push_box(lua, L, NULL);
+    lua->api->pushcclosure(L, SC_LUA_FUNCTION(lua->api, remember), 1);
+}
+
+/* Leave the method of the name at 2 on top, when it is known for the type of the object; else nothing. The object is
+ * held by the box, so its type can be read without the GIL. */
+static int push_known_method(const sc_lua_api *api, lua_State *L, const sc_lua_box *box) {
+    if (box->ref->home != box->lua->home || box->ref->object == NULL) return 0;
+    sc_lua_rawgeti(api, L, api->registry, box->lua->methods);
+    api->pushlightuserdata(L, (void *)Py_TYPE(box->ref->object));
+    api->rawget(L, -2);
+    if (api->type(L, -1) == LUA_TTABLE) {
+        api->pushvalue(L, 2);
+        api->rawget(L, -2);
+        if (api->type(L, -1) == LUA_TFUNCTION) return 1;
+    }
+    api->settop(L, 2);
+    return 0;
+}
+
 static int object_index(const sc_lua_api *api, lua_State *L) {
     sc_lua_box *box = check_box(api, L);
     api->settop(L, 2);
+    if (push_known_method(api, L, box)) return 1;
     access_object(api, L, box, "get_field");
     /* A Lua function is what the field holds, or a method that takes the object itself. */
     if (api->type(L, -1) != LUA_TFUNCTION || api->tocfunction(L, -1) != sc_lua_caller(api)) return 1;

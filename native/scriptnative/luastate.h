@@ -41,7 +41,7 @@ struct sc_lua {
     } idle[SC_LUA_IDLE];
     int idle_count;
     /* Numbers in the registry. */
-    int protect, objects, object_meta, set_meta, frozenset_meta;
+    int protect, objects, object_meta, set_meta, frozenset_meta, methods;
     _Atomic(sc_dropped *) dropped; /* references that Python let go, from any thread */
     char *problem;                 /* text of the last failed call into Python, as Lua sees it */
     size_t problem_length;
@@ -145,6 +145,9 @@ sc_lua_box *sc_lua_box_of(sc_lua *lua, lua_State *L, int index);
 lua_CFunction sc_lua_caller(const sc_lua_api *api);
 /* outer(f), for the prelude: calls the same Python function, but errors name the line that called the caller. */
 lua_CFunction sc_lua_outer(const sc_lua_api *api);
+/* remember(id of a type, name, function), on top of L: the function is that method of all objects of the type, and
+ * Python is not asked for it again. May raise a Lua error. */
+void sc_lua_push_remember(sc_lua *lua, lua_State *L);
 /* Into the metatable on top of L. May raise a Lua error. */
 void sc_lua_fill_object_meta(sc_lua *lua, lua_State *L);
 
@@ -153,10 +156,15 @@ void sc_lua_fill_object_meta(sc_lua *lua, lua_State *L);
 /* The run lock, waited for without the GIL; -1 with an exception set, also when the state is closed. */
 int sc_lua_take_lock(sc_lua *lua);
 
+enum {
+    SC_LUA_APART = 1, /* code of ours: an interrupt is not meant for it */
+    SC_LUA_WAITS = 2  /* when it yields, the report may wait for its end: `suspended` gives the result */
+};
+
 /* Call the function of that number; run lock held, attached, the state open. `argument` may hold the one argument on
  * its stack instead of `args`. */
 PyObject *sc_lua_invoke(sc_lua *lua, int target, lua_State *argument, PyObject *const *args, Py_ssize_t nargs,
-                        int apart);
+                        int flags);
 
 /* What `via` calls. */
 lua_CFunction sc_lua_entrance(const sc_lua_api *api);

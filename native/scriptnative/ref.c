@@ -61,10 +61,17 @@ static int find_recipe(sc_ref *ref) {
     sc_interp *here = ref->home;
     if (here->portable == NULL || ref->kind != SC_REF_OBJECT) return 0;
     PyObject *module = NULL, *type = (PyObject *)Py_TYPE(ref->object);
+    /* The version belongs to this type as it is: neither a changed one nor another at the same address has it. */
+    unsigned version = Py_TYPE(ref->object)->tp_version_tag;
+    if (version != 0 && here->opaque_type == type && here->opaque_version == version) return 0;
     int rc = PyComplex_CheckExact(ref->object) || PyRange_Check(ref->object);
     if (rc == 0) rc = PyObject_GetOptionalAttrString(type, "__module__", &module);
     if (rc > 0 && module != NULL) rc = PyUnicode_CheckExact(module) ? PySet_Contains(here->portable_modules, module) : 0;
     Py_XDECREF(module);
+    if (rc == 0) {
+        here->opaque_type = type;
+        here->opaque_version = version;
+    }
     if (rc <= 0) return rc;
     ref->recipe = PyObject_CallOneArg(here->portable, ref->object);
     if (ref->recipe == NULL) return -1;

@@ -12,11 +12,13 @@ from scriptengines.options import Option
 from scriptengines.reports import LineWriter
 from scriptnative import bind
 
+from .dialect import Dialect
 from .state import LuaState
 from .versions import OPTIONS, check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from scriptengines.engine import Context, Runtime, Sample, Source, VariableRow
     from scriptengines.view import FunctionInfo
@@ -24,6 +26,13 @@ if TYPE_CHECKING:
 
 JIT_PATIENCE = 0.05
 """Seconds in which an interrupt of compiled code has to show."""
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:  # being replaced
+        return None
 
 
 def _host_names() -> list[str]:
@@ -45,9 +54,14 @@ class LuaRuntime(LocalRuntime):
         }
         try:
             wanted = {name: value for name, value in source.options.items() if name in OPTIONS}
+            dialect = Dialect(self.host) if wanted.pop("dialect", True) else None
             check(wanted, str(source.path))
+            self.files = tuple(path for path, _ in source.parts if path is not None)
             self.state = LuaState(context.alias, context.lock, self._write, **wanted)
-            self.state.bind(self.host.offer, self.host.waits, _host_names)
+            self.host.locate = self.state.where
+            if dialect is not None:
+                dialect.stopped = lambda: self.state.guard.reason
+            self.state.bind(self.host.offer, self.host.waits, _host_names, dialect, self.loop)
             self.host.completing = self.state.completing
             self.state.set(("host", "batch"), reporter.batch)
             if previous is not None:
@@ -60,7 +74,19 @@ class LuaRuntime(LocalRuntime):
         self._writers[stream].write(text)
 
     def execute_top_level(self) -> None:
-        self.state.run(self.source.text, str(self.source.path), self.source.arguments)
+        source = self.source
+        self.state.run(source.text, str(source.path), source.arguments)
+        for path, text in source.parts:
+            if path is None:
+                self.state.run_fragment(text)
+            else:
+                self.state.run(text, str(path), source.arguments)
+
+    def files_changed(self) -> bool:
+        return any(path is not None and _read(path) != text for path, text in self.source.parts)
+
+    def run_fragment(self, code: str) -> None:
+        self.state.run_fragment(code.encode("utf-8", "surrogateescape"))
 
     def discard(self) -> None:
         for writer in self._writers.values():
@@ -122,6 +148,7 @@ class LuaEngine(Engine):
 
     name = "lua"
     suffixes: ClassVar[frozenset[str]] = frozenset({".lua"})
+    shares_state: ClassVar[bool] = True
     options: ClassVar[Mapping[str, Option]] = {
         "isolation": Option(
             "choice", "state", "What keeps the script apart: a Lua state, or a process.", ("state", "process")

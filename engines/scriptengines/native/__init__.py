@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from scriptengines.engine import Engine
@@ -13,6 +14,7 @@ from scriptengines.errors import (
     UnknownScript,
     did_you_mean,
 )
+from scriptengines.host import HostObject
 from scriptengines.local import LocalRuntime
 from scriptengines.locations import compiled_modules
 from scriptengines.options import Option
@@ -47,6 +49,7 @@ class NativeRuntime(LocalRuntime):
     """
 
     isolation = "library"
+    stoppable: ClassVar[bool] = False
 
     def __init__(self, source: Source, context: Context, previous: Runtime | None) -> None:
         state = {} if previous is None else previous.export_state()
@@ -299,6 +302,12 @@ class NativeRuntime(LocalRuntime):
 
         self.set((name.strip(),), ast.literal_eval(text.strip()))
 
+    def run_fragment(self, code: str) -> None:
+        if "=" in code:
+            self.execute(code)
+        else:
+            self.context.reporter.output(str(self.evaluate(code)))
+
     def complete(self, text: str, cursor: int) -> list[str]:
         word = text[:cursor].split()[-1] if text[:cursor].split() else ""
         names = [row.name for row in self.functions()] + [row.name for row in self.module.variables()]
@@ -394,8 +403,13 @@ def _get_field(object_: Any, name: Any) -> Any:
 
 
 def _call_method(object_: Any, name: Any, *args: Any) -> Any:
-    """A method of it, for `ctx->host(ctx, "method", …)`."""
-    return getattr(object_, _public(name))(*args)
+    """A method of it, for `ctx->host(ctx, "method", …)`; one that waits takes a callback last."""
+    method = getattr(object_, _public(name))
+    if isinstance(object_, HostObject) and inspect.iscoroutinefunction(method):
+        if not (args and callable(args[-1])):
+            raise TypeError(f"{name} waits: give a function as its last argument, to be called then")
+        return object_.begin(name, *args)
+    return method(*args)
 
 
 def _public(name: Any) -> str:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scriptengines.engine import Engine, Runtime, Sample
 from scriptengines.errors import LoadError, ScriptClosed, ScriptConsoleError
-from scriptengines.options import Option
+from scriptengines.options import NETWORK, Option
 from scriptengines.view import FunctionInfo
 from scriptnative import bind, call_as_is, call_unlocked, leaving
 
@@ -61,6 +61,7 @@ class PythonRuntime(Runtime):
                 self._path,
                 source.text,
                 source.arguments,
+                {name: source.options[name] for name in NETWORK if name in source.options},
                 dict(context.bridge),
                 inherited,
                 context.loaded,
@@ -111,6 +112,9 @@ class PythonRuntime(Runtime):
 
     def execute(self, code: str) -> None:
         self._inside["execute"](code)
+
+    def run_fragment(self, code: str) -> None:
+        self._inside["run_fragment"](code)
 
     def complete(self, text: str, cursor: int) -> list[str]:
         return call_unlocked(self._inside["complete"], text, cursor)

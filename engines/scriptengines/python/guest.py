@@ -11,11 +11,13 @@ import asyncio
 import socket
 import threading
 import types
+import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from scriptengines.awaiting import run_to_end, waited_for
-from scriptengines.host import Host
+from scriptengines.host import Host, python_place
 from scriptengines.loop import ScriptLoop
 from scriptengines.reports import LineWriter
 from scriptengines.runner import Runner
@@ -27,14 +29,13 @@ from .namespace import Namespace
 from .processwide import ProcessWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scriptengines.reports import Reporter
     from scriptnative import RunLock
 
     from .ownmodules import OwnModules
 
 new_event_loop = asyncio.new_event_loop
+_warn_unawaited: Callable[[Any], None] = vars(warnings)["_warn_unawaited_coroutine"]
 
 
 class Interior(ABC):
@@ -54,7 +55,7 @@ class Interior(ABC):
         self.reporter = reporter
         self.state: dict[Any, Any] = {}
         self.generations: dict[int, Guest] = {}
-        self.watch = ProcessWatch(reporter)
+        self.watch = ProcessWatch(reporter, self.next_id)
         self.streams = {
             "stdout": LineWriter(reporter.output),
             "stderr": LineWriter(lambda text: reporter.output(text, "stderr")),
@@ -87,6 +88,18 @@ class Interior(ABC):
             raise CrossingError("result is a future of a loop that is not the script's; await it there")
         return run_to_end(loop, awaitable)
 
+    def next_id(self) -> int:
+        """A number for what the script makes now."""
+        guest = self.by_thread() or self.newest()
+        return 0 if guest is None else guest.loop.next_id()
+
+    def warn_unawaited(self, coroutine: Any) -> None:
+        """A coroutine has gone that was never awaited: as Python says it, and as a warning for display."""
+        guest = self.by_thread() or self.newest()
+        if guest is not None:
+            guest.host.observation.mistakes.never_awaited(coroutine, python_place())
+        _warn_unawaited(coroutine)
+
     def exits(self) -> ExitFunctions:
         """Those of the generation that the calling thread executes."""
         guest = self.by_thread() or self.newest()
@@ -112,6 +125,7 @@ class Interior(ABC):
         path: str,
         text: bytes,
         arguments: tuple[str, ...],
+        options: dict[str, Any],
         bridge: dict[str, Callable[..., Any]],
         inherited: tuple[dict[Any, Any], list[int]] | None,
         loaded: Callable[[], None],
@@ -123,6 +137,7 @@ class Interior(ABC):
             path: The script's file.
             text: Its source.
             arguments: For sys.argv.
+            options: What is set for the host.
             bridge: The session's part of the host API.
             inherited: Of a generation that lives elsewhere: its `host.state`, and descriptors of its
                 listening sockets, which are the new generation's to close once it is there.
@@ -135,7 +150,7 @@ class Interior(ABC):
             self.state = state
         previous = next(reversed(self.generations.values()), None)
         try:
-            guest = Guest(self, path, text, arguments, bridge, previous, loaded, failed)
+            guest = Guest(self, path, text, arguments, options, bridge, previous, loaded, failed)
         except BaseException:
             for each in sockets:
                 each.detach()
@@ -153,6 +168,7 @@ class Guest:
         path: The script's file.
         text: Its source.
         arguments: For sys.argv.
+        options: What is set for the host.
         bridge: The session's part of the host API.
         previous: The generation that runs now, in the same place.
         loaded: Called when this one runs.
@@ -165,6 +181,7 @@ class Guest:
         path: str,
         text: bytes,
         arguments: tuple[str, ...],
+        options: dict[str, Any],
         bridge: dict[str, Callable[..., Any]],
         previous: Guest | None,
         loaded: Callable[[], None],
@@ -184,6 +201,8 @@ class Guest:
         self.loop.predecessor = None if previous is None else previous.loop
         state = _copied(interior.state)
         self.host = Host(self.loop, interior.reporter, bridge, state, in_python=True)
+        self.host.sockets = interior.watch.sockets
+        self.host.options = options
         self.module = types.ModuleType("__main__")
         self.module.__file__ = path
         self.host_module = self._make_host_module()
@@ -203,9 +222,10 @@ class Guest:
             "set": names.set,
             "evaluate": names.evaluate,
             "execute": names.execute,
+            "run_fragment": names.run_fragment,
             "complete": names.complete,
             "cancel_timer": self.host.cancel_timer,
-            "close_connection": self.loop.close_connection,
+            "close_connection": self.close_connection,
             "set_paused": self.loop.set_paused,
             "pending": self.loop.is_busy,
             "memory": names.memory,
@@ -254,9 +274,13 @@ class Guest:
         self.interior.generations.pop(id(self), None)
         self.interior.discard(self)
 
-    def sample(self, limit: int) -> tuple[list[Any], list[Any], list[Any]]:
-        """At most `limit` rows each of variables, timers and connections."""
-        return self.namespace.variables(limit), self.host.timer_rows(limit), self.loop.connections(limit)
+    def sample(self, limit: int) -> tuple[list[Any], ...]:
+        """At most `limit` rows of each kind; see Sample."""
+        return tuple(self.host.observation.sample(self.namespace.variables(limit), limit))
+
+    def close_connection(self, number: int) -> bool:
+        """Close a connection of the sample; whether it was open."""
+        return self.host.observation.close_connection(number)
 
     def _make_host_module(self) -> types.ModuleType:
         module = types.ModuleType("host", "What a script may ask of the console.")

@@ -2,7 +2,8 @@
 
 The current folder, environment variables, the umask, the locale: a script may change them, since many do and
 some libraries do for a moment; when it leaves they are put back, and its log says so. An audit hook hears of
-the first two; hooks cannot be removed, so there is one in each interpreter that asks who is concerned.
+the first two, and of new sockets; hooks cannot be removed, so there is one in each interpreter that asks who
+is concerned.
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import os
 import sys
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scriptengines.sockets import OwnSockets
 
 if TYPE_CHECKING:
     from scriptengines.reports import Reporter
@@ -38,19 +41,25 @@ class ProcessWatch:
 
     Args:
         reporter: Of the script.
+        next_id: Numbers its sockets.
 
     Attributes:
         tainted: What it has done to its interpreter that cannot be undone.
+        sockets: Those it has made.
     """
 
-    def __init__(self, reporter: Reporter) -> None:
+    def __init__(self, reporter: Reporter, next_id: Callable[[], int]) -> None:
         self._reporter = reporter
+        self._next_id = next_id
+        self.sockets = OwnSockets()
         self._changes: dict[str, _Change] = {}
         self.tainted = ""
 
     def heard(self, event: str, args: tuple[Any, ...]) -> None:
         """An audit event of the script's interpreter, before it takes effect."""
-        if event == "sys.addaudithook":
+        if event == "socket.__new__":
+            self.sockets.heard(args, self._next_id)
+        elif event == "sys.addaudithook":
             self.tainted = "an audit hook"
         elif event == "os.chdir":
             self._note("the current folder", os.getcwd, os.chdir)
@@ -114,7 +123,16 @@ def _set_variable(name: str, value: str | None) -> None:
         os.environ[name] = value
 
 
-_EVENTS = frozenset({"sys.addaudithook", "os.chdir", "os.putenv", "os.unsetenv", "resource.setrlimit"})
+_EVENTS = frozenset(
+    {
+        "sys.addaudithook",
+        "os.chdir",
+        "os.putenv",
+        "os.unsetenv",
+        "resource.setrlimit",
+        "socket.__new__",
+    }
+)
 _chosen: Callable[[], ProcessWatch | None] | None = None
 
 
