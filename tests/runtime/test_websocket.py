@@ -570,14 +570,15 @@ FAILURES: dict[str, tuple[Callable[[socket.socket], None], str]] = {
 @pytest.mark.parametrize("name", FAILURES)
 def test_what_cannot_be_opened_is_told_once(either: Script, session: Session, log: Log, name: str) -> None:
     behave, text = FAILURES[name]
+    options = {"timeout": 100 if text.startswith("timeout") else 20_000}
     peer = Peer(behave)
     url = peer.url.replace("http:", "ws:")
     try:
         for _ in range(2):
-            either.call("begin", url, {"timeout": 100})
+            either.call("begin", url, options)
             log.until(lambda: not session.pending)
         before = descriptors()
-        either.call("begin", url, {"timeout": 100})
+        either.call("begin", url, options)
         log.until(lambda: not session.pending and descriptors() <= before)
     finally:
         peer.close()
