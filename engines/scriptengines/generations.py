@@ -138,6 +138,11 @@ class Generations(ABC):
     def _start(self, timeout: float | None, text: bytes | None) -> None:
         previous = self._attempt
         if previous is not None:
+            if self.lock.held:
+                raise ScriptBusy(
+                    f"{self.alias}: it asks for its own reload, and would wait for itself; use a thread",
+                    file=str(self.path),
+                )
             self._make_way()
         self._attempts += 1
         attempt = self._loading = Attempt(self, self._attempts)
@@ -276,7 +281,7 @@ class Generations(ABC):
             self.driver.shut_down()
         self.closed = True
         loading = self._loading
-        if loading is not None and self._reloading.locked():
+        if loading is not None and loading is not self._attempt and self._reloading.locked():
             loading.cancel("unloaded")
         with self._reloading:
             attempt, self._attempt = self._attempt, None

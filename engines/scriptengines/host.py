@@ -198,7 +198,6 @@ class Host:
         loop.schedule.keeps_context = in_python
         loop.locate = self.place
         self.sockets: OwnSockets | None = None
-        self._observation: Observation | None = None
         loop.note_held, loop.note_report = self._held, self._reported
         self.options: Mapping[str, Any] = {}
         self.limits: Any = None
@@ -349,11 +348,13 @@ class Host:
     @property
     def observation(self) -> Observation:
         """What can be told of it; made when it is first looked at."""
-        if self._observation is None:
+        made = self.__dict__.get("_observation")
+        if made is None:
             from .observation import Observation
 
-            self._observation = Observation(self)
-        return self._observation
+            # The script's thread and the one that looks at it may both be the first; one is kept.
+            made = self.__dict__.setdefault("_observation", Observation(self))
+        return made
 
     def _held(self, handle: Any, seconds: float) -> None:
         self.observation.mistakes.held(handle, seconds)

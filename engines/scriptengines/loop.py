@@ -68,7 +68,7 @@ class _YieldingSelector(selectors.BaseSelector):
             return self._inner.select(timeout)
         finally:
             if loop.paused:
-                loop.resumed.wait()
+                loop.wait_for_resume()
             lock.restore(depth)
 
 
@@ -226,6 +226,11 @@ class ScriptLoop(SelectorLoop):
             self.set_busy(True)
             self._write_to_self()
 
+    def _write_to_self(self) -> None:
+        if not self.paused:  # held back, it rests whatever it is given
+            self.schedule.rouse()
+        super()._write_to_self()
+
     def set_timer(
         self, callback: Any, milliseconds: float, args: tuple[Any, ...], repeats: bool, place: Any
     ) -> int:
@@ -239,6 +244,13 @@ class ScriptLoop(SelectorLoop):
     def _timer_handle_cancelled(self, handle: Any) -> None:
         if handle._scheduled:
             self.schedule.note_cancelled()
+
+    def wait_for_resume(self) -> None:
+        """Stay until the script may go on; without the run lock."""
+        if self._is_virtual:
+            self.schedule.rest(False, True)
+        self.resumed.wait()
+        self.schedule.rise()
 
     def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
         """Refused: the signals are the console's.

@@ -27,7 +27,7 @@ LATE_AFTER = 0.05
 IDLE_AFTER = 300.0
 """Seconds without a byte after which a connection counts as idle."""
 LEAK_AFTER = 5.0
-"""Seconds that a connection may stay open when its peer, or the code that served it, has ended."""
+"""Seconds that a connection may stay open when its peer has closed it."""
 SPIN_TIME = 1.0
 """Seconds that a loop may turn without ever waiting."""
 SPIN_RATE = 500
@@ -97,6 +97,16 @@ class Mistakes:
             f"asyncio.create_task({name}(…))",
         )
 
+    def unclosed(self, what: str, source: str) -> None:
+        """A socket, transport or stream has gone that was open: nobody could have closed it any more."""
+        self.note(
+            "leak",
+            "unclosed",
+            source,
+            f"{what} was forgotten while it was open: call close() when it is done with, or use it in a with "
+            "statement",
+        )
+
     def reported(self, context: dict[str, object]) -> None:
         """What asyncio tells the loop's exception handler, some of which are mistakes of this kind."""
         message = str(context.get("message", ""))
@@ -105,9 +115,6 @@ class Mistakes:
             name, source = waits_at(cast("asyncio.Task[Any]", task))
             text = f"the task of {name} has gone before it ended: keep what asyncio.create_task gives"
             self.note("never-awaited", name, source, text)
-        elif message.startswith("An open stream object"):
-            text = "a stream was forgotten while it was open: close it with writer.close(), or use async with"
-            self.note("leak", "stream", "", text)
 
     def _describe(self, handle: Any) -> tuple[str, str]:
         """Name and "file:line" of what a callback belongs to."""
@@ -193,9 +200,6 @@ class Mistakes:
         if traffic.hung_up is not None and now - traffic.hung_up >= LEAK_AFTER:
             what = f"its peer hung up {now - traffic.hung_up:.0f} s ago, and it is still open"
             self._tell("leak", seen, f"connection {ends} leaks: {what}; read until it ends, and close() it")
-        elif _was_left(seen.transport) and now - traffic.active >= LEAK_AFTER:
-            what = "the function that served it has returned, and it is still open"
-            self._tell("leak", seen, f"connection {ends} leaks: {what}; call writer.close() at the end of it")
         elif now - traffic.active >= IDLE_AFTER:
             what = f"nothing has come or gone for {now - traffic.active:.0f} s"
             self._tell("idle", seen, f"connection {ends} is idle: {what}; close() it, or limit the wait")
@@ -205,11 +209,3 @@ class Mistakes:
         if (kind, seen.number) not in self._told:
             self._told.add((kind, seen.number))
             self.note(kind, kind, seen.source, text)
-
-
-def _was_left(transport: Any) -> bool:
-    """Whether it is a stream of asyncio's whose handler has ended without closing it."""
-    if not hasattr(transport, "get_protocol") or transport.is_closing():
-        return False
-    task = getattr(transport.get_protocol(), "_task", None)
-    return isinstance(task, asyncio.Task) and task.done()

@@ -62,6 +62,11 @@ class OwnSockets:
         if len(self._known) > MAX_KNOWN:
             self._known.pop(next(iter(self._known)), None)
 
+    def made_at(self, sock: Any) -> Any:
+        """Where a socket was made, as Host.place tells it; "" for one that is not known."""
+        own = self._known.get(id(sock))
+        return "" if own is None else own.source
+
     def open_ones(self, known: set[int], limit: int) -> list[tuple[OwnSocket, socket.socket]]:
         """At most `limit` that are open, oldest first.
 

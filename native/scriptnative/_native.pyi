@@ -275,6 +275,8 @@ class Schedule:
         """Of a virtual clock: the loop has nothing to do; how long to wait for descriptors."""
     def rise(self) -> None:
         """The wait is over."""
+    def rouse(self) -> None:
+        """From any thread that is about to wake the loop: it has something to do, the clock must not jump."""
     def note_wait(self) -> None:
         """The loop waits."""
     def turn(self, spun: bool) -> None:

@@ -24,6 +24,19 @@ cdef extern from "value.h":
     void sc_arena_init(sc_arena *arena)
     void sc_arena_free(sc_arena *arena)
 
+cdef extern from "stop.h":
+    int (*sc_signals_look())(void *context) noexcept nogil
+
+cdef extern from *:
+    """
+    static int sc_raise_pending(void) { return -1; }
+    """
+    ctypedef struct PyThreadState:
+        pass
+    PyThreadState *PyEval_SaveThread()
+    void PyEval_RestoreThread(PyThreadState *state)
+    int sc_raise_pending() except -1
+
 cdef extern from "interp.h":
     ctypedef struct sc_runlock:
         pass
@@ -53,10 +66,14 @@ cdef extern from "interp.h":
         SC_WAIT_CYCLE
         SC_WAIT_CLOSED
         SC_WAIT_STOPPED
+        SC_WAIT_LOOKED
     sc_latch *sc_latch_new()
     void sc_latch_free(sc_latch *latch)
     void sc_latch_set(sc_latch *latch)
-    sc_wait_status sc_runlock_wait(sc_runlock *lock, sc_latch *latch, unsigned long thread) nogil
+    ctypedef int sc_look(void *context) noexcept nogil
+    sc_wait_status sc_runlock_wait(
+        sc_runlock *lock, sc_latch *latch, unsigned long thread, sc_look *look, void *context
+    ) nogil
     int sc_runlock_stop_waiters(sc_runlock *lock, unsigned long thread)
     int sc_runlock_signal_holder(sc_runlock *lock, int signal_number, unsigned long *thread_id)
 
@@ -249,12 +266,16 @@ cdef class RunLock:
 
     def wait_for(self, Latch latch, unsigned long thread_id):
         cdef sc_wait_status status
+        cdef PyThreadState *state
         if not sc_runlock_held(self.lock):
             raise RuntimeError(f"the run lock of {self.name} is not held by this thread")
         sc_seat_block()
-        with nogil:
-            status = sc_runlock_wait(self.lock, latch.latch, thread_id)
+        state = PyEval_SaveThread()
+        status = sc_runlock_wait(self.lock, latch.latch, thread_id, sc_signals_look(), &state)
+        PyEval_RestoreThread(state)
         sc_seat_unblock()
+        if status == SC_WAIT_LOOKED:
+            sc_raise_pending()  # of a signal, e.g. KeyboardInterrupt
         if status == SC_WAIT_CYCLE:
             raise _errors.CallCycleError(
                 f"waiting for {self.name} would never end: its loop waits for a script that waits for this one"

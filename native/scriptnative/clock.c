@@ -188,6 +188,12 @@ int sc_seat_rise(sc_seat *seat) {
     return may;
 }
 
+void sc_seat_rouse(sc_seat *seat) {
+    pthread_mutex_lock(&seat->clock->mutex);
+    seat->resting = 0;
+    pthread_mutex_unlock(&seat->clock->mutex);
+}
+
 int sc_seat_flows(const sc_seat *seat) {
     pthread_mutex_lock(&seat->clock->mutex);
     int goes = seat->clock->goes;

@@ -46,6 +46,8 @@ void sc_seat_free(sc_seat *seat); /* leaves, too */
 sc_rest sc_seat_rest(sc_seat *seat, double due, uint64_t order, int awaits_input);
 /* It has been woken, by whomever: 1 when it may do the first thing that is due, as it is its turn. */
 int sc_seat_rise(sc_seat *seat);
+/* Somebody else has given it something to do, and is about to wake it: it rests no more. */
+void sc_seat_rouse(sc_seat *seat);
 /* Whether the clock goes by itself now. */
 int sc_seat_flows(const sc_seat *seat);
 

@@ -22,6 +22,7 @@ cdef extern from "clock.h":
     void sc_seat_free(sc_seat *seat)
     sc_rest sc_seat_rest(sc_seat *seat, double due, unsigned long long order, int awaits_input)
     int sc_seat_rise(sc_seat *seat)
+    void sc_seat_rouse(sc_seat *seat)
     int sc_seat_flows(sc_seat *seat) noexcept
     void sc_seat_settle(sc_seat *seat)
     void sc_seat_block()

@@ -375,6 +375,10 @@ cdef class Schedule:
         if self.seat is not NULL:
             self.chosen = sc_seat_rise(self.seat)
 
+    def rouse(self):
+        if self.seat is not NULL:
+            sc_seat_rouse(self.seat)
+
     def note_wait(self):
         self.waits += 1
 

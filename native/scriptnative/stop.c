@@ -1,5 +1,12 @@
-/* stop.c: raising an exception at every line, as a trace function. */
+/* stop.c: raising an exception at every line, as a trace function; looking after signals. */
 #include "stop.h"
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#elif defined(__APPLE__)
+#include <pthread.h>
+#endif
 
 static __thread PyThreadState *insisting; /* where; NULL: nowhere */
 static __thread Py_tracefunc tracer_before;
@@ -45,3 +52,23 @@ void sc_stop_calm(void) {
     Py_CLEAR(tracer_object_before);
     PyErr_SetRaisedException(pending);
 }
+
+static int see_to_signals(void *context) {
+    PyThreadState **state = context;
+    PyEval_RestoreThread(*state);
+    int failed = PyErr_CheckSignals();
+    *state = PyEval_SaveThread();
+    return failed;
+}
+
+static int gets_signals(void) {
+#if defined(__linux__)
+    return (long)getpid() == syscall(SYS_gettid);
+#elif defined(__APPLE__)
+    return pthread_main_np();
+#else
+    return 1;
+#endif
+}
+
+int (*sc_signals_look(void))(void *context) { return gets_signals() ? see_to_signals : NULL; }

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from scriptengines.view import FunctionInfo
     from scriptnative import Function
 
+LOOK_LIMIT = 0.01
+"""Seconds that a look at a script waits for its turn."""
 JIT_PATIENCE = 0.05
 """Seconds in which an interrupt of compiled code has to show."""
 
@@ -106,7 +108,8 @@ class LuaRuntime(LocalRuntime):
 
     def sample(self, limit: int) -> Sample | None:
         # A Lua state can only be looked at by whoever holds the run lock; its timers are named by asking it.
-        if not self.context.lock.acquire(0):
+        # A loop that never waits gives the lock up between two turns, to who asks for it.
+        if not self.context.lock.acquire(LOOK_LIMIT):
             return None
         try:
             return super().sample(limit)

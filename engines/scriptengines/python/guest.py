@@ -17,13 +17,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from scriptengines.awaiting import run_to_end, waited_for
-from scriptengines.host import Host, python_place
+from scriptengines.host import Host, python_place, written
 from scriptengines.loop import ScriptLoop
 from scriptengines.reports import LineWriter
 from scriptengines.runner import Runner
 from scriptnative.errors import CrossingError, describe
 
-from . import imports
+from . import imports, unclosed
 from .endings import ExitFunctions
 from .namespace import Namespace
 from .processwide import ProcessWatch
@@ -35,7 +35,9 @@ if TYPE_CHECKING:
     from .ownmodules import OwnModules
 
 new_event_loop = asyncio.new_event_loop
-_warn_unawaited: Callable[[Any], None] = vars(warnings)["_warn_unawaited_coroutine"]
+_warn_unawaited: Callable[[Any], None] = vars(warnings)[
+    "_warn_unawaited_coroutine"
+]  # CPython calls it by name
 
 
 class Interior(ABC):
@@ -99,6 +101,13 @@ class Interior(ABC):
         if guest is not None:
             guest.host.observation.mistakes.never_awaited(coroutine, python_place())
         _warn_unawaited(coroutine)
+
+    def warn_unclosed(self, message: Any) -> None:
+        """Something was dropped that should have been closed first, as Python's ResourceWarning says."""
+        guest = self.by_thread() or self.newest()
+        if guest is not None and (what := unclosed.describe(message)):
+            place = self.watch.sockets.made_at(message.source) or python_place()
+            guest.host.observation.mistakes.unclosed(what, written(place))
 
     def exits(self) -> ExitFunctions:
         """Those of the generation that the calling thread executes."""

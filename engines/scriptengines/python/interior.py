@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from scriptengines.reports import Reporter
 from scriptnative import Feed, RunLock, drain, set_awaiter, set_loop, thread_frames
 
-from . import imports
+from . import imports, unclosed
 from .endings import end_threads, ignoring_interrupts, report_thread_error, thread_names
 from .guest import Interior
 from .processwide import listen, watch_calls
@@ -193,6 +193,7 @@ def boot(feed: int, script: int, direct: bool, batch: bool, lock: int, path: lis
     listen(lambda: interior.watch)
     watch_calls(interior.watch, interior.offer)
     interior.offer("warnings", "_warn_unawaited_coroutine", interior.warn_unawaited)
+    unclosed.listen(interior.warn_unclosed, interior.offer)
     interior.offer("atexit", "register", interior.register_exit)
     interior.offer("atexit", "unregister", interior.unregister_exit)
     interior.offer("codecs", "register", interior.register_codec)
