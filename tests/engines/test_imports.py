@@ -238,3 +238,14 @@ def test_a_second_shared_script_with_numpy_is_told_what_to_do(write: Write) -> N
     assert 'isolation = "main"' in first
     assert 'isolation = "process"' in first
     assert second == "45"
+
+
+def test_the_main_interpreter_may_import_datetime_after_an_isolated_one(write: Write) -> None:
+    """CPython 3.13.0 frees what is not its own then, when the process ends."""
+    path = write("it.py", "import datetime\n")
+    out = in_a_process(
+        f"s.load({str(path)!r}, isolation='isolated')",
+        f"s.load({str(path)!r}, alias='two', isolation='main')",
+        "s.close(); print('sound')",
+    )
+    assert out == "sound\n"

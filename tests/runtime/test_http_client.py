@@ -300,7 +300,21 @@ def test_the_connections_of_a_script_end_with_it(
     log.until(lambda: descriptors() <= before)
 
 
-def test_two_hundred_connections_at_once_leave_32_at_most(python: Script, serve: Serve, log: Log) -> None:
+def test_the_limit_of_sockets_counts_for_requests(
+    session: Session, write: Write, serve: Serve, log: Log
+) -> None:
+    script = session.load(write("it.py", PYTHON), max_sockets=3)
+    peers = [serve(echo) for _ in range(5)]
+    for peer in peers:  # kept connections make room
+        assert script.call("ask", peer.url)["status"] == 200
+    assert len(script.call("at_once", peers[0].url, 3)) == 3
+    with pytest.raises(CallError, match=r"GET http://\S+: no connection: .*max_sockets"):
+        script.call("at_once", peers[0].url, 4)
+    log.drain()
+    assert len(script.call("at_once", peers[1].url, 3)) == 3
+
+
+def test_sixty_connections_at_once_leave_32_at_most(python: Script, serve: Serve, log: Log) -> None:
     peer = serve(lambda connection: echo(connection))
     before = descriptors()
     assert len(python.call("at_once", peer.url, 60)) == 60
@@ -468,6 +482,31 @@ def test_cancelling_frees_the_connection_and_calls_nobody(
         assert either.call("cancel")
         assert ended.wait(DEADLINE)
         assert not either.call("cancel")
+    assert log.lines("it") == []
+
+
+def test_unloading_ends_requests_on_their_way(
+    either: Script, serve: Serve, session: Session, log: Log
+) -> None:
+    arrived, ended = threading.Semaphore(0), threading.Semaphore(0)
+
+    def behave(connection: socket.socket) -> None:
+        read_request(connection)
+        arrived.release()
+        with contextlib.suppress(OSError):
+            connection.recv(100)
+        ended.release()
+
+    before = descriptors()
+    peer = serve(behave)
+    for _ in range(5):
+        either.call("begin", peer.url)
+        either.call("stream", peer.url)
+    assert all(arrived.acquire(timeout=DEADLINE) for _ in range(10))
+    session.unload("it")
+    assert all(ended.acquire(timeout=DEADLINE) for _ in range(10))
+    peer.close()
+    log.until(lambda: descriptors() <= before)
     assert log.lines("it") == []
 
 

@@ -570,14 +570,15 @@ FAILURES: dict[str, tuple[Callable[[socket.socket], None], str]] = {
 @pytest.mark.parametrize("name", FAILURES)
 def test_what_cannot_be_opened_is_told_once(either: Script, session: Session, log: Log, name: str) -> None:
     behave, text = FAILURES[name]
+    options = {"timeout": 100 if text.startswith("timeout") else 20_000}
     peer = Peer(behave)
     url = peer.url.replace("http:", "ws:")
     try:
         for _ in range(2):
-            either.call("begin", url, {"timeout": 100})
+            either.call("begin", url, options)
             log.until(lambda: not session.pending)
         before = descriptors()
-        either.call("begin", url, {"timeout": 100})
+        either.call("begin", url, options)
         log.until(lambda: not session.pending and descriptors() <= before)
     finally:
         peer.close()
@@ -625,6 +626,24 @@ def test_a_server_that_dies_is_told_as_1006(either: Script, session: Session, lo
     finally:
         peer.close()
     assert log.lines("it") == ["closed 1006 the connection was lost"]
+
+
+def test_unloading_ends_websockets(either: Script, session: Session, log: Log) -> None:
+    ended = threading.Event()
+
+    def handler(connection: ServerConnection) -> None:
+        with contextlib.suppress(ConnectionClosed):
+            for message in connection:
+                connection.send(message)
+        ended.set()
+
+    before = descriptors()
+    with library(handler) as url:
+        either.call("begin", url)
+        log.wait_for("got 'hello'")
+        session.unload("it")
+        assert ended.wait(DEADLINE)
+    log.until(lambda: descriptors() <= before)
 
 
 def test_certificates_are_verified(session: Session, write: Write, tmp_path: Path, log: Log) -> None:

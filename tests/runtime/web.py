@@ -107,7 +107,7 @@ class Client:
     def __init__(self, port: int) -> None:
         self.socket = socket.create_connection(("127.0.0.1", port), DEADLINE)
         self.socket.settimeout(DEADLINE)
-        self._rest = b""
+        self._rest = bytearray()
 
     def send(self, data: bytes) -> None:
         self.socket.sendall(data)
@@ -116,19 +116,22 @@ class Client:
         """The next answer: status, headers, body."""
         while b"\r\n\r\n" not in self._rest:
             self._more()
-        head, _, self._rest = self._rest.partition(b"\r\n\r\n")
+        end = self._rest.index(b"\r\n\r\n")
+        head = bytes(self._rest[:end])
+        del self._rest[: end + 4]
         first, *lines = head.decode().split("\r\n")
         headers = {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
         length = 0 if to_head else int(headers.get("content-length", 0))
         while len(self._rest) < length:
             self._more()
-        body, self._rest = self._rest[:length], self._rest[length:]
+        body = bytes(self._rest[:length])
+        del self._rest[:length]
         return int(first.split()[1]), headers, body
 
     def _more(self) -> None:
         piece = self.socket.recv(65536)
         if not piece:
-            raise EOFError(self._rest)
+            raise EOFError(bytes(self._rest))
         self._rest += piece
 
     def rest(self) -> bytes:
@@ -136,7 +139,7 @@ class Client:
         with contextlib.suppress(ConnectionResetError):
             while piece := self.socket.recv(65536):
                 self._rest += piece
-        return self._rest
+        return bytes(self._rest)
 
     def close(self) -> None:
         self.socket.close()

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import h11
 
+from .failures import format_address
 from .http_answer import Answer, headers_of, plain, target_of
-from .web import format_address, wake
+from .web import wake
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

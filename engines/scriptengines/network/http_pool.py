@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import h11
 import httpx
 
-from .web import client_context, wake
+from .web import wake
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
+
+    from .limits import Limits
 
 MAX_IDLE = 32
 """Connections kept for later, of a script; the one unused for longest goes first."""
@@ -51,9 +53,14 @@ class _Closed(ConnectionError):
 
 
 class Wire(asyncio.Protocol):
-    """One connection to a server."""
+    """One connection to a server.
 
-    def __init__(self) -> None:
+    Args:
+        leave: Called once, when it has ended.
+    """
+
+    def __init__(self, leave: Callable[[], None]) -> None:
+        self._leave: Callable[[], None] | None = leave
         self._state = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)
         self._transport: Any = None
         self._below: Any = None
@@ -91,6 +98,7 @@ class Wire(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """For asyncio: whoever waits is told."""
         self._end(exc)
+        self._count_no_more()
         wake(self._drained)
 
     def _end(self, error: BaseException | None) -> None:
@@ -243,8 +251,14 @@ class Wire(asyncio.Protocol):
         self._below.resume_reading()
         return True
 
+    def _count_no_more(self) -> None:
+        leave, self._leave = self._leave, None
+        if leave is not None:
+            leave()
+
     def abort(self) -> None:
         """Drop it."""
+        self._count_no_more()
         if self._transport is not None:
             self._transport.abort()
 
@@ -272,9 +286,14 @@ class _Body(httpx.AsyncByteStream):
 
 
 class Pool(httpx.AsyncBaseTransport):
-    """The kept connections of one script."""
+    """The kept connections of one script.
 
-    def __init__(self) -> None:
+    Args:
+        limits: Of the script.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
         self._idle: dict[Any, deque[Wire]] = {}
         self._contexts: dict[tuple[bool, str | None], Any] = {}
 
@@ -319,17 +338,26 @@ class Pool(httpx.AsyncBaseTransport):
         loop = asyncio.get_running_loop()
         context = self._context(way) if secure else None
         port = url.port or (443 if secure else 80)
+        while self._limits.is_full and self._idle:
+            self._drop_oldest()
+        self._limits.claim("no connection")
+        wire = Wire(self._limits.release)
         try:
             async with asyncio.timeout(way.connect):
-                _, wire = await loop.create_connection(Wire, url.host, port, ssl=context)
-        except TimeoutError:
-            raise TimeoutError("it cannot be connected to") from None
+                await loop.create_connection(lambda: wire, url.host, port, ssl=context)
+        except BaseException as error:
+            wire.abort()
+            if isinstance(error, TimeoutError) and error.errno is None:
+                raise TimeoutError("it cannot be connected to") from None
+            raise
         return wire
 
     def _context(self, way: Way) -> Any:
         key = (way.verify, way.ca)
         if key not in self._contexts:
-            self._contexts[key] = client_context(verify=way.verify, ca=way.ca)
+            from .tls import client_context
+
+            self._contexts[key], _ = client_context({"verify": way.verify, "ca": way.ca}, "")
         return self._contexts[key]
 
     def _take(self, key: Any) -> Wire | None:
@@ -351,10 +379,13 @@ class Pool(httpx.AsyncBaseTransport):
             return
         self._idle.setdefault(key, deque()).append(wire)
         while self.idle > MAX_IDLE:
-            oldest = min(self._idle, key=lambda each: self._idle[each][0].idle_since)
-            self._idle[oldest].popleft().abort()
-            if not self._idle[oldest]:
-                del self._idle[oldest]
+            self._drop_oldest()
+
+    def _drop_oldest(self) -> None:
+        oldest = min(self._idle, key=lambda each: self._idle[each][0].idle_since)
+        self._idle[oldest].popleft().abort()
+        if not self._idle[oldest]:
+            del self._idle[oldest]
 
     async def aclose(self) -> None:
         """Drop all that are kept."""

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING, Any
 from scriptengines.host import HostObject
 from scriptengines.hostapi.registry import host_function
 
+from .failures import format_address
 from .http_answer import METHODS, Answer, Pattern, answer_of, json_of, plain, query_of
 from .http_exchange import Exchange, Limits
-from .web import count_of, format_address, mapping_of, options_of, seconds_of, server_context
+from .limits import ListeningSocket
+from .web import count_of, mapping_of, options_of, seconds_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -63,14 +65,17 @@ class HttpServer(HostObject):
         self._statics: list[tuple[tuple[str, ...], str]] = []
         self._websockets: list[tuple[Pattern | None, WebSocketPath]] = []
         self._otherwise: Asking | None = None
-        self._server: Any = self._listen(address, port, server_context(given.get("tls")))
+        self._server: Any = self._listen(address, port, _context(given.get("tls")))
         name = self._server.sockets[0].getsockname()
         self.local = format_address(name)
         self.port: int = name[1]
 
     def _listen(self, address: str, port: int, context: Any) -> Any:
-        bound = self.loop.bound_socket(address, int(port))
-        coroutine = self.loop.create_server(self._accept, sock=bound, ssl=context, backlog=_BACKLOG)
+        bound = ListeningSocket.take(self.loop.bound_socket(address, int(port)), self._host)
+        handshake = None if context is None else self.limits.head_time
+        coroutine = self.loop.create_server(
+            self._accept, sock=bound, ssl=context, backlog=_BACKLOG, ssl_handshake_timeout=handshake
+        )
         try:
             while coroutine.send(None) is None:
                 pass
@@ -280,6 +285,14 @@ class HttpServer(HostObject):
     def answer_without_route(self) -> Answer:
         """To a request for what there is not."""
         return plain(404)
+
+
+def _context(tls: Any) -> Any:
+    if not tls:
+        return None
+    from .tls import server_context
+
+    return server_context(tls)
 
 
 def _nothing() -> None:

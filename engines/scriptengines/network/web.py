@@ -1,4 +1,4 @@
-"""What HTTP and WebSocket share: checked options, TLS contexts, the texts of failures."""
+"""What HTTP and WebSocket share: checked options, and the texts of failures."""
 
 from __future__ import annotations
 
@@ -92,58 +92,6 @@ def bytes_of(payload: Any) -> bytes:
     raise TypeError(f"only a text or bytes can be sent, got {type(payload).__name__}")
 
 
-# ---- TLS -------------------------------------------------------------------------------------------------
-
-
-def client_context(*, verify: bool = True, ca: str | None = None, cert: Any = None, key: Any = None) -> Any:
-    """A TLS context for connecting; certificates and names are checked unless told otherwise.
-
-    Args:
-        verify: Whether to.
-        ca: A file, or a folder, of certificates to trust instead of the system's.
-        cert: An own certificate.
-        key: Its key, where it is not in the same file.
-
-    Raises:
-        OSError: A file cannot be read, or holds no certificate.
-    """
-    folder = (
-        ca if ca is not None and not str(ca).endswith((".pem", ".crt", ".cer")) and _is_folder(ca) else None
-    )
-    context = ssl.create_default_context(cafile=None if folder else ca, capath=folder)
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = ssl.CERT_NONE
-    if cert is not None:
-        context.load_cert_chain(cert, key)
-    return context
-
-
-def _is_folder(path: str) -> bool:
-    import os
-
-    return os.path.isdir(path)
-
-
-def server_context(tls: Any) -> Any:
-    """A TLS context for serving, of an option {"cert": path, "key": path}; None without the option.
-
-    Raises:
-        ValueError: There is no certificate in it.
-        OSError: A file cannot be read, or holds no certificate.
-    """
-    if not tls:
-        return None
-    wanted = options_of(tls, ("cert", "key", "ca"), "tls") if tls is not True else {}
-    if "cert" not in wanted:
-        raise ValueError('a server needs a certificate: tls = {"cert": path, "key": path}')
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=wanted.get("ca"))
-    context.load_cert_chain(wanted["cert"], wanted.get("key"))
-    if "ca" in wanted:
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context
-
-
 # ---- failures --------------------------------------------------------------------------------------------
 
 
@@ -182,11 +130,3 @@ def wake(future: asyncio.Future[None] | None) -> None:
     """Let whoever waits go on."""
     if future is not None and not future.done():
         future.set_result(None)
-
-
-def format_address(name: Any) -> str:
-    """ "host:port" of what a socket tells."""
-    if isinstance(name, tuple):
-        host, port = cast("tuple[Any, ...]", name)[:2]
-        return f"[{host}]:{port}" if ":" in str(host) else f"{host}:{port}"
-    return str(name or "")

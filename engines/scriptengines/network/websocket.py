@@ -21,12 +21,12 @@ from websockets.uri import parse_uri
 from scriptengines.host import HostObject
 from scriptengines.hostapi.registry import host_function
 
+from .failures import format_address
+from .limits import Place
 from .web import (
     bytes_of,
-    client_context,
     count_of,
     failure,
-    format_address,
     mapping_of,
     options_of,
     seconds_of,
@@ -49,7 +49,8 @@ COMMON_OPTIONS = (
     "subprotocols",
     "compression",
 )
-_OPTIONS = (*COMMON_OPTIONS, "headers", "origin", "timeout", "verify", "ca", "cert", "key", "server_name")
+_TLS = ("verify", "ca", "cert", "key", "server_name")
+_OPTIONS = (*COMMON_OPTIONS, "headers", "origin", "timeout", *_TLS)
 _EVENTS = ("connected", "message", "closed", "error")
 _MAX_WAITING = 32
 _HIGH_WATER = 1024 * 1024
@@ -140,6 +141,7 @@ class WebSocket(HostObject, asyncio.Protocol):
         self._opened: asyncio.Future[None] = host.loop.create_future()
         self._task: asyncio.Task[None] | None = None
         self._owner: Any = None
+        self._place: Place | None = None
         self._parts: list[bytes] = []
         self._is_text = False
         self._waiting: deque[bytes | str] = deque()
@@ -343,6 +345,7 @@ class WebSocket(HostObject, asyncio.Protocol):
         if self._protocol.state is not State.CLOSED:
             self._protocol.receive_eof()
             self._protocol.data_to_send()
+        self._leave()
         self._end(exc)
 
     def pause_writing(self) -> None:
@@ -574,7 +577,12 @@ class WebSocket(HostObject, asyncio.Protocol):
     # ---- connecting -----------------------------------------------------------------------------------
 
     def connect(self, given: Mapping[str, Any], limit: float | None) -> None:
-        """Begin to connect."""
+        """Begin to connect.
+
+        Raises:
+            OSError: The script may have no more sockets.
+        """
+        self._place = Place(self._host, str(self))
         self._task = self._loop.create_task(self._connect(given, limit), name=f"websocket_connect {self.url}")
 
     async def opened(self) -> WebSocket:
@@ -593,18 +601,29 @@ class WebSocket(HostObject, asyncio.Protocol):
         return self
 
     async def _connect(self, given: Mapping[str, Any], limit: float | None) -> None:
+        try:
+            await self._try_to_connect(given, limit)
+        finally:
+            if self._transport is None:
+                self._leave()
+
+    def _leave(self) -> None:
+        """Count the socket no more."""
+        if self._place is not None:
+            self._place.release()
+            self._place = None
+
+    async def _try_to_connect(self, given: Mapping[str, Any], limit: float | None) -> None:
         uri = cast("ClientProtocol", self._protocol).uri
         try:
             async with asyncio.timeout(limit):
                 tls: dict[str, Any] = {}
                 if uri.secure:
-                    context = client_context(
-                        verify=bool(given.get("verify", True)),
-                        ca=given.get("ca"),
-                        cert=given.get("cert"),
-                        key=given.get("key"),
-                    )
-                    tls = {"ssl": context, "server_hostname": given.get("server_name") or uri.host}
+                    from .tls import client_context
+
+                    wanted = {name: given[name] for name in _TLS if name in given}
+                    context, name = client_context(wanted, uri.host)
+                    tls = {"ssl": context, "server_hostname": name}
                 await self._loop.create_connection(lambda: self, uri.host, uri.port, **tls)
                 self.start(None)
                 await asyncio.shield(self._opened)
