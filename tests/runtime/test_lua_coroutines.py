@@ -1,5 +1,7 @@
 """Lua callbacks run in coroutines: they may yield, wait for the host, be resumed later, and fail with their own trace."""
 
+# ruff: noqa: E501 - the long lines are Lua
+
 from __future__ import annotations
 
 import threading
@@ -34,7 +36,7 @@ function nested() return coroutine.wrap(function() host.sleep(1) return 1 end)()
 
 @pytest.fixture(params=VERSIONS)
 def it(session: Session, write: Write, request: pytest.FixtureRequest) -> Iterator[Script]:
-    yield session.load(write("it.lua", SOURCE), lua=request.param)
+    return session.load(write("it.lua", SOURCE), lua=request.param)
 
 
 @pytest.fixture
@@ -184,12 +186,16 @@ def test_many_threads_wait_at_once(lua: Script) -> None:
 
 
 def test_another_script_waits_for_it(session: Session, write: Write, lua: Script, log: Log) -> None:
-    session.load(write("other.lua", "setTimeout(function() print('other got', host.call('it', 'wait_twice')) end, 0)"))
+    session.load(
+        write("other.lua", "setTimeout(function() print('other got', host.call('it', 'wait_twice')) end, 0)")
+    )
     log.wait_for("other got\ttwice")
 
 
 def test_other_callbacks_run_while_a_call_waits(lua: Script) -> None:
-    lua.execute("function until_set() while not set do host.sleep(1) end return set end setTimeout(function() set = 'by timer' end, 5)")
+    lua.execute(
+        "function until_set() while not set do host.sleep(1) end return set end setTimeout(function() set = 'by timer' end, 5)"
+    )
     assert lua.call("until_set") == "by timer"
 
 

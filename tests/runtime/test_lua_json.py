@@ -1,5 +1,7 @@
 """The `json` of Lua scripts: strict, compared with Python's own, in every Lua there is."""
 
+# ruff: noqa: E501 - the long lines are Lua
+
 from __future__ import annotations
 
 import json
@@ -49,7 +51,7 @@ def it(session: Session, write: Write) -> Script:
 
 @pytest.fixture(params=VERSIONS)
 def any_lua(session: Session, write: Write, request: pytest.FixtureRequest) -> Iterator[Script]:
-    yield session.load(write("it.lua", SOURCE), lua=request.param)
+    return session.load(write("it.lua", SOURCE), lua=request.param)
 
 
 def as_lua_has_it(value: Any) -> Any:
@@ -69,7 +71,9 @@ def as_lua_has_it(value: Any) -> Any:
 
 
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
-@given(value=SCALARS.filter(lambda value: value is not None) | st.dictionaries(st.text(), SCALARS, max_size=6))
+@given(
+    value=SCALARS.filter(lambda value: value is not None) | st.dictionaries(st.text(), SCALARS, max_size=6)
+)
 def test_what_is_encoded_python_reads_as_the_same(it: Script, value: Any) -> None:
     expected = as_lua_has_it(value)
     read = json.loads(it.call("encode", value))
@@ -123,7 +127,8 @@ def lua_string(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[1,", "{'a':1}", "[1] x", "NaN", "[Infinity]", "-Infinity", '"\\ud800"', "01", "[1,]", '"\t"']
+    "text",
+    ["", "[1,", "{'a':1}", "[1] x", "NaN", "[Infinity]", "-Infinity", '"\\ud800"', "01", "[1,]", '"\t"'],
 )
 def test_bad_text_gives_nil_and_a_message(any_lua: Script, text: str) -> None:
     value, problem = any_lua.call("decode", text)
@@ -152,7 +157,9 @@ def test_numbers_and_nulls_in_lua(it: Script) -> None:
 
 
 def test_integers_that_a_lua_cannot_hold_become_floats(any_lua: Script) -> None:
-    assert any_lua.call("run", 'return json.decode("123456789012345678901234567890") == 123456789012345678901234567890.0')
+    assert any_lua.call(
+        "run", 'return json.decode("123456789012345678901234567890") == 123456789012345678901234567890.0'
+    )
     assert any_lua.call("run", 'return json.decode("[9007199254740993, 18446744073709551616]")[2] == 2^64')
 
 
@@ -174,7 +181,10 @@ ENCODED = [
     ("{[1] = false}", "[false]"),
     ("{[5] = 'x'}", '{"5":"x"}'),
     ("{[true] = 1}", '{"true":1}'),
-    ("{msg=1, zebra=2, type=3, id=4, alpha=5, key=6}", '{"type":3,"id":4,"key":6,"msg":1,"alpha":5,"zebra":2}'),
+    (
+        "{msg=1, zebra=2, type=3, id=4, alpha=5, key=6}",
+        '{"type":3,"id":4,"key":6,"msg":1,"alpha":5,"zebra":2}',
+    ),
     ("json.null", "null"),
     ("{json.null, 1}", "[null,1]"),
     (r"'a\"\\\b\t\n\f\r\1/é'", r'"a\"\\\b\t\n\f\r\u0001/é"'),
@@ -191,7 +201,14 @@ def test_encode(any_lua: Script, code: str, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("code", "text"),
-    [("1.0", "1.0"), ("1e15", "1e+15"), ("-0.0", "-0.0"), ("math.mininteger", str(-(2**63))), ("3 // 1", "3"), ("{1, nil, 3}", "[1,null,3]")],
+    [
+        ("1.0", "1.0"),
+        ("1e15", "1e+15"),
+        ("-0.0", "-0.0"),
+        ("math.mininteger", str(-(2**63))),
+        ("3 // 1", "3"),
+        ("{1, nil, 3}", "[1,null,3]"),
+    ],
 )
 def test_encode_tells_integers_from_floats_and_keeps_holes(it: Script, code: str, text: str) -> None:
     assert it.call("run", f"return json.encode({code})") == text

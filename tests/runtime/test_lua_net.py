@@ -1,5 +1,7 @@
 """`net` and the network functions of `_PY`, with real peers: sockets, http.server and the websockets library."""
 
+# ruff: noqa: E501 - the long lines are Lua
+
 from __future__ import annotations
 
 import http.client
@@ -24,7 +26,10 @@ type Peer = Callable[[Callable[[socket.socket], None]], int]
 
 @pytest.fixture(params=["5.4", "5.1", "luajit2.1"])
 def it(session: Session, write: Write, request: pytest.FixtureRequest) -> Iterator[Script]:
-    yield session.load(write("it.lua", "function run(code, ...) return assert((loadstring or load)(code))(...) end"), lua=request.param)
+    return session.load(
+        write("it.lua", "function run(code, ...) return assert((loadstring or load)(code))(...) end"),
+        lua=request.param,
+    )
 
 
 @pytest.fixture
@@ -108,7 +113,9 @@ def test_without_a_connection_the_error_is_told_at_once(it: Script) -> None:
 
 
 def test_a_refused_connection_is_told(it: Script, log: Log) -> None:
-    it.call("run", "net.TCPSocket():connect('127.0.0.1', 1, {error = function(e) print('refused: ' .. e) end})")
+    it.call(
+        "run", "net.TCPSocket():connect('127.0.0.1', 1, {error = function(e) print('refused: ' .. e) end})"
+    )
     assert len(log.wait_for("refused: ")[0].text) > len("refused: ")
     it.call("run", "net.TCPSocket():connect('127.0.0.1', 1)")
     log.drain()
@@ -147,7 +154,12 @@ def test_reads_are_answered_in_order(lua: Script, log: Log, peer: Peer) -> None:
         """,
         peer(talk),
     )
-    log.until(lambda: [line for line in log.lines("it") if line.startswith("read")] == ["read 1 1", "read 2 2", "read 3 3"])
+    log.until(
+        lambda: (
+            [line for line in log.lines("it") if line.startswith("read")]
+            == ["read 1 1", "read 2 2", "read 3 3"]
+        )
+    )
 
 
 def test_an_error_in_a_callback_names_the_operation(it: Script, log: Log, peer: Peer) -> None:
@@ -224,7 +236,9 @@ def test_a_tcp_server(it: Script, log: Log) -> None:
 @pytest.mark.parametrize("kind", ["TCPServer", "HTTPServer"])
 def test_a_port_in_use_is_an_error_of_start(it: Script, log: Log, kind: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        ok, problem = it.call("run", f"return pcall(net.{kind}().start, net.{kind}(), '127.0.0.1', ...)", taken.getsockname()[1])
+        ok, problem = it.call(
+            "run", f"return pcall(net.{kind}().start, net.{kind}(), '127.0.0.1', ...)", taken.getsockname()[1]
+        )
     assert ok is False
     assert problem
     log.drain()
@@ -330,7 +344,7 @@ class _Answers(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(told)
 
-    do_GET = do_POST = do_PUT = do_DELETE = _answer  # noqa: N815
+    do_GET = do_POST = do_PUT = do_DELETE = _answer
 
     def log_message(self, format: str, *args: object) -> None:
         pass
@@ -471,7 +485,9 @@ return server.port
 """
 
 
-def ask(port: int, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, bytes, str]:
+def ask(
+    port: int, method: str, path: str, body: bytes | None = None, **headers: str
+) -> tuple[int, bytes, str]:
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
     connection.request(method, path, body, headers)
     response = connection.getresponse()
@@ -485,7 +501,11 @@ JSON_TYPE = "application/json; charset=utf-8"
 
 def test_an_http_server_has_one_handler_for_all(it: Script, log: Log) -> None:
     port = it.call("run", HTTP_SERVER)
-    assert ask(port, "DELETE", "/x?a=%201", b"body", **{"X-It": "h"}) == (200, b"DELETE /x?a=%201 body h", JSON_TYPE)
+    assert ask(port, "DELETE", "/x?a=%201", b"body", **{"X-It": "h"}) == (
+        200,
+        b"DELETE /x?a=%201 body h",
+        JSON_TYPE,
+    )
     assert ask(port, "GET", "/nil") == (200, b'{"error": "No data returned"}', JSON_TYPE)
     assert ask(port, "GET", "/wait") == (202, b"waited", JSON_TYPE)
     assert ask(port, "GET", "/resumed") == (200, b"by timer", JSON_TYPE)
@@ -731,12 +751,19 @@ return server.port
 def test_a_websocket_server(it: Script, log: Log) -> None:
     port = it.call("run", WEBSOCKET_SERVER)
     log.wait_for("started")
-    with websocket_client(f"ws://127.0.0.1:{port}/") as one, websocket_client(f"ws://127.0.0.1:{port}/") as two:
+    with (
+        websocket_client(f"ws://127.0.0.1:{port}/") as one,
+        websocket_client(f"ws://127.0.0.1:{port}/") as two,
+    ):
         one.send("a")
         two.send("b")
         assert (one.recv(20), two.recv(20)) == ("got a", "got b")
         log.wait_for("joined\t2")
-        assert it.call("run", "return server:getClients(), server:isRunning(), server.running") == ([1, 2], True, True)
+        assert it.call("run", "return server:getClients(), server:isRunning(), server.running") == (
+            [1, 2],
+            True,
+            True,
+        )
         one.close()
         log.wait_for("left\t1")
         it.call("run", "server:send(1, 'x') server:start('127.0.0.1', 0, {error = print})")
@@ -751,7 +778,9 @@ def test_a_websocket_server(it: Script, log: Log) -> None:
 
 def test_a_websocket_server_whose_port_is_taken(it: Script, log: Log) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
-        it.call("run", "net.WebSocketServer():start('127.0.0.1', ..., {error = print})", taken.getsockname()[1])
+        it.call(
+            "run", "net.WebSocketServer():start('127.0.0.1', ..., {error = print})", taken.getsockname()[1]
+        )
     log.wait_for("Failed to start server: ")
     log.drain()
 

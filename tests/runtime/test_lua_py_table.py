@@ -1,5 +1,7 @@
 """The `_PY` table, `socket`, `lfs`, `class`, `mobdebug` and the changed standard functions: what needs no server."""
 
+# ruff: noqa: E501 - the long lines are Lua
+
 from __future__ import annotations
 
 import base64
@@ -27,7 +29,7 @@ SOURCE = "function run(code, ...) return assert((loadstring or load)(code))(...)
 
 @pytest.fixture(params=[name for name in MODULES if name in installed()])
 def it(session: Session, write: Write, request: pytest.FixtureRequest) -> Iterator[Script]:
-    yield session.load(write("it.lua", SOURCE), lua=request.param)
+    return session.load(write("it.lua", SOURCE), lua=request.param)
 
 
 @pytest.fixture
@@ -133,7 +135,9 @@ def test_clock_and_platform(it: Script) -> None:
     assert about["runtime"]["pid"] == os.getpid()
     assert about["environment"]["cwd"] == os.getcwd()
     assert it.call("run", "local x = _PY.random_number(5, 6) return x >= 5 and x <= 6") is True
-    assert it.call("run", "return _PY.config.isLinux, _PY.config.fileSeparator, type(_PY.config.scripts)")[1:] == ("/", "table")
+    assert it.call("run", "return _PY.config.isLinux, _PY.config.fileSeparator, type(_PY.config.scripts)")[
+        1:
+    ] == ("/", "table")
     assert it.call("run", "return _PY.getConfig()") == []
 
 
@@ -155,7 +159,10 @@ def test_environment_and_env_files(session: Session, tmp_path: Path, monkeypatch
     (tmp_path / "it.lua").write_text(SOURCE)
     it = session.load(tmp_path / "it.lua")
     for name in ("os.getenv", "_PY.dotgetenv", "_PY.get_env", "_PY.get_env_var"):
-        found = it.call("run", f"local e = {name} return e'A_HERE', e'B_QUOTED', e'C_HOME', e'HOME', e('NOT_THERE', 'else')")
+        found = it.call(
+            "run",
+            f"local e = {name} return e'A_HERE', e'B_QUOTED', e'C_HOME', e'HOME', e('NOT_THERE', 'else')",
+        )
         assert found == ("here", "a # b", "home", str(tmp_path / "home"), "else"), name
     assert it.call("run", "return os.getenv('NOT_THERE') == nil and _PY.get_env('NOT_THERE') == ''") is True
     assert it.call("run", "return _PY.set_env('SET_BY_LUA', 5), os.getenv('SET_BY_LUA')") == (True, "5")
@@ -239,7 +246,10 @@ def test_what_is_not_there(it: Script, log: Log, tmp_path: Path) -> None:
 
 
 def test_fragments(lua: Script, log: Log) -> None:
-    lua.call("run", "_PY.luaFragment('1 + 1, nil, \"x\"') _PY.luaFragment('y = 5 z = 6') _PY.clientExecute(0, 'y + z')")
+    lua.call(
+        "run",
+        "_PY.luaFragment('1 + 1, nil, \"x\"') _PY.luaFragment('y = 5 z = 6') _PY.clientExecute(0, 'y + z')",
+    )
     log.wait_for("2\tnil\tx")
     log.wait_for("11")
     with pytest.raises(CallError, match="unexpected symbol"):
@@ -247,7 +257,9 @@ def test_fragments(lua: Script, log: Log) -> None:
 
 
 def test_thread_requests(lua: Script) -> None:
-    lua.execute("told = {} function _PY.threadRequestResult(id, result) told[id] = result end function add(a, b) return a + b end")
+    lua.execute(
+        "told = {} function _PY.threadRequestResult(id, result) told[id] = result end function add(a, b) return a + b end"
+    )
     lua.call("run", "_PY.threadRequest('a', 'return 6 * 7', false)")
     lua.call("run", """_PY.threadRequest('b', '{"function": "add", "args": [1, 2]}', true)""")
     lua.call("run", "_PY.threadRequest('c', 'error(\"no\")', false)")
@@ -259,7 +271,7 @@ def test_thread_requests(lua: Script) -> None:
 def test_files_as_main_scripts(lua: Script, write: Write, log: Log) -> None:
     lua.call("run", "_PY.mainLuaFile({...})", str(write("part.lua", "print('part ran', ...)")))
     log.wait_for("part ran")
-    with pytest.raises(CallError, match="Error: Running Lua file: .*bad.lua:1: "):
+    with pytest.raises(CallError, match=r"Error: Running Lua file: .*bad.lua:1: "):
         lua.call("run", "_PY.mainLuaFile({...})", str(write("bad.lua", "= =")))
     with pytest.raises(CallError, match="Error: Reading Lua file: "):
         lua.call("run", "_PY.mainLuaFile({'/not/there.lua'})")
@@ -273,11 +285,21 @@ def test_modules_of_python(it: Script) -> None:
 
 def test_every_name_can_be_listed(lua: Script) -> None:
     names = lua.call("run", "local n = {} for k in pairs(_PY) do n[#n + 1] = k end return n")
-    assert {"setTimeout", "tcp_connect", "udp_bind", "websocket_connect", "http_server_start", "config"} <= set(names)
+    assert {
+        "setTimeout",
+        "tcp_connect",
+        "udp_bind",
+        "websocket_connect",
+        "http_server_start",
+        "config",
+    } <= set(names)
 
 
 def test_hooks_of_the_automation_layer_have_their_defaults(lua: Script) -> None:
-    assert lua.call("run", "return select('#', _PY.fibaroApiHook()), select(2, _PY.fibaroApiHook())") == (2, 503)
+    assert lua.call("run", "return select('#', _PY.fibaroApiHook()), select(2, _PY.fibaroApiHook())") == (
+        2,
+        503,
+    )
     assert lua.call("run", "return select(2, _PY.fibaroapi())") == 501
 
 
@@ -338,7 +360,12 @@ def test_blocking_reads_can_be_stopped(lua: Script, peer: Peer) -> None:
     done = threading.Event()
     port = peer(lambda client: done.wait(20) or None)
     with pytest.raises(CallTimeout):
-        lua.call("run", "local _, c = _PY.tcp_connect_sync('127.0.0.1', ...) _PY.tcp_read_sync(c, '*l')", port, timeout=0.1)
+        lua.call(
+            "run",
+            "local _, c = _PY.tcp_connect_sync('127.0.0.1', ...) _PY.tcp_read_sync(c, '*l')",
+            port,
+            timeout=0.1,
+        )
     done.set()
 
 
@@ -437,7 +464,9 @@ def test_lfs(it: Script, tmp_path: Path) -> None:
 def test_lfs_changes_the_folder_of_the_process(lua: Script, tmp_path: Path) -> None:
     before = os.getcwd()
     try:
-        assert lua.call("run", "local lfs = require 'lfs' return lfs.chdir(...), lfs.currentdir()", str(tmp_path)) == (
+        assert lua.call(
+            "run", "local lfs = require 'lfs' return lfs.chdir(...), lfs.currentdir()", str(tmp_path)
+        ) == (
             True,
             str(tmp_path),
         )
@@ -498,12 +527,21 @@ def test_mobdebug_is_harmless(it: Script, log: Log) -> None:
 
 
 def test_print_stays_as_it_is(write: Write) -> None:
-    run = batch(write("it.lua", "print(1, nil, true, {} ~= nil, nil) print() print(setmetatable({}, {__tostring = function() return 'me' end}))"))
+    run = batch(
+        write(
+            "it.lua",
+            "print(1, nil, true, {} ~= nil, nil) print() print(setmetatable({}, {__tostring = function() return 'me' end}))",
+        )
+    )
     assert run.out == "1\tnil\ttrue\ttrue\tnil\n\nme\n"
 
 
 def test_nothing_of_it_is_loaded_before_it_is_used(write: Write) -> None:
     code = "print(#_PY.loadPythonModule('scriptengines.lua.dialect.system') >= 0)"
     assert batch(write("it.lua", code)).code == 0
-    run = batch(write("idle.lua", "assert(rawget(_G, 'json') and rawget(_G, '_PY') and rawget(json, 'encode') == nil)"))
+    run = batch(
+        write(
+            "idle.lua", "assert(rawget(_G, 'json') and rawget(_G, '_PY') and rawget(json, 'encode') == nil)"
+        )
+    )
     assert (run.code, run.err) == (0, "")
