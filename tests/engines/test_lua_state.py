@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from scriptengines.host import HostObject
 from scriptengines.lua.state import LuaState
 from scriptnative import RunLock
 from scriptnative.errors import CallError, LoadError, ScriptClosed, UnknownFunction
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-class FakeConnection:
+class FakeConnection(HostObject):
     id = 7
     peer = "127.0.0.1:9"
     local = local_address = "127.0.0.1:50"
@@ -28,6 +29,9 @@ class FakeConnection:
         self.handlers = handlers
         self.sent: list[bytes] = []
         self.closed = False
+
+    def __str__(self) -> str:
+        return f"connection {self.id}"
 
     def send(self, payload: bytes) -> None:
         if self.closed:
