@@ -29,6 +29,7 @@ MODULES = {
     "scriptengines.network.http_server": ("http_serve",),
     "scriptengines.network.websocket": ("websocket_connect", "websocket_open"),
     "scriptengines.network.websocket_server": ("websocket_serve",),
+    "scriptengines.network.mqtt": ("mqtt_connect", "mqtt_open"),
 }
 """Where each of our own functions is; a test compares it with what these modules register."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from scriptengines.engine import Engine
@@ -13,6 +14,7 @@ from scriptengines.errors import (
     UnknownScript,
     did_you_mean,
 )
+from scriptengines.host import HostObject
 from scriptengines.local import LocalRuntime
 from scriptengines.locations import compiled_modules
 from scriptengines.options import NETWORK, Option
@@ -395,8 +397,13 @@ def _get_field(object_: Any, name: Any) -> Any:
 
 
 def _call_method(object_: Any, name: Any, *args: Any) -> Any:
-    """A method of it, for `ctx->host(ctx, "method", …)`."""
-    return getattr(object_, _public(name))(*args)
+    """A method of it, for `ctx->host(ctx, "method", …)`; one that waits takes a callback last."""
+    method = getattr(object_, _public(name))
+    if isinstance(object_, HostObject) and inspect.iscoroutinefunction(method):
+        if not (args and callable(args[-1])):
+            raise TypeError(f"{name} waits: give a function as its last argument, to be called then")
+        return object_.begin(name, *args)
+    return method(*args)
 
 
 def _public(name: Any) -> str:

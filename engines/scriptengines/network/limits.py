@@ -157,6 +157,21 @@ def limits_of(host: Host) -> Limits:
     return found
 
 
+class Place:
+    """A socket counted against the script's limit, from before it is opened until it is closed."""
+
+    def __init__(self, host: Host, what: str) -> None:
+        self._limits = limits_of(host)
+        self._limits.claim(what)
+        self._is_taken = True
+
+    def release(self) -> None:
+        """Count it no more; harmless when called again."""
+        if self._is_taken:
+            self._is_taken = False
+            self._limits.release()
+
+
 class AcceptedSocket(socket.socket):
     """A connection that was accepted: counted until its descriptor is closed."""
 

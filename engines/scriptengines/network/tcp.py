@@ -10,7 +10,7 @@ from scriptengines.hostapi.registry import host_function
 
 from .connection import EVENTS, Connection
 from .failures import explain, format_address, format_endpoint
-from .limits import ListeningSocket, limits_of
+from .limits import ListeningSocket, Place
 from .settings import port_of, seconds, split_handlers
 
 if TYPE_CHECKING:
@@ -58,21 +58,6 @@ class Listener(HostObject):
         self._host.loop.call_soon(_nothing)  # from another thread: the run may end now
 
 
-class _Place:
-    """A socket counted against the script's limit, from before it is opened until it is closed."""
-
-    def __init__(self, host: Host, what: str) -> None:
-        self._limits = limits_of(host)
-        self._limits.claim(what)
-        self._is_taken = True
-
-    def release(self) -> None:
-        """Count it no more; harmless when called again."""
-        if self._is_taken:
-            self._is_taken = False
-            self._limits.release()
-
-
 def _begin(
     host: Host, what: str, address: Any, port: Any, *given: Mapping[str, Any] | None
 ) -> tuple[Connection, Any]:
@@ -87,7 +72,7 @@ def _begin(
         from .tls import client_context
 
         tls = client_context(options["tls"], name)
-    place = _Place(host, f"connect {endpoint}")
+    place = Place(host, f"connect {endpoint}")
     connection = Connection(host, handlers, endpoint, host.caller(), place.release)
 
     async def open_it() -> Connection:

@@ -6,7 +6,7 @@ import asyncio
 import ipaddress
 import socket
 from collections import deque
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from scriptengines.host import HostObject
 from scriptengines.hostapi.registry import host_function
@@ -58,7 +58,7 @@ class UdpSocket(HostObject, asyncio.DatagramProtocol):
         self.received = 0
         self.sent = 0
         self.dropped = 0
-        self._transport: Any = host.loop._make_datagram_transport(sock, self)
+        self._transport: Any = cast("Any", host.loop)._make_datagram_transport(sock, self)
         self.id: int = self._transport.observed_id
         self._limits.senders.add(self)
 
