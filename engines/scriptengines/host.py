@@ -249,9 +249,7 @@ class Host:
     def begin(self, name: str, coroutine: Coroutine[Any, Any, Any], callback: Any) -> Operation:
         """Run what waits as a task, and call `callback(error or None, result)` when it has ended."""
         task = self.loop.create_task(self._finish(name, coroutine, callback), name=name)
-        task.add_done_callback(
-            lambda _: coroutine.close()
-        )  # cancelled before its first step, it has not begun
+        task.add_done_callback(lambda _: coroutine.close())  # cancelled at once, it never began
         return Operation(self, task)
 
     async def _finish(self, name: str, coroutine: Coroutine[Any, Any, Any], callback: Any) -> None:

@@ -493,10 +493,12 @@ def secure(serve: Serve, tmp_path: Path) -> tuple[str, str]:
 
     def behave(connection: socket.socket) -> None:
         with contextlib.suppress(ssl.SSLError), context.wrap_socket(connection, server_side=True) as wrapped:
+            peer.track(wrapped)
             while read_request(wrapped):
                 wrapped.sendall(response(b"secret"))
 
-    return f"https://127.0.0.1:{serve(behave).port}/", cert
+    peer = serve(behave)
+    return f"https://127.0.0.1:{peer.port}/", cert
 
 
 def test_certificates_are_verified(python: Script, secure: tuple[str, str], log: Log) -> None:
@@ -575,6 +577,17 @@ def test_closing_a_stream_frees_its_connection(
     assert [line for line in log.lines("it") if "closed" in line] in (["closed None"], ["closed nil"])
 
 
+def test_a_stream_that_is_closed_at_once_is_closed(
+    session: Session, write: Write, serve: Serve, log: Log
+) -> None:
+    text = """import host
+def begin(url): host.http_stream(url, None, {"closed": lambda error: host.log(f"closed {error}")}).close()
+"""
+    session.load(write("it.py", text)).call("begin", serve(nothing).url)
+    log.drain()
+    assert log.lines("it") == ["closed None"]
+
+
 def test_server_sent_events_are_parted(python: Script, serve: Serve, log: Log) -> None:
     text = (
         "\ufeff: a comment\r\ndata: one\r\n\r\nevent: colour\ndata: red\ndata:  and grün\nid: 7\n\n"
@@ -606,7 +619,8 @@ async def data(piece):
     global count
     count += len(piece)
     await gate.wait()
-def begin(url): host.http_stream(url, None, {"data": data, "closed": lambda e: host.log(f"closed {e} {count}")})
+def begin(url):
+    host.http_stream(url, None, {"data": data, "closed": lambda error: host.log(f"closed {error} {count}")})
 def go_on(): gate.set()
 """
     script = session.load(write("it.py", text))
@@ -644,7 +658,8 @@ count = 0
 def data(piece):
     global count
     count += len(piece)
-def begin(url): host.http_stream(url, None, {"data": data, "closed": lambda e: host.log(f"closed {e} {count}")})
+def begin(url):
+    host.http_stream(url, None, {"data": data, "closed": lambda error: host.log(f"closed {error} {count}")})
 """
     script = session.load(write("it.py", text))
     piece = bytes(1 << 20)

@@ -45,7 +45,8 @@ def close(request):
     return "closed"
 
 server = host.http_serve("127.0.0.1", 0, {
-    "GET /": lambda request: "hello", "GET /rooms/{name}": rooms, "POST /rooms/{name}": rooms, "* /seen": seen,
+    "GET /": lambda request: "hello", "GET /rooms/{name}": rooms, "POST /rooms/{name}": rooms,
+    "* /seen": seen,
     "GET /slow": slow, "GET /fail": fail, "GET /fail-late": fail_late, "GET /whole": whole,
     "GET /nothing": nothing, "GET /wrong": wrong, "GET /split": split, "GET /close": close,
     "GET /files/{rest*}": lambda request: request["params"]["rest"],
@@ -101,7 +102,8 @@ static int fail(sc_ctx *ctx, const sc_value *args, size_t n, sc_value *out) {
 }
 static int open_it(sc_ctx *ctx, const sc_value *args, size_t n, sc_value *out) {
     (void)args, (void)n;
-    sc_value handlers[4] = {sc_str("GET /rooms/{name}"), sc_callback("rooms"), sc_str("GET /fail"), sc_callback("fail")};
+    sc_value handlers[4] = {sc_str("GET /rooms/{name}"), sc_callback("rooms"), sc_str("GET /fail"),
+                            sc_callback("fail")};
     sc_value given[3] = {sc_str("127.0.0.1"), sc_int(0), sc_items(SC_DICT, handlers, 4)};
     if (ctx->host(ctx, "http_serve", given, 3, &server)) return -1;
     ctx->retain(ctx, server.as.ref);
@@ -114,7 +116,8 @@ static int stop(sc_ctx *ctx, const sc_value *args, size_t n, sc_value *out) {
     return ctx->host(ctx, "method", wanted, 2, out);
 }
 static const sc_export exports[] = {
-    {"rooms", rooms, NULL, ""}, {"fail", fail, NULL, ""}, {"open_it", open_it, ":A", ""}, {"stop", stop, ":A", ""}, {0}
+    {"rooms", rooms, NULL, ""}, {"fail", fail, NULL, ""}, {"open_it", open_it, ":A", ""},
+    {"stop", stop, ":A", ""}, {0}
 };
 static const sc_module module = {SC_ABI_VERSION, "it", "1.0", exports, NULL, NULL, NULL};
 SC_MODULE(module)
@@ -216,21 +219,20 @@ def test_an_encoded_slash_does_not_part_a_segment(port: int) -> None:
     assert json.loads(get(port, "/rooms/a%2Fb")[2])["room"] == "a/b"
 
 
-@pytest.mark.parametrize(
-    ("suffix", "code"),
-    [
-        (
-            ".py",
-            "import host\ns = host.http_serve('127.0.0.1', 0, lambda r: 'for ' + r['path'])\ndef port(): return s.port",
-        ),
-        (
-            ".lua",
-            "s = host.http_serve('127.0.0.1', 0, function(r) return 'for ' .. r.path end)\nfunction port() return s.port end",
-        ),
-    ],
-)
-def test_one_function_can_answer_everything(session: Session, write: Write, suffix: str, code: str) -> None:
-    port = session.load(write(f"it{suffix}", code)).call("port")
+ONE_FUNCTION = {
+    ".py": """import host
+s = host.http_serve("127.0.0.1", 0, lambda request: "for " + request["path"])
+def port(): return s.port
+""",
+    ".lua": """s = host.http_serve("127.0.0.1", 0, function(request) return "for " .. request.path end)
+function port() return s.port end
+""",
+}
+
+
+@pytest.mark.parametrize("suffix", ONE_FUNCTION)
+def test_one_function_can_answer_everything(session: Session, write: Write, suffix: str) -> None:
+    port = session.load(write(f"it{suffix}", ONE_FUNCTION[suffix])).call("port")
     assert get(port, "/any/thing", "DELETE")[2] == b"for /any/thing"
 
 
@@ -330,8 +332,8 @@ def test_a_malformed_request_gets_400_and_harms_nobody(port: int, name: str) -> 
 
 LIMITED = """
 import host
-options = dict(max_header=2000, max_body=1000, header_timeout={head}, body_timeout={body}, idle_timeout={idle},
-               timeout={answer}, max_connections=50)
+options = dict(max_header=2000, max_body=1000, header_timeout={head}, body_timeout={body},
+               idle_timeout={idle}, timeout={answer}, max_connections=50)
 async def never(request): await host.sleep(1e9)
 s = host.http_serve("127.0.0.1", 0, {{"* /": lambda r: str(len(r["body"])), "GET /never": never}}, options)
 def port(): return s.port
@@ -501,6 +503,29 @@ def test_nothing_outside_the_folder_is_given_away(files: Script, path: str) -> N
     assert (status, b"secret" in body, b"root" in body) == (404, False, False)
 
 
+def test_a_download_may_take_longer_than_a_route(session: Session, write: Write, tmp_path: Path) -> None:
+    (tmp_path / "large.bin").write_bytes(bytes(30 << 20))
+    text = f"""import host
+s = host.http_serve("127.0.0.1", 0, None, {{"timeout": 50}}).static("/", {str(tmp_path)!r})
+def port(): return s.port
+"""
+    with Client(session.load(write("it.py", text)).call("port")) as client:
+        client.send(b"GET /large.bin HTTP/1.1\r\nHost: x\r\n\r\n")
+        size = 0
+        while size < 30 << 20:
+            size += len(client.socket.recv(1 << 20))
+            if size < 1 << 20:
+                threading.Event().wait(0.03)  # a slow reader: several times the limit of a route
+        assert size < (30 << 20) + 1000
+
+
+def test_a_proxy_is_not_what_it_is(port: int) -> None:
+    with Client(port) as client:
+        client.send(b"CONNECT there:80 HTTP/1.1\r\nHost: there\r\n\r\n")
+        assert client.answer()[0] in (400, 405)
+    assert get(port)[0] == 200
+
+
 def test_a_large_file_is_sent_as_fast_as_the_client_takes_it(files: Script, tmp_path: Path, log: Log) -> None:
     content = os.urandom(1 << 20) * 8
     (tmp_path / "public" / "large.bin").write_bytes(content)
@@ -536,7 +561,7 @@ def test_a_port_in_use_raises_at_once(session: Session, write: Write, script: Sc
 def test_an_unknown_option_is_named_with_a_likely_one(session: Session, write: Write) -> None:
     before = descriptors()
     for _ in range(2):
-        with pytest.raises(Exception, match='no option "max_bdy".*max_body'):
+        with pytest.raises(Exception, match=r'no option "max_bdy".*max_body'):
             session.load(write("it.py", "import host\nhost.http_serve('127.0.0.1', 0, None, {'max_bdy': 1})"))
     assert descriptors() <= before + 20
 
@@ -587,7 +612,7 @@ def port(): return s.port
 
 
 def test_a_route_reloads_its_own_script(session: Session, write: Write) -> None:
-    """The new code answers from then on; the request that asked for it is answered, or its connection ends."""
+    """The new code answers from then on; the request that asked for it is answered, or just ends."""
     text = """import host
 s = host.http_serve("127.0.0.1", host.state.setdefault("port", 0), lambda r: {body})
 host.state["port"] = s.port

@@ -54,6 +54,10 @@ class Peer:
         with contextlib.suppress(OSError), connection:
             self._behave(connection)
 
+    def track(self, connection: socket.socket) -> None:
+        """Shut down in the end what a connection has been wrapped in, too."""
+        self._open.append(connection)
+
     def wait(self, _connection: socket.socket | None = None) -> None:
         """Do nothing until the test is over."""
         self.released.wait(DEADLINE)

@@ -13,7 +13,7 @@ from .web import bytes_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE")
 _NAME = re.compile(r"\{([A-Za-z_]\w*)(\*?)\}")
 _KEYS = frozenset({"status", "body", "headers", "json"})
 

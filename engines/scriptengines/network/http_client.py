@@ -267,7 +267,8 @@ class HttpStream(HostObject):
         self.received = 0
         self._asked = asked
         self._handlers = {name: host.asking(handler) for name, handler in handlers.items()}
-        self._task = host.loop.create_task(self._run(), name=f"http_stream {asked.url}")
+        self._task = host.loop.create_task(self._follow(), name=f"http_stream {asked.url}")
+        self._task.add_done_callback(self._ended)
 
     @property
     def is_open(self) -> bool:
@@ -286,16 +287,16 @@ class HttpStream(HostObject):
         if handler is not None:
             await handler.wait(f"http_stream {event} callback", args)
 
-    async def _run(self) -> None:
-        try:
-            failed = await self._follow()
-        except asyncio.CancelledError:
-            failed = None
-            if self._host.loop.stopping:
-                return
-        if failed is not None and "closed" not in self._handlers:
+    def _ended(self, task: asyncio.Task[OSError | None]) -> None:
+        """Tell the script, however it has ended; a task that was cancelled may never have begun."""
+        if self._host.loop.stopping:
+            return
+        failed = None if task.cancelled() else task.exception() or task.result()
+        handler = self._handlers.get("closed")
+        if handler is not None:
+            handler.begin("http_stream closed callback", (None if failed is None else str(failed),), _nothing)
+        elif failed is not None:
             self._host.reporter.error("http_stream", failed)
-        await self._tell("closed", None if failed is None else str(failed))
 
     async def _follow(self) -> OSError | None:
         asked = self._asked
@@ -322,6 +323,10 @@ class HttpStream(HostObject):
             if events is not None:
                 for event in events.feed(piece):
                     await self._tell("event", event)
+
+
+def _nothing(well: bool, result: Any) -> None:
+    pass
 
 
 @host_function("http")

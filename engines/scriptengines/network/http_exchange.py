@@ -90,6 +90,7 @@ class Exchange(asyncio.Protocol):
         self._advancing = False
         self._drained: asyncio.Future[None] | None = None
         self._closing = False
+        self._is_sending = False
         self.is_answering = False
         self.peer = ""
 
@@ -149,7 +150,12 @@ class Exchange(asyncio.Protocol):
         self._drained = None
         if self._closing:
             return
-        self._limit(self._limits.answer_time if self.is_answering else self._limits.idle_time)
+        if self._is_sending:
+            self._limit(None)
+        elif self.is_answering:
+            self._limit(self._limits.answer_time)
+        else:
+            self._limit(self._limits.idle_time, idle=True)
 
     # ---- time -----------------------------------------------------------------------------------------
 
@@ -286,7 +292,8 @@ class Exchange(asyncio.Protocol):
         if not self.is_waiting(number):
             return
         self._transport.write(self._send_head(answer, size))
-        self._limit(None)
+        self._is_sending = True
+        self._limit(self._limits.body_time if self._drained is not None else None)
         if not self._is_head:
             async for piece in pieces:
                 self._transport.write(self._state.send(h11.Data(data=piece)) or b"")
@@ -294,6 +301,8 @@ class Exchange(asyncio.Protocol):
                     await self._drained
                 if not self.is_waiting(number):
                     return
+            if not self.is_waiting(number):
+                return
         self._finish()
 
     @property
@@ -321,7 +330,7 @@ class Exchange(asyncio.Protocol):
     def _finish(self) -> None:
         state = self._state
         self._transport.write(state.send(h11.EndOfMessage()) or b"")
-        self.is_answering = False
+        self.is_answering = self._is_sending = False
         self._head = self._target = None
         if self._closing or self._server.is_closing or state.our_state is not h11.DONE:
             self._close()

@@ -222,6 +222,8 @@ class HttpServer(HostObject):
 
     def _find(self, request: Request) -> tuple[Asking, dict[str, str]] | str | Answer:
         """A function and its parameters, a file, or the answer."""
+        if request.method == "CONNECT":
+            return plain(405, "this is no proxy", ("allow", "GET, HEAD"))
         path, segments = request.target.path, request.target.segments
         allowed: list[str] = []
         functions = self._plain.get(path)

@@ -609,7 +609,8 @@ class WebSocket(HostObject, asyncio.Protocol):
                 self.start(None)
                 await asyncio.shield(self._opened)
         except asyncio.CancelledError:
-            self._end(ConnectionError("it was cancelled"))
+            if not self._loop.stopping:
+                self._end(ConnectionError("it was cancelled"))
             raise
         except Exception as error:  # noqa: BLE001 - whatever the network does becomes one kind of error
             self._end(error)
