@@ -167,7 +167,13 @@ function Client:subscribe(topic, options)
   for _, each in next, type(topic) == "table" and topic or {topic} do
     self.subscriptions[#self.subscriptions + 1] = type(each) == "table" and each[1] or each
   end
-  return send(self, "subscribe", options.callback, function(client) return client:subscribe(topic, options.qos or 0) end)
+  return send(self, "subscribe", options.callback, function(client)
+    local first = type(topic) == "table" and topic[1]
+    if type(first) ~= "table" then return client:subscribe(topic, options.qos or 0) end
+    local id
+    for _, pair in next, topic do id = client:subscribe(pair[1], pair[2] or options.qos or 0) end -- {topic, qos} each
+    return id
+  end)
 end
 
 function Client:unsubscribe(topic, options)
