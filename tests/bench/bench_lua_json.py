@@ -1,4 +1,4 @@
-"""JSON in Lua scripts, next to Python's own json from the same thread: small messages, as scripts exchange them."""
+"""JSON in Lua scripts, next to json of Python: small messages, as scripts exchange them."""
 
 from __future__ import annotations
 
