@@ -466,7 +466,8 @@ class LuaCrossing:
     Args:
         guard: Of the state; not used before.
         runtime: A new lupa LuaRuntime; ended by `close`.
-        report: Texts of errors (`problem`), exceptions for failures (`failed`), fields of objects in Lua
+        report: Texts of errors (`problem`), exceptions for failures (`failed`), what a call from outside
+            gives that has yielded (`suspended`), fields of objects in Lua
             (`get_field`, `set_field`, `call_method`, `text_of`): the HostCalls of scriptengines.lua.
 
     Raises:

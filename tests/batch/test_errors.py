@@ -193,7 +193,7 @@ setTimeout(function() print("others finish") end, 50)
     script = write("timer.lua", text)
     run = batch(script)
     assert run.out == "others finish\n"
-    assert failed(run)[0] == f"error: timer: timeout callback: LuaError: too warm ({script}:1)"
+    assert failed(run)[0] == f"error: timer: Error in timer callback: LuaError: too warm ({script}:1)"
 
 
 def test_error_in_an_async_callback(write: Write) -> None:

@@ -1,5 +1,7 @@
 """Lua callbacks run in coroutines: they may yield, wait for the host, be resumed later, and fail with their own trace."""
 
+# ruff: noqa: E501 - the long lines are Lua
+
 from __future__ import annotations
 
 import threading
@@ -34,7 +36,7 @@ function nested() return coroutine.wrap(function() host.sleep(1) return 1 end)()
 
 @pytest.fixture(params=VERSIONS)
 def it(session: Session, write: Write, request: pytest.FixtureRequest) -> Iterator[Script]:
-    yield session.load(write("it.lua", SOURCE), lua=request.param)
+    return session.load(write("it.lua", SOURCE), lua=request.param)
 
 
 @pytest.fixture

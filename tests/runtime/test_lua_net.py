@@ -1,5 +1,7 @@
 """`net` and the network functions of `_PY`, with real peers: sockets, http.server and the websockets library."""
 
+# ruff: noqa: E501 - the long lines are Lua
+
 from __future__ import annotations
 
 import http.client
@@ -24,7 +26,7 @@ type Peer = Callable[[Callable[[socket.socket], None]], int]
 
 @pytest.fixture(params=["5.4", "5.1", "luajit2.1"])
 def it(session: Session, write: Write, request: pytest.FixtureRequest) -> Iterator[Script]:
-    yield session.load(
+    return session.load(
         write("it.lua", "function run(code, ...) return assert((loadstring or load)(code))(...) end"),
         lua=request.param,
     )

@@ -1,5 +1,7 @@
 """The `_PY` table, `socket`, `lfs`, `class`, `mobdebug` and the changed standard functions: what needs no server."""
 
+# ruff: noqa: E501 - the long lines are Lua
+
 from __future__ import annotations
 
 import base64
@@ -27,7 +29,7 @@ SOURCE = "function run(code, ...) return assert((loadstring or load)(code))(...)
 
 @pytest.fixture(params=[name for name in MODULES if name in installed()])
 def it(session: Session, write: Write, request: pytest.FixtureRequest) -> Iterator[Script]:
-    yield session.load(write("it.lua", SOURCE), lua=request.param)
+    return session.load(write("it.lua", SOURCE), lua=request.param)
 
 
 @pytest.fixture
@@ -269,7 +271,7 @@ def test_thread_requests(lua: Script) -> None:
 def test_files_as_main_scripts(lua: Script, write: Write, log: Log) -> None:
     lua.call("run", "_PY.mainLuaFile({...})", str(write("part.lua", "print('part ran', ...)")))
     log.wait_for("part ran")
-    with pytest.raises(CallError, match="Error: Running Lua file: .*bad.lua:1: "):
+    with pytest.raises(CallError, match=r"Error: Running Lua file: .*bad.lua:1: "):
         lua.call("run", "_PY.mainLuaFile({...})", str(write("bad.lua", "= =")))
     with pytest.raises(CallError, match="Error: Reading Lua file: "):
         lua.call("run", "_PY.mainLuaFile({'/not/there.lua'})")

@@ -232,7 +232,7 @@ local offer -- gives {function, whether it waits}, or nil
 
 local function find(name)
   local found = offer(name)
-  if found then return method(found[1], found[2]) end
+  if found then return found[2] and waiting(found[1]) or found[1] end
 end
 
 host = setmetatable({state = {}}, {__index = function(t, name)

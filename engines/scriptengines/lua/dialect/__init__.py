@@ -1,4 +1,4 @@
-"""The names that scripts written for other Lua hosts use: timers, json, net, mqtt, `_PY`, and modules to require.
+"""The names that scripts for other Lua hosts use: timers, json, net, mqtt, `_PY`, and modules to require.
 
 Each part is a Lua file here, read when a script first uses it, and where Lua is not enough a Python module
 beside it. What the network does is the host API's; here is only how the dialect calls it.

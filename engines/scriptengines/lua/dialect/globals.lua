@@ -21,7 +21,7 @@ function D.later(name)
   local call
   return function(...)
     call = call or D.py(name)
-    return call(...)
+    return (call(...)) -- no tail call: its errors name the line that called this function
   end
 end
 

@@ -1,7 +1,7 @@
 -- mqtt: clients of a broker. One listener an event; callbacks get an error code, 0 for success.
 local D, mqtt = ...
 
-local type, tostring, next, setmetatable, tonumber = type, tostring, next, setmetatable, tonumber
+local type, tostring, next, setmetatable, tonumber, pcall = type, tostring, next, setmetatable, tonumber, pcall
 local guarded = D.guarded
 
 mqtt.QoS = {AT_MOST_ONCE = 0, AT_LEAST_ONCE = 1, EXACTLY_ONCE = 2}
@@ -30,12 +30,13 @@ local function call_back(callback, code)
   if type(callback) == "function" then guarded("Error in MQTT callback", callback, code) end
 end
 
--- The callback that waits for the answer to a packet.
+-- The callback that waits for the answer to a packet; the answer may come before the number of the packet is known.
 local function answered(client, kind, id)
   local key = kind .. tostring(id)
   local callback = client.waiting[key]
   client.waiting[key] = nil
-  call_back(callback, 0)
+  if callback then return call_back(callback, 0) end
+  client.early[key] = client.sending
 end
 
 local function split(uri)
@@ -52,11 +53,11 @@ function Client.connect(uri, options)
   local tls = scheme == "mqtts" or options.tls ~= nil and options.tls ~= false
   port = port or options.port or (tls and 8883 or 1883)
   local client = setmetatable({
-    listeners = {}, waiting = {}, topics = {}, host = host, port = port, use_tls = tls,
+    listeners = {}, waiting = {}, early = {}, topics = {}, subscriptions = {}, host = host, port = port, use_tls = tls,
     client_id = tostring(options.clientId or "client-" .. tostring({}):match("%w+$")),
   }, Client)
   local wanted = {
-    client_id = client.client_id, keepalive = options.keepAlivePeriod or 60, clean_session = options.cleanSession ~= false,
+    client_id = client.client_id, keepalive = (options.keepAlivePeriod or 60) * 1000, clean = options.cleanSession ~= false,
     username = options.username, password = options.password,
   }
   if tls then
@@ -81,17 +82,16 @@ function Client.connect(uri, options)
       call_back(callback, FAILED)
     end
   end
-  client.client = connect(scheme:gsub("^tcp$", "mqtt"):gsub("^ssl$", "mqtts") .. "://" .. host .. ":" .. port, wanted, {
+  client.client = connect((tls and "mqtts" or "mqtt") .. "://" .. host .. ":" .. port, wanted, {
     connected = function(_, session_present)
       client.connected = true
       raise_event(client, "connected", {sessionPresent = session_present == true, returnCode = 0})
       tell_connected(0)
     end,
-    message = function(_, topic, payload, about)
-      about = as_table(about)
+    message = function(_, message)
       raise_event(client, "message", {
-        topic = topic, payload = payload, qos = about.qos or 0, retain = about.retain == true, dup = about.dup == true,
-        packetId = about.id,
+        topic = message.topic, payload = message.payload, qos = message.qos, retain = message.retain == true,
+        dup = message.duplicate == true, packetId = message.id,
       })
     end,
     subscribed = function(_, id, results)
@@ -103,7 +103,7 @@ function Client.connect(uri, options)
       answered(client, "unsubscribe", id)
     end,
     published = function(_, id)
-      raise_event(client, "published", {packetId = id, topic = client.topics[id]})
+      raise_event(client, "published", {packetId = id, topic = client.topics[id] or client.publishing})
       client.topics[id] = nil
       answered(client, "publish", id)
     end,
@@ -133,23 +133,47 @@ local function send(client, kind, callback, action)
     call_back(callback, FAILED)
     return nil
   end
-  local id = action(client.client)
-  if type(callback) == "function" then client.waiting[kind .. tostring(id)] = callback end
+  client.sending = true
+  local ok, id = pcall(action, client.client)
+  client.sending = nil
+  if not ok then
+    call_back(callback, FAILED)
+    return nil
+  end
+  local key = kind .. tostring(id)
+  local is_answered = client.early[key]
+  client.early[key] = nil
+  if is_answered then
+    call_back(callback, 0)
+  elseif type(callback) == "function" then
+    client.waiting[key] = callback
+  end
   return id
 end
 
 function Client:publish(topic, payload, options)
   options = as_table(options)
   return send(self, "publish", options.callback, function(client)
+    self.publishing = topic
     local id = client:publish(topic, payload == nil and "" or tostring(payload), options.qos or 0, options.retain == true)
-    if id then self.topics[id] = topic end
+    self.publishing = nil
+    if id and not self.early["publish" .. tostring(id)] then self.topics[id] = topic end
     return id
   end)
 end
 
 function Client:subscribe(topic, options)
   options = as_table(options)
-  return send(self, "subscribe", options.callback, function(client) return client:subscribe(topic, options.qos or 0) end)
+  for _, each in next, type(topic) == "table" and topic or {topic} do
+    self.subscriptions[#self.subscriptions + 1] = type(each) == "table" and each[1] or each
+  end
+  return send(self, "subscribe", options.callback, function(client)
+    local first = type(topic) == "table" and topic[1]
+    if type(first) ~= "table" then return client:subscribe(topic, options.qos or 0) end
+    local id
+    for _, pair in next, topic do id = client:subscribe(pair[1], pair[2] or options.qos or 0) end -- {topic, qos} each
+    return id
+  end)
 end
 
 function Client:unsubscribe(topic, options)
@@ -169,7 +193,10 @@ end
 
 function Client:getInfo()
   if not self.client then return nil end
-  return {connected = self.connected == true, client_id = self.client_id, host = self.host, port = self.port, use_tls = self.use_tls}
+  return {
+    connected = self.connected == true, client_id = self.client_id, host = self.host, port = self.port, use_tls = self.use_tls,
+    subscriptions = self.subscriptions,
+  }
 end
 
 mqtt.Client = Client

@@ -78,7 +78,7 @@ function PY.yield_to_loop() end
 
 -- ---- clock and platform ----------------------------------------------------------------------------------------------
 
-PY.get_time, PY.milli_time, PY.sleep = py("system.now"), py("system.now"), py("system.sleep")
+PY.get_time, PY.milli_time, PY.sleep = later("system.now"), later("system.now"), later("system.sleep")
 function PY.py_sleep(ms) PY.sleep(ms / 1000) end
 PY.random_number = later("system.random_number")
 PY.get_platform, PY.get_system_info = later("system.platform"), later("system.information")

@@ -24,7 +24,7 @@ def background(dialect: Dialect, connection: Any) -> None:
     transport = getattr(connection, "_transport", None)
     if transport is not None:
         loop.background_sockets.add(transport)
-    server = getattr(connection, "_server", None)
+    server: Any = getattr(connection, "_server", None)
     while hasattr(server, "_server"):  # a server of websockets is one of HTTP
         server = server._server
     for sock in getattr(server, "sockets", ()):
@@ -76,7 +76,9 @@ async def send_datagram(dialect: Dialect, sock: Any, content: Any, address: str,
 
 async def request(dialect: Dialect, url: str, options: Mapping[str, Any]) -> dict[str, Any]:
     """An HTTP request of the host's; what Lua needs of its answer."""
-    answer = await dialect.host.offer("http_request").args[0].function(dialect.host, url, options)
+    from scriptengines.hostapi.registry import find
+
+    answer = await find("http_request").function(dialect.host, url, options)
     return {name: answer[name] for name in ("status", "reason", "headers", "body", "url")}
 
 
