@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def place(dialect: Dialect, path: str | bytes, *, writing: bool = False) -> str:
-    """The path a script means; the one place where its use can be refused.
+    """The path a script means, unless it may not use it; the option `files` says so.
 
     Args:
         dialect: Of the script.
@@ -24,9 +24,11 @@ def place(dialect: Dialect, path: str | bytes, *, writing: bool = False) -> str:
     Raises:
         PermissionError: The script may not.
     """
-    del dialect, writing
     if not isinstance(path, (str, bytes)):  # pyright: ignore[reportUnnecessaryIsInstance] - from Lua
         raise TypeError(f"a path must be a string, got {type(path).__name__}")
+    confinement = dialect.host.confinement
+    if confinement is not None:
+        confinement.check(path, writes=writing)
     return os.fsdecode(path)
 
 
