@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
+_FRAGMENT = "\0"
+"""Before code among the paths; no path can begin with it."""
+
+
 class _Parser(argparse.ArgumentParser):
     """Says what is wrong in one line, as every other refusal does."""
 
@@ -41,9 +45,46 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "paths", nargs="*", metavar="PATH", help="a script (.py .lua .c .so), or a folder of scripts"
     )
+    parser.add_argument(
+        "-e",
+        "--execute",
+        action="append",
+        default=[],
+        metavar="CODE",
+        help="with --batch: run code in the script before it; what an expression gives is printed",
+    )
+    parser.add_argument(
+        "--language",
+        choices=("lua", "python"),
+        default="lua",
+        help="of code given before any path (default: lua)",
+    )
+    parser.add_argument(
+        "--shared-state", action="store_true", help="with --batch: all Lua scripts and -e share their globals"
+    )
+    parser.add_argument(
+        "-i",
+        "--interactive",
+        action="store_true",
+        help="with --batch: then run lines from stdin",
+    )
+    parser.add_argument(
+        "--run-for",
+        type=_duration,
+        metavar="SECONDS",
+        help="with --batch: end well after this long, -SECONDS: not before; 0: never",
+    )
+    parser.add_argument(
+        "--explain-exit", action="store_true", help="with --batch: tell on stderr what the run waits for"
+    )
     parser.add_argument("--batch", action="store_true", help="run without a screen until nothing is pending")
     parser.add_argument(
         "--timeout", type=_seconds, metavar="SECONDS", help="with --batch: give up after this long"
+    )
+    parser.add_argument(
+        "--virtual-time",
+        action="store_true",
+        help="with --batch: let timers go by a clock that jumps to what is due next instead of waiting",
     )
     parser.add_argument(
         "--quiet", action="store_true", help="with --batch: no log lines on stderr, only errors"
@@ -75,6 +116,16 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _duration(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = float("nan")
+    if not abs(value) < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds")
+    return value
+
+
 def _setting(text: str) -> tuple[str, object]:
     name, equals, written = text.partition("=")
     if not name or not equals:
@@ -98,7 +149,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     given = list(sys.argv[1:] if argv is None else argv)
     cut = given.index("--") if "--" in given else len(given)
-    options = _parser().parse_args(given[:cut])
+    options = _parser().parse_intermixed_args(_in_place(given[:cut]))
     if options.version:
         print(f"scriptconsole {_version()}")
         return ExitCode.OK
@@ -106,21 +157,64 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _refuse("--timeout goes with --batch; add --batch, or leave it out")
     if given[cut + 1 :] and not options.batch:
         return _refuse("arguments after -- go with --batch; add --batch, or leave them out")
+    if not options.batch and (only := _only_batch(options)):
+        return _refuse(f"{only} goes with --batch; add --batch, or leave it out")
     try:
         return _batch(options, given[cut + 1 :]) if options.batch else _screen(options)
     except _config_error() as error:
         return _refuse(str(error))
 
 
+def _in_place(given: Sequence[str]) -> list[str]:
+    """The arguments with each `-e CODE` as a path of its own kind, so that the order is kept."""
+    found: list[str] = []
+    rest = iter(given)
+    for word in rest:
+        name, equals, code = word.partition("=")
+        if word in ("-e", "--execute"):
+            code = next(rest, None)
+            found.append(word if code is None else _FRAGMENT + code)
+        elif name == "--execute" and equals:
+            found.append(_FRAGMENT + code)
+        else:
+            found.append(word)
+    return found
+
+
+def _only_batch(options: argparse.Namespace) -> str:
+    """An option that was given and means nothing for a screen."""
+    if any(path.startswith(_FRAGMENT) for path in options.paths):
+        return "-e"
+    if options.run_for is not None:
+        return "--run-for"
+    wanted = ("shared_state", "interactive", "explain_exit", "virtual_time")
+    return next((f"--{name.replace('_', '-')}" for name in wanted if getattr(options, name)), "")
+
+
 def _batch(options: argparse.Namespace, arguments: list[str]) -> int:
     if not options.paths:
         return _refuse("--batch needs at least one script: scriptconsole --batch PATH…")
-    from .batch import run_batch
+    from .batch import Wishes, run_batch
+    from .steps import Fragment
 
+    given = [
+        Fragment(path.removeprefix(_FRAGMENT)) if path.startswith(_FRAGMENT) else path
+        for path in (*options.paths, *(_FRAGMENT + code for code in options.execute))
+    ]
+    wishes = Wishes(
+        arguments=arguments,
+        timeout=options.timeout,
+        run_for=options.run_for,
+        quiet=options.quiet,
+        options=dict(options.option),
+        language=options.language,
+        shared_state=options.shared_state,
+        interactive=options.interactive,
+        explain_exit=options.explain_exit,
+        virtual_time=options.virtual_time,
+    )
     try:
-        code, clean = run_batch(
-            options.paths, arguments, options.timeout, options.quiet, dict(options.option)
-        )
+        code, clean = run_batch(given, wishes)
     except KeyboardInterrupt:  # a second one, while the scripts were given time to end
         code, clean = ExitCode.INTERRUPTED, False
     return _leave(code, clean)

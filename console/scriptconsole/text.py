@@ -6,6 +6,7 @@ Nothing here may parse markup: a script's output is shown as it is, minus what w
 from __future__ import annotations
 
 import re
+from math import inf
 
 from rich.cells import cell_len, set_cell_size
 
@@ -111,6 +112,8 @@ def size(octets: int) -> str:
 
 def span(seconds: float) -> str:
     """Format a span of time with the precision that can be read: 0.4 s, 12 s, 3m 20s, 2h 05m."""
+    if seconds == inf:
+        return "never"
     if seconds < 10:
         return f"{max(seconds, 0.0):.1f} s"
     whole = int(seconds)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from .errors import Interrupted, LoadError, ScriptClosed, ScriptConsoleError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .engine import Runtime
-    from .script import Script
+    from .generations import Generations
 
 UNLOAD_LIMIT = 3.0
 """Seconds a generation gets to end before it is interrupted, and again before it is abandoned."""
@@ -27,16 +30,18 @@ class Attempt:
         number: Of the try, from 1; a refused one counts too.
         runtime: What runs; set once the engine has made it.
         running: It is the generation that runs; set by the script.
+        settings: A value for each of its options; set by the script.
         error: Why it did not load.
         cancelled: Nobody waits for it to load any more.
         ended: Its thread has left the script.
     """
 
-    def __init__(self, script: Script, number: int) -> None:
+    def __init__(self, script: Generations, number: int) -> None:
         self.script = script
         self.number = number
         self.runtime: Runtime | None = None
         self.running = False
+        self.settings: Mapping[str, Any] = MappingProxyType({})
         self.error: BaseException | None = None
         self.cancelled = False
         self.ended = threading.Event()
@@ -152,7 +157,9 @@ class Attempt:
             Whether it ended.
         """
         assert self.runtime is not None
-        for limit in (0.05 if self.cancelled else UNLOAD_LIMIT, UNLOAD_LIMIT, UNLOAD_LIMIT):
+        first = 0.05 if self.cancelled else UNLOAD_LIMIT
+        again = (UNLOAD_LIMIT, UNLOAD_LIMIT) if self.runtime.stoppable else ()
+        for limit in (first, *again):
             if self.ended.wait(limit):
                 self.script.forget(self)
                 self.runtime.discard()

@@ -23,10 +23,26 @@ if TYPE_CHECKING:
 
 type VariableRow = tuple[str, str, str, int | None]
 """(name, type, bounded text, number of items or None)."""
-type TimerRow = tuple[int, str, float, float, int, str, str]
-"""(id, kind, interval ms, due since the epoch, count, callback, source)."""
-type ConnectionRow = tuple[int, str, str, str, str, str, int, int, float]
-"""(id, protocol, role, local, peer, state, received, sent, since the epoch)."""
+type TimerRow = tuple[int, str, float, float, int, str, str, float, float, float]
+"""(id, kind, interval ms, due since the epoch, count, callback, source, last ms, mean ms, late ms)."""
+type ConnectionRow = tuple[int, str, str, str, str, str, int, int, float, float, float, str]
+"""(id, protocol, role, local, peer, state, received, sent, since the epoch, both per second, source)."""
+type TaskRow = tuple[int, str, str, float, str, str]
+"""(id, name, state, since the epoch, where it waits, coroutine)."""
+type WarningRow = tuple[str, str, str, float, int]
+"""(kind, text, source, since the epoch, count)."""
+
+
+class Part(NamedTuple):
+    """More code that shares the state of a script.
+
+    Attributes:
+        path: Its file; None for a fragment of a command line, whose results are printed.
+        text: Its bytes.
+    """
+
+    path: Path | None
+    text: bytes
 
 
 class Source(NamedTuple):
@@ -37,12 +53,14 @@ class Source(NamedTuple):
         text: Its bytes.
         arguments: What the script finds as its own arguments.
         options: A value for each option that the engine declares.
+        parts: Run after it, in the same state; only for engines that share state.
     """
 
     path: Path
     text: bytes
     arguments: tuple[str, ...] = ()
     options: Mapping[str, Any] = MappingProxyType({})
+    parts: tuple[Part, ...] = ()
 
 
 class Sample(NamedTuple):
@@ -51,6 +69,8 @@ class Sample(NamedTuple):
     variables: list[VariableRow]
     timers: list[TimerRow]
     connections: list[ConnectionRow]
+    tasks: list[TaskRow] = []  # noqa: RUF012 - never changed
+    warnings: list[WarningRow] = []  # noqa: RUF012
 
 
 class Context(NamedTuple):
@@ -77,6 +97,8 @@ class Runtime(ABC):
     """One generation of a script. Methods may be called from any thread unless they say otherwise."""
 
     isolation: str
+    stoppable: ClassVar[bool] = True
+    """Whether `interrupt` can stop anything; who cannot is not waited for a second time."""
     files: tuple[Path, ...] = ()
     """What it is made of besides the script's own file; a change of these reloads it too."""
 
@@ -115,7 +137,7 @@ class Runtime(ABC):
 
     @abstractmethod
     def sample(self, limit: int) -> Sample | None:
-        """At most `limit` rows of each kind, None when the script is too busy; never waits for run locks."""
+        """At most `limit` rows of each kind, None when the script is too busy; waits 10 ms at most."""
 
     @property
     @abstractmethod
@@ -137,6 +159,10 @@ class Runtime(ABC):
     @abstractmethod
     def execute(self, code: str) -> None:
         """Run statements in the script's global scope."""
+
+    @abstractmethod
+    def run_fragment(self, code: str) -> None:
+        """Run an expression or statements of a command line; a result is printed, as its language does."""
 
     @abstractmethod
     def complete(self, text: str, cursor: int) -> list[str]:
@@ -178,6 +204,8 @@ class Engine(ABC):
     suffixes: ClassVar[frozenset[str]]
     options: ClassVar[Mapping[str, Option]] = MappingProxyType({})
     """What can be set for a script of this engine; see options.py."""
+    shares_state: ClassVar[bool] = False
+    """Whether a Source may have parts."""
 
     @abstractmethod
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from scriptnative import emitter
@@ -78,14 +79,22 @@ class Hooks:
         self._ids = itertools.count(1)
         self.emit = emitter(self._running, _settle)
 
-    def subscribe(self, hook: str, callback: Callable[..., Any], priority: int, attempt: Attempt) -> int:
-        """Add a callback; its number is for `unsubscribe`."""
-        subscription = Subscription(next(self._ids), str(hook), callback, int(priority), attempt)
+    def subscribe(
+        self, hook: str, callback: Callable[..., Any], priority: int, attempt: Attempt, *, once: bool = False
+    ) -> int:
+        """Add a callback, or one that is called a single time; its number is for `unsubscribe`."""
+        number = next(self._ids)
+        if once:
+            callback = partial(self._call_once, number, attempt, callback)
+        subscription = Subscription(number, str(hook), callback, int(priority), attempt)
         with self._mutex:
             all_of_hook = [*self._by_hook.get(subscription.hook, ()), subscription]
             all_of_hook.sort(key=lambda each: (-each.priority, each.id))
             self._put(subscription.hook, tuple(all_of_hook))
         return subscription.id
+
+    def _call_once(self, number: int, attempt: Attempt, callback: Callable[..., Any], *args: Any) -> Any:
+        return callback(*args) if self.unsubscribe(number, attempt) else None
 
     def unsubscribe(self, number: int, attempt: Attempt) -> bool:
         """Remove a callback of this generation; whether there was one."""

@@ -10,25 +10,28 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import sys
 import threading
-import time
 from functools import partial
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
-from .inspection import describe_callable
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
+    from scriptnative import Timer
+
     from .confinement import Confinement
     from .hostapi.registry import HostFunction
-    from .hostapi.timers import Timer
     from .loop import ScriptLoop
+    from .observation import Observation
     from .reports import Reporter
+    from .sockets import OwnSockets
 
 _OURS = os.path.dirname(os.path.abspath(__file__)) + os.sep
 _STDLIB = os.path.dirname(os.path.abspath(threading.__file__)) + os.sep
+_getframe = vars(sys)["_getframe"]  # inspect.currentframe is one more call
+_NOT_SCRIPTS = (_OURS, _STDLIB, "<")
 
 
 class HostObject:
@@ -72,6 +75,91 @@ class Operation(HostObject):
         return self._task.cancel()
 
 
+class Asking:
+    """A function of a script whose result somebody waits for; it may be `async def`, or yield in Lua.
+
+    Args:
+        host: Of the script.
+        function: The script's.
+    """
+
+    def __init__(self, host: Host, function: Callable[..., Any]) -> None:
+        self._host = host
+        self._function = function
+        self._completing = None if host.completing is None else host.completing(function)
+
+    def begin(self, where: str, args: tuple[Any, ...], done: Callable[[bool, Any], None]) -> None:
+        """Call it; `done(whether it went well, its result)` is called once, now or later, unless it never
+        ends.
+
+        An error is reported.
+
+        Args:
+            where: What it is, for the report.
+            args: Passed on.
+            done: As said.
+        """
+        host = self._host
+        try:
+            if self._completing is not None:
+                self._completing(_once(done), *args)
+                return
+            result = self._function(*args)
+        except (SystemExit, KeyboardInterrupt):
+            done(False, None)
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a script raises ends here, in the report
+            host.loop.interrupt_has_arrived(error)
+            host.reporter.error(where, error)
+            done(False, None)
+            return
+        if inspect.iscoroutine(result):
+            host.loop.create_task(self._finish(where, result, done))
+        else:
+            done(True, result)
+
+    async def _finish(self, where: str, coroutine: Any, done: Callable[[bool, Any], None]) -> None:
+        try:
+            result = await coroutine
+        except asyncio.CancelledError:
+            done(False, None)
+            raise
+        except Exception as error:  # noqa: BLE001 - as above
+            self._host.reporter.error(where, error)
+            done(False, None)
+        else:
+            done(True, result)
+
+    async def wait(self, where: str, args: tuple[Any, ...]) -> tuple[bool, Any]:
+        """Call it, and wait until it has ended.
+
+        Returns:
+            Whether it went well, and its result.
+        """
+        ended: list[tuple[bool, Any]] = []
+        waiter: asyncio.Future[None] | None = None
+
+        def done(well: bool, result: Any) -> None:
+            ended.append((well, result))
+            if waiter is not None and not waiter.done():
+                waiter.set_result(None)
+
+        self.begin(where, args, done)
+        if not ended:
+            waiter = self._host.loop.create_future()
+            await waiter
+        return ended[0]
+
+
+def _once(done: Callable[[bool, Any], None]) -> Callable[..., None]:
+    """What a Lua function calls in the end, with its results; several are a tuple."""
+
+    def complete(well: bool, *results: Any) -> None:
+        done(well, results[0] if len(results) == 1 else results or None)
+
+    return complete
+
+
 class Host:
     """The host API of one generation of a script.
 
@@ -83,11 +171,14 @@ class Host:
         in_python: Whether the script is Python, so that the Python stack tells which line of it asks.
 
     Attributes:
-        timers: Its pending timers, by their numbers.
         locate: Tells "file:line" of the script line that asks, in engines that know it.
+        sockets: Those it opens past its loop; Python scripts only.
         options: What is set for the script; see options.py.
         limits: What it may have of the network; see network/limits.py.
         confinement: Which files it may use; see confinement.py.
+        completing: Makes of a function of the script one that takes a callback first, and calls it with
+            (whether it went well, results…) when it has ended; for engines whose functions may end later
+            than they return.
     """
 
     def __init__(
@@ -104,11 +195,16 @@ class Host:
         self.reporter = reporter
         self.bridge = bridge
         self.state = state
-        self.timers: dict[int, Timer] = {}
         self.locate: Callable[[], str] | None = None
+        loop.settle_timer, loop.timer_failed = self._settle_timer, self._timer_failed
+        loop.schedule.keeps_context = in_python
+        loop.locate = self.place
+        self.sockets: OwnSockets | None = None
+        loop.note_held, loop.note_report = self._held, self._reported
         self.options: Mapping[str, Any] = {}
         self.limits: Any = None
         self.confinement: Confinement | None = None
+        self.completing: Callable[[Any], Any] | None = None
         self._offered: dict[str, Callable[..., Any]] = {}
 
     # ---- functions ----------------------------------------------------------------------------
@@ -155,9 +251,7 @@ class Host:
     def begin(self, name: str, coroutine: Coroutine[Any, Any, Any], callback: Any) -> Operation:
         """Run what waits as a task, and call `callback(error or None, result)` when it has ended."""
         task = self.loop.create_task(self._finish(name, coroutine, callback), name=name)
-        task.add_done_callback(
-            lambda _: coroutine.close()
-        )  # cancelled before its first step, it has not begun
+        task.add_done_callback(lambda _: coroutine.close())  # cancelled at once, it never began
         return Operation(self, task)
 
     async def _finish(self, name: str, coroutine: Coroutine[Any, Any, Any], callback: Any) -> None:
@@ -172,11 +266,15 @@ class Host:
         """What a callback gets of an error: in Python the exception, elsewhere its text."""
         return error if self.in_python else str(error) or type(error).__name__
 
+    def place(self) -> Any:
+        """The script line that asked the host, for `written`; quick to make, "" when nobody knows."""
+        if self.in_python:
+            return python_place()
+        return "" if self.locate is None else self.locate()
+
     def caller(self) -> str:
         """ "file:line" of the script line that asked the host; "" when nobody knows."""
-        if self.in_python:
-            return _python_caller()
-        return "" if self.locate is None else self.locate()
+        return written(self.place())
 
     # ---- callbacks ----------------------------------------------------------------------------
 
@@ -197,6 +295,16 @@ class Host:
             self.reporter.error(where, error)
         return None
 
+    def asking(self, function: Callable[..., Any]) -> Asking:
+        """A function of the script whose result somebody waits for.
+
+        Raises:
+            TypeError: It is none.
+        """
+        if not callable(function):
+            raise TypeError(f"a function is needed, got {type(function).__name__}")
+        return Asking(self, function)
+
     def start(self, callback: Callable[..., Any], *args: Any) -> None:
         """Start an `async def` function of the script as a task."""
         self.follow(callback(*args))
@@ -211,25 +319,51 @@ class Host:
         if not task.cancelled() and (error := task.exception()) is not None:
             self.reporter.error("async callback", error)
 
+    def _timer_failed(self, timer: Timer, error: BaseException) -> None:
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            raise error
+        self.loop.interrupt_has_arrived(error)
+        if timer.rests:  # as the dialect has it: its error ends it
+            self.clear_timer(timer.id)
+        self.reporter.error(timer.label or f"{timer.kind} callback", error)
+
+    def _settle_timer(self, timer: Timer, result: Any) -> None:
+        """Run what a timer's callback gave back if it is a coroutine; an interval waits for its end."""
+        if not inspect.iscoroutine(result):
+            return
+        task = self.loop.create_task(result)
+        task.add_done_callback(self._report_task)
+        if timer.repeats:
+            timer.busy = True
+            task.add_done_callback(lambda _: setattr(timer, "busy", False))
+
     def clear_timer(self, timer_id: int) -> bool:
         """Cancel a timer of the script; whether it was pending."""
-        timer = self.timers.pop(timer_id, None)
-        if timer is None:
+        if not self.loop.schedule.clear(timer_id):
             return False
-        timer.handle.cancel()
         # The last timer gone may end the run: let the loop look.
-        self.loop.call_soon(_nothing)
+        if not self.loop.schedule.timers:
+            self.loop.call_soon(_nothing)
         return True
 
-    def timer_rows(self, limit: int) -> list[tuple[int, str, float, float, int, str, str]]:
-        """All pending timers, soonest first, as ScriptLoop.asyncio_timers gives them."""
-        offset = time.time() - self.loop.time()
-        own = sorted(list(self.timers.values()), key=lambda timer: timer.due)[:limit]
-        rows = [
-            (timer.id, timer.kind, float(timer.interval), timer.due + offset, timer.count, *_describe(timer))
-            for timer in own
-        ]
-        return sorted(rows + self.loop.asyncio_timers(limit), key=lambda row: row[3])[:limit]
+    # ---- observation --------------------------------------------------------------------------
+
+    @property
+    def observation(self) -> Observation:
+        """What can be told of it; made when it is first looked at."""
+        made = self.__dict__.get("_observation")
+        if made is None:
+            from .observation import Observation
+
+            # The script's thread and the one that looks at it may both be the first; one is kept.
+            made = self.__dict__.setdefault("_observation", Observation(self))
+        return made
+
+    def _held(self, handle: Any, seconds: float) -> None:
+        self.observation.mistakes.held(handle, seconds)
+
+    def _reported(self, context: dict[str, object]) -> None:
+        self.observation.mistakes.reported(context)
 
     def cancel_timer(self, timer_id: int) -> bool:
         """Cancel any timer of the list, the script's or asyncio's."""
@@ -240,15 +374,29 @@ def _nothing() -> None:
     pass
 
 
-def _describe(timer: Timer) -> tuple[str, str]:
-    name, source = describe_callable(timer.callback)
-    return name, timer.source or source
+def is_script(file: str) -> bool:
+    """Whether a Python file is neither ours nor the standard library's nor that of an installed package."""
+    return not file.startswith(_NOT_SCRIPTS) and "/site-packages/" not in file
 
 
-def _python_caller() -> str:
-    frame = inspect.currentframe()
-    while frame is not None and frame.f_code.co_filename.startswith(_OURS):
+def python_place() -> tuple[Any, int] | str:
+    """Code and instruction of the innermost line of a script, or "" when a script's loop is further in."""
+    frame: Any = _getframe(1)
+    while frame is not None:
+        code = frame.f_code
+        file = code.co_filename
+        if is_script(file):
+            return code, frame.f_lasti
+        if code.co_name == "_run_once":
+            break
         frame = frame.f_back
-    if frame is None or frame.f_code.co_filename.startswith(("<", _STDLIB)):
-        return ""
-    return f"{frame.f_code.co_filename.rpartition('/')[2]}:{frame.f_lineno}"
+    return ""
+
+
+def written(place: Any) -> str:
+    """ "file:line" of what `place` gave."""
+    if isinstance(place, str):
+        return place
+    code, instruction = place
+    line = next((line for start, end, line in code.co_lines() if start <= instruction < end), 0)
+    return f"{code.co_filename.rpartition('/')[2]}:{line or code.co_firstlineno}"

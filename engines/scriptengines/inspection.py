@@ -63,6 +63,24 @@ def byte_counts(sock: socket.socket) -> tuple[int, int]:
     return received, sent
 
 
+def is_listening(sock: socket.socket) -> bool:
+    """Whether it accepts connections."""
+    try:
+        return bool(sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN))
+    except (AttributeError, OSError):
+        return False
+
+
+def is_closed_by_peer(sock: socket.socket) -> bool:
+    """Whether the peer has closed and this end has not: the state CLOSE_WAIT (linux/tcp.h)."""
+    if _TCP_INFO is None or sock.type != socket.SOCK_STREAM or sock.family == socket.AF_UNIX:
+        return False
+    try:
+        return sock.getsockopt(socket.IPPROTO_TCP, _TCP_INFO, 1)[0] == 8
+    except OSError:
+        return False
+
+
 def task_of(handle: Any) -> asyncio.Task[Any] | None:
     """The task that sleeps on a timer, or None."""
     future = next((arg for arg in handle._args or () if asyncio.isfuture(arg)), None)
@@ -73,14 +91,31 @@ def task_of(handle: Any) -> asyncio.Task[Any] | None:
     return None
 
 
+def waits_at(task: asyncio.Task[Any]) -> tuple[str, str]:
+    """Name of a task's coroutine, and "file:line" of the script's innermost line that waits in it."""
+    from .host import is_script
+
+    step: Any = task.get_coro()
+    name = getattr(step, "__qualname__", "") or type(step).__name__
+    place = ""
+    for _ in range(100):
+        frame = getattr(step, "cr_frame", None) or getattr(step, "ag_frame", None)
+        if frame is None:
+            frame = getattr(step, "gi_frame", None)
+        if frame is None:
+            break
+        file = frame.f_code.co_filename
+        if is_script(file) or not place:
+            place = f"{_base(file)}:{frame.f_lineno}"
+        step = getattr(step, "cr_await", None) or getattr(step, "gi_yieldfrom", None)
+    return str(name), place
+
+
 def name_of(handle: Any) -> tuple[str, str]:
     """Name and "file:line" of what a timer of asyncio will do."""
     task = task_of(handle)
     if task is not None:
-        coroutine = task.get_coro()
-        frame = getattr(coroutine, "cr_frame", None)
-        source = f"{_base(frame.f_code.co_filename)}:{frame.f_lineno}" if frame is not None else ""
-        return getattr(coroutine, "__qualname__", "task"), source
+        return waits_at(task)
     return describe_callable(handle._callback)
 
 

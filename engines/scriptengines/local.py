@@ -7,13 +7,13 @@ import socket
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Any
 
-from .engine import Runtime, Sample
+from .engine import Runtime
 from .host import Host
 from .loop import ScriptLoop
 from .runner import Runner
 
 if TYPE_CHECKING:
-    from .engine import Context, Source, VariableRow
+    from .engine import Context, Sample, Source, VariableRow
 
 
 class LocalRuntime(Runtime):
@@ -76,7 +76,7 @@ class LocalRuntime(Runtime):
         """At most `limit` variables."""
 
     def sample(self, limit: int) -> Sample | None:
-        return Sample(self.variable_rows(limit), self.host.timer_rows(limit), self.loop.connections(limit))
+        return self.host.observation.sample(self.variable_rows(limit), limit)
 
     def cancel_timer(self, timer_id: int) -> bool:
         with self.context.lock:
@@ -84,7 +84,7 @@ class LocalRuntime(Runtime):
 
     def close_connection(self, connection_id: int) -> bool:
         with self.context.lock:
-            return self.loop.close_connection(connection_id)
+            return self.host.observation.close_connection(connection_id)
 
     def set_paused(self, paused: bool) -> None:
         self.loop.set_paused(paused)

@@ -1,8 +1,7 @@
 """ScriptLoop: the asyncio event loop of one script, the same class in every interpreter.
 
-It gives the script's run lock up while it waits, knows whether anything is pending, and can tell which
-timers, connections and servers it has. It costs the script nothing to be observed: nothing is counted, all is
-read on demand.
+It gives the script's run lock up while it waits, knows whether anything is pending, and keeps its timers in a
+Schedule, which runs the callbacks. What can be told of its timers, tasks and sockets is in `observation`.
 """
 
 from __future__ import annotations
@@ -14,20 +13,13 @@ import socket
 import threading
 import time
 import weakref
-from typing import TYPE_CHECKING, Any, cast
+from threading import get_ident
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from scriptnative import Schedule, Timer
 from scriptnative.errors import ScriptInterrupt
 
-from .inspection import (
-    address_of,
-    byte_counts,
-    is_asyncio,
-    is_paused,
-    name_of,
-    protocol_of,
-    same_host,
-    task_of,
-)
+from .inspection import is_asyncio, same_host, task_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,6 +29,10 @@ if TYPE_CHECKING:
     from .selectorloop import SelectorLoop
 else:
     SelectorLoop = asyncio.SelectorEventLoop
+
+
+PATIENCE = 0.05
+"""Seconds for which a callback may hold the loop before that counts as a mistake."""
 
 
 class _YieldingSelector(selectors.BaseSelector):
@@ -65,14 +61,29 @@ class _YieldingSelector(selectors.BaseSelector):
             lock.turn()
             return self._inner.select(timeout)
         if timeout is None or timeout > 0:
+            loop.schedule.note_wait()
             loop.update_busy()
         depth = lock.give_up()
         try:
             return self._inner.select(timeout)
         finally:
             if loop.paused:
-                loop.resumed.wait()
+                loop.wait_for_resume()
             lock.restore(depth)
+
+
+class Listening(NamedTuple):
+    """A socket that a loop listens on."""
+
+    number: int
+    sock: socket.socket
+    server: Any
+    since: float
+    source: Any
+
+
+def _ignore(*_args: Any) -> None:
+    pass
 
 
 class ScriptLoop(SelectorLoop):
@@ -82,6 +93,9 @@ class ScriptLoop(SelectorLoop):
         run_lock: The script's run lock; held by the thread that runs the loop whenever callbacks execute.
         feed: Told when the script has something pending and when no more.
         on_run: Called when the loop starts to run: from then on the script counts as loaded.
+
+    Attributes:
+        background_sockets: Transports that keep nothing alive while nothing waits to be sent.
     """
 
     def __init__(self, run_lock: RunLock, feed: Feed, on_run: Callable[[], None] | None = None) -> None:
@@ -99,16 +113,43 @@ class ScriptLoop(SelectorLoop):
         self.thread_id = 0
         self.outside_work = 0
         self.latches: set[Latch] = set()
+        self.background_sockets: weakref.WeakSet[Any] = weakref.WeakSet()
+        self.locate: Callable[[], Any] | None = None
+        self.settle_timer: Callable[[Timer, Any], None] = _ignore
+        self.timer_failed: Callable[[Timer, BaseException], None] = _ignore
+        self.note_held: Callable[[Any, float], None] = _ignore
+        self.note_report: Callable[[dict[str, object]], None] = _ignore
         self._is_busy = False
-        self._last_id = 0
-        self._seen_timers: dict[int, int] = {}
-        self._observed: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-        self._listeners: dict[int, tuple[int, socket.socket, Any, float]] = {}
+        self.seen_timers: dict[int, int] = {}
+        self._transports_seen: dict[int, weakref.ref[Any]] = {}
+        self.listeners: dict[int, Listening] = {}
         super().__init__(_YieldingSelector(self))
         self._own_descriptors = len(self._selector.get_map())
+        assert self._csock is not None
+        clock = feed.clock
+        self.schedule = Schedule(
+            self._ready,
+            lambda timer, result: self.settle_timer(timer, result),
+            lambda timer, error: self.timer_failed(timer, error),
+            lambda handle, seconds: self.note_held(handle, seconds),
+            clock,
+            self._csock.fileno(),
+        )
+        self.schedule.patience = PATIENCE
+        self._scheduled = self.schedule.heap
+        self._is_virtual = clock is not None
         self.set_busy(True)
 
     # ---- running ----------------------------------------------------------------------------
+
+    def time(self) -> float:
+        """As asyncio's; what the virtual clock shows, where there is one."""
+        return self.schedule.time()
+
+    def wall_time(self) -> float:
+        """Seconds since the epoch, by the virtual clock where there is one."""
+        shown = self.schedule.wall()
+        return time.time() if shown is None else shown
 
     def run_forever(self) -> None:
         """Run until stopped; on the script's thread, holding its run lock."""
@@ -118,9 +159,30 @@ class ScriptLoop(SelectorLoop):
             self.on_run()
         super().run_forever()
 
+    def _run_once(self) -> None:
+        """One turn: wait for descriptors or for what is due, then run the callbacks."""
+        schedule = self.schedule
+        timeout: float | None
+        timeout = 0.0 if self._ready or self._stopping else schedule.timeout()
+        rests = self._is_virtual and (self.paused or not (self._ready or self._stopping))
+        if rests:
+            timeout = schedule.rest(self._awaits_input(), self.paused)
+        events = self._selector.select(timeout)
+        if rests:
+            schedule.rise()
+        if events:
+            self._process_events(events)
+            schedule.turn(False)
+        else:
+            schedule.turn(timeout == 0.0)
+
+    def _awaits_input(self) -> bool:
+        return bool(self.outside_work) or len(self._selector.get_map()) > self._own_descriptors
+
     def close(self) -> None:
         """Keep the loop usable: `asyncio.run` closes it when its coroutine ends, and the script lives on."""
         if self.finished:
+            self.schedule.leave_clock()
             super().close()
             return
         self._asyncgens_shutdown_called = False
@@ -138,19 +200,74 @@ class ScriptLoop(SelectorLoop):
 
     def call_soon(self, callback: Any, *args: Any, context: Any = None) -> Any:
         """As asyncio's; from another thread, too, which wakes the loop."""
-        handle = super().call_soon(callback, *args, context=context)
-        if self.thread_id and threading.get_ident() != self.thread_id:
-            self.set_busy(True)
-            self._write_to_self()
+        if self._closed or self._debug:
+            handle = super().call_soon(callback, *args, context=context)
+        else:
+            handle = asyncio.Handle(callback, args, self, context)
+            self._ready.append(handle)
+        if self.thread_id != get_ident():
+            self.wake()
         return handle
 
     def call_at(self, when: float, callback: Any, *args: Any, context: Any = None) -> Any:
         """As asyncio's; from another thread, too, which wakes the loop."""
-        handle = super().call_at(when, callback, *args, context=context)
-        if self.thread_id and threading.get_ident() != self.thread_id:
+        if when is None:  # pyright: ignore[reportUnnecessaryComparison] - as asyncio asks
+            raise TypeError("when cannot be None")
+        self._check_closed()
+        handle = asyncio.TimerHandle(when, callback, args, self, context)
+        self.schedule.add(when, handle)
+        if self.thread_id != get_ident():
+            self.wake()
+        return handle
+
+    def wake(self) -> None:
+        """Something was added from another thread: let the loop look."""
+        if self.thread_id:
             self.set_busy(True)
             self._write_to_self()
-        return handle
+
+    def _write_to_self(self) -> None:
+        if not self.paused:  # held back, it rests whatever it is given
+            self.schedule.rouse()
+        super()._write_to_self()
+
+    def set_timer(
+        self, callback: Any, milliseconds: float, args: tuple[Any, ...], repeats: bool, place: Any
+    ) -> int:
+        """Set a timer of the script; its number. See Schedule.set."""
+        self._check_closed()
+        number = self.schedule.set(callback, milliseconds, args, repeats, place)
+        if self.thread_id != get_ident():
+            self.wake()
+        return number
+
+    def _timer_handle_cancelled(self, handle: Any) -> None:
+        if handle._scheduled:
+            self.schedule.note_cancelled()
+
+    def wait_for_resume(self) -> None:
+        """Stay until the script may go on; without the run lock."""
+        if self._is_virtual:
+            self.schedule.rest(False, True)
+        self.resumed.wait()
+        self.schedule.rise()
+
+    def add_signal_handler(self, sig: int, callback: Any, *args: Any) -> None:
+        """Refused: the signals are the console's.
+
+        Raises:
+            RuntimeError: Always.
+        """
+        del callback, args
+        raise RuntimeError(
+            f"signal {int(sig)} stays with the console, and a script cannot handle it; "
+            "to clean up, use atexit.register, or a shutdown function that the host calls"
+        )
+
+    def remove_signal_handler(self, sig: int) -> bool:
+        """There is none."""
+        del sig
+        return False
 
     def _check_thread(self) -> None:
         """asyncio's debug check: other threads are welcome here while they hold the run lock."""
@@ -174,11 +291,23 @@ class ScriptLoop(SelectorLoop):
 
     def has_pending(self) -> bool:
         """Whether anything can still happen by itself: a timer, callback, socket, task or job in a thread."""
-        if self._ready or len(self._scheduled) > self._timer_cancelled_count or self.outside_work:
+        if self._ready or self.schedule.pending or self.outside_work:
             return True
-        if len(self._selector.get_map()) > self._own_descriptors:
+        watched = len(self._selector.get_map()) - self._own_descriptors
+        if watched > 0 and watched > self._count_idle_sockets():
             return True
         return bool(asyncio.all_tasks(self))
+
+    def _count_idle_sockets(self) -> int:
+        """Sockets that are watched but keep nothing alive, unless something waits to be sent."""
+        watched = self._selector.get_map()
+        count = 0
+        for transport in list(self.background_sockets):
+            sock = transport.get_extra_info("socket")
+            descriptor = -1 if sock is None else sock.fileno()
+            if descriptor >= 0 and descriptor in watched and not transport.get_write_buffer_size():
+                count += 1
+        return count
 
     def is_busy(self) -> bool:
         """What the session was last told."""
@@ -208,12 +337,12 @@ class ScriptLoop(SelectorLoop):
 
     def _close_all(self) -> None:
         self._cancel_handles()
-        for _, sock, server, _ in list(self._listeners.values()):
-            if server is not None:
-                server.close()
+        for each in list(self.listeners.values()):
+            if each.server is not None:
+                each.server.close()
             else:
-                self._stop_serving(sock)
-        for transport in list(self._observed.values()):
+                self._stop_serving(each.sock)
+        for transport in self.transports().values():
             transport.abort()
         for task in asyncio.all_tasks(self):
             try:
@@ -228,9 +357,11 @@ class ScriptLoop(SelectorLoop):
         self._write_to_self()
 
     def _cancel_handles(self) -> None:
-        for handle in (*self._ready, *self._scheduled):
+        self.schedule.clear_all()
+        waiting = [due.handle for due in list(self.schedule.heap) if due.handle is not None]
+        for handle in (*self._ready, *waiting):
             # Tasks and transports need their next step to be able to end.
-            if not is_asyncio(handle._callback):
+            if not isinstance(handle, Timer) and not is_asyncio(handle._callback):
                 handle.cancel()
 
     def finish(self, limit: float) -> None:
@@ -242,6 +373,8 @@ class ScriptLoop(SelectorLoop):
             limit: Seconds after which tasks that have not ended are closed, as a generator is.
         """
         self.retire()
+        self.schedule.leave_clock()  # what ends gets real time to do so
+        self._is_virtual = False
         self._finish_by = self._finish_by or self.time() + limit
         again = False
         while (self._ready or asyncio.all_tasks(self)) and self.time() < self._finish_by:
@@ -267,7 +400,7 @@ class ScriptLoop(SelectorLoop):
 
         for task in waiting:
             task.add_done_callback(ended)
-        timer = super().call_at(deadline, self.stop)
+        timer = self.call_at(deadline, self.stop)
         if not waiting:
             super().call_soon(self.stop)
         super().run_forever()
@@ -285,40 +418,71 @@ class ScriptLoop(SelectorLoop):
             what = f"task {task.get_name()} was closed, because it goes on although it was cancelled"
             self.call_exception_handler({"message": what, "exception": error})
 
-    # ---- observation --------------------------------------------------------------------------
+    # ---- sockets ------------------------------------------------------------------------------
 
     def next_id(self) -> int:
         """A number for a timer or connection, unique within the script's generation."""
-        self._last_id += 1
-        return self._last_id
+        return self.schedule.next_id()
+
+    def create_task(self, coro: Any, **options: Any) -> asyncio.Task[Any]:
+        """As asyncio's; when it was made and by which line is kept for display."""
+        task: Any = super().create_task(coro, **options)
+        task.made_at = self.schedule.time()
+        if self.locate is not None:
+            task.made_by = self.locate()
+        return task
 
     def _make_socket_transport(self, sock: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._observe(super()._make_socket_transport(sock, *args, **kwargs), kwargs)
-
-    def _make_ssl_transport(self, rawsock: Any, *args: Any, **kwargs: Any) -> Any:
-        made = super()._make_ssl_transport(rawsock, *args, **kwargs)
-        # What was made is a layer over the socket's own transport, which asyncio does not give away.
-        below = self._observe(self._transports[rawsock.fileno()], kwargs)
-        made.observed_id = below.observed_id
-        return made
+        transport = super()._make_socket_transport(sock, *args, **kwargs)
+        self._observe(transport, kwargs, "")
+        return transport
 
     def _make_datagram_transport(self, sock: Any, *args: Any, **kwargs: Any) -> Any:
-        return self._observe(super()._make_datagram_transport(sock, *args, **kwargs), kwargs)
-
-    def _observe(self, transport: Any, arguments: dict[str, Any]) -> Any:
-        transport.observed_id = self.next_id()
-        transport.observed_since = time.time()
-        transport.observed_role = "server" if arguments.get("server") is not None else "client"
-        self._observed[transport.observed_id] = transport
+        transport = super()._make_datagram_transport(sock, *args, **kwargs)
+        self._observe(transport, kwargs, "")
         return transport
+
+    def _make_ssl_transport(self, rawsock: Any, *args: Any, **kwargs: Any) -> Any:
+        transport: Any = super()._make_ssl_transport(rawsock, *args, **kwargs)
+        # What was made is a layer over the socket's own transport, which asyncio does not give away.
+        below: Any = self._transports[rawsock.fileno()]
+        self._observe(below, kwargs, "tls")
+        transport.observed_id = below.observed_id
+        return transport
+
+    def _observe(self, transport: Any, arguments: dict[str, Any], protocol: str) -> None:
+        server = arguments.get("server")
+        transport.observed_id = number = self.next_id()
+        transport.observed_since = self.wall_time()
+        transport.observed_role = "client" if server is None else "server"
+        transport.observed_protocol = protocol
+        transport.observed_source = self.opened_by() if server is None else self._listens_at(server)
+        known = self._transports_seen
+        known[number] = weakref.ref(transport, lambda _: known.pop(number, None))
+
+    def transports(self) -> dict[int, Any]:
+        """Its connections by number, in the order they were made; from any thread."""
+        found = ((number, weak()) for number, weak in list(self._transports_seen.items()))
+        return {number: transport for number, transport in found if transport is not None}
+
+    def opened_by(self) -> Any:
+        """Where the script asks for what is being opened, as `locate` tells it, or "" """
+        found = None if self.locate is None else self.locate()
+        if not found:
+            found = getattr(asyncio.current_task(self), "made_by", None)
+        return found or ""
+
+    def _listens_at(self, server: Any) -> Any:
+        return next((each.source for each in self.listeners.values() if each.server is server), "")
 
     def _start_serving(self, protocol_factory: Any, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         server = kwargs.get("server", args[1] if len(args) > 1 else None)
-        self._listeners[sock.fileno()] = (self.next_id(), sock, server, time.time())
+        since = self.wall_time()
+        self.listeners[sock.fileno()] = Listening(self.next_id(), sock, server, since, self.opened_by())
         super()._start_serving(protocol_factory, sock, *args, **kwargs)
 
     def _stop_serving(self, sock: socket.socket) -> None:
-        self._listeners.pop(sock.fileno(), None)
+        self.listeners.pop(sock.fileno(), None)
         super()._stop_serving(sock)
 
     async def create_server(
@@ -343,7 +507,7 @@ class ScriptLoop(SelectorLoop):
 
     def export_listeners(self) -> list[int]:
         """Copies of the descriptors of its listening sockets, for a loop in another interpreter."""
-        return [os.dup(sock.fileno()) for _, sock, _, _ in list(self._listeners.values())]
+        return [os.dup(each.sock.fileno()) for each in list(self.listeners.values())]
 
     def close_inherited(self) -> None:
         """Close the listening sockets that were handed over and not asked for."""
@@ -353,33 +517,18 @@ class ScriptLoop(SelectorLoop):
     def _inherit(self, host: Any, port: int | None) -> socket.socket | None:
         if not port:
             return None
-        before = [] if self.predecessor is None else list(self.predecessor._listeners.values())
-        for sock in (*self.inherited, *(sock for _, sock, _, _ in before)):
+        before = [] if self.predecessor is None else list(self.predecessor.listeners.values())
+        for sock in (*self.inherited, *(each.sock for each in before)):
             name = cast("tuple[Any, ...] | str", sock.getsockname())
             if isinstance(name, tuple) and name[1] == port and same_host(host, name[0]):
                 return sock.dup()
         return None
 
-    def asyncio_timers(self, limit: int) -> list[tuple[int, str, float, float, int, str, str]]:
-        """Timers set by asyncio code, soonest first: (id, kind, 0, due since epoch, 0, callback, source)."""
-        now, clock = self.time(), time.time()
-        handles = [handle for handle in list(self._scheduled) if not handle.cancelled()]
-        handles = [handle for handle in handles if getattr(handle._callback, "host_timer", None) is None]
-        handles.sort(key=lambda handle: handle.when())
-        seen: dict[int, int] = {}
-        rows: list[tuple[int, str, float, float, int, str, str]] = []
-        for handle in handles[:limit]:
-            number = self._seen_timers.get(id(handle)) or self.next_id()
-            seen[id(handle)] = number
-            name, source = name_of(handle)
-            rows.append((number, "asyncio", 0.0, clock + handle.when() - now, 0, name, source))
-        self._seen_timers = seen
-        return rows
-
     def cancel_asyncio_timer(self, timer_id: int) -> bool:
-        """Cancel a timer by its number in asyncio_timers; a sleeping task is cancelled with its sleep."""
-        for handle in list(self._scheduled):
-            if self._seen_timers.get(id(handle)) != timer_id or handle.cancelled():
+        """Cancel a timer by its number in the rows; a sleeping task is cancelled with its sleep."""
+        for due in list(self.schedule.heap):
+            handle = due.handle
+            if handle is None or self.seen_timers.get(id(handle)) != timer_id or handle.cancelled():
                 continue
             task = task_of(handle)
             if task is not None:
@@ -389,47 +538,18 @@ class ScriptLoop(SelectorLoop):
             return True
         return False
 
-    def connections(self, limit: int) -> list[tuple[int, str, str, str, str, str, int, int, float]]:
-        """Sockets, oldest first: (id, protocol, role, local, peer, state, received, sent, since epoch)."""
-        rows: list[tuple[int, str, str, str, str, str, int, int, float]] = []
-        for number, sock, _, opened in list(self._listeners.values())[:limit]:
-            if sock.fileno() >= 0:
-                rows.append(
-                    (
-                        number,
-                        protocol_of(sock),
-                        "listener",
-                        address_of(sock, "local"),
-                        "",
-                        "open",
-                        0,
-                        0,
-                        opened,
-                    )
-                )
-        for number, transport in sorted(self._observed.items())[:limit]:
-            sock = transport._sock
-            if sock is None or sock.fileno() < 0:
-                continue
-            state = "closing" if transport.is_closing() else "paused" if is_paused(transport) else "open"
-            received, sent = byte_counts(sock)
-            local, peer = address_of(sock, "local"), address_of(sock, "peer")
-            role, since = transport.observed_role, transport.observed_since
-            rows.append((number, protocol_of(sock), role, local, peer, state, received, sent, since))
-        return rows[:limit]
-
     def close_connection(self, number: int) -> bool:
         """Close a connection or listener by its number; holding the run lock."""
-        transport = self._observed.get(number)
+        transport = self.transports().get(number)
         if transport is not None and not transport.is_closing():
             transport.close()
             return True
-        for listener, sock, server, _ in list(self._listeners.values()):
-            if listener == number:
-                if server is not None:
-                    server.close()
+        for each in list(self.listeners.values()):
+            if each.number == number:
+                if each.server is not None:
+                    each.server.close()
                 else:
-                    self._stop_serving(sock)
+                    self._stop_serving(each.sock)
                 self._write_to_self()
                 return True
         return False
@@ -440,6 +560,7 @@ class ScriptLoop(SelectorLoop):
         if paused:
             self.resumed.clear()
         else:
+            self.schedule.forgiven = self.time()  # what was late until now was so by order
             self.resumed.set()
         self._write_to_self()
 

@@ -1,9 +1,10 @@
-"""Reads what scripts hold, for display: one thread per script, never the UI's, waiting for no run lock."""
+"""Reads what scripts hold, for display: one thread per script, never the UI's, waiting 10 ms at most."""
 
 from __future__ import annotations
 
 import contextlib
 import threading
+import time
 from typing import TYPE_CHECKING
 
 from .errors import ScriptConsoleError
@@ -12,11 +13,15 @@ if TYPE_CHECKING:
     from .script import Script
 
 PERIOD = 0.1
-"""Seconds between two looks at a script."""
+"""Seconds between two looks at a script, if they are cheap."""
+SHARE = 0.02
+"""Part of a processor that the looks at one script may take; with much to see they become rarer."""
+LONGEST_PERIOD = 2.0
+"""Seconds between two looks at most."""
 
 
 class Observer:
-    """Looks at every followed script about ten times a second; one that is busy is simply looked at later."""
+    """Looks at every followed script up to ten times a second; one that is busy is simply looked at later."""
 
     def __init__(self) -> None:
         self._stops: dict[Script, threading.Event] = {}
@@ -47,6 +52,8 @@ class Observer:
 
     def _look(self, script: Script, stop: threading.Event) -> None:
         while not stop.is_set() and not script.closed:
+            began = time.thread_time()
             with contextlib.suppress(ScriptConsoleError):  # it is being closed, or between two generations
                 script.refresh()
-            stop.wait(PERIOD)
+            spent = time.thread_time() - began
+            stop.wait(min(max(PERIOD, spent / SHARE), LONGEST_PERIOD))

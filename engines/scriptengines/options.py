@@ -26,9 +26,9 @@ class Option(NamedTuple):
     """One thing that can be set for a script.
 
     Attributes:
-        kind: "choice", "text", "flag", "size" (bytes: 1048576 or "1 MiB"; 0 for no limit), "count" (a whole
-            number; 0 for no limit), or "words" (split as a shell does, into a tuple; lines of one header add
-            up).
+        kind: "choice", "text", "flag", "count" (a whole number, 0 or more), "size" (bytes: 1048576 or
+            "1 MiB"; 0 for no limit), "table", or "words" (split as a shell does, into a tuple; lines of one
+            header add up).
         default: Its value when nobody sets it.
         doc: One sentence.
         choices: What a "choice" can be.
@@ -53,6 +53,9 @@ class Option(NamedTuple):
         elif self.kind == "flag":
             if not isinstance(value, bool):
                 raise ValueError(f"must be true or false, got {value!r}")
+        elif self.kind == "table":
+            if not isinstance(value, dict):
+                raise ValueError(f"must be a table, got {value!r}")
         elif self.kind == "size":
             return _bytes(value)
         elif self.kind == "count":
@@ -62,7 +65,7 @@ class Option(NamedTuple):
             return _words(value)
         elif not isinstance(value, str):
             raise ValueError(f"must be a text, got {value!r}")
-        return value
+        return cast("Any", value)
 
 
 NETWORK: Mapping[str, Option] = {
@@ -97,6 +100,21 @@ def _bytes(value: Any) -> int:
     return int(matched[1]) * _FACTORS[matched[2]]
 
 
+COMMON: Mapping[str, Option] = {
+    **NETWORK,
+    "profile": Option(
+        "choice",
+        "",
+        "Which functions subscribe to hooks by their names.",
+        ("", "hooks", "hub", "driver"),
+    ),
+    "config": Option("table", {}, "What `host.config()` gives to the script."),
+    "driver_timeout": Option("count", 30_000, "Milliseconds that a call of a driver may take."),
+    "driver_history": Option("count", 1_000, "Calls of a driver that are remembered."),
+}
+"""Options of scripts of all engines."""
+
+
 class _Setting(NamedTuple):
     name: str
     value: Any
@@ -126,6 +144,7 @@ def resolve(
     Raises:
         ConfigError: An unknown name or a value that cannot be; the message names the place.
     """
+    declared = {**declared, **COMMON}
     settings = [*_project(path, engine, alias), *_header(path, text)]
     settings += [_Setting(name, value, "", 0) for name, value in given.items() if value is not None]
     values = {name: option.default for name, option in declared.items()}

@@ -44,7 +44,7 @@ class Rows:
         """The rows of one kind; made once for each sample."""
         made = self._made.get(kind)
         if made is None:
-            from .view import ConnectionView, TimerView, VariableView
+            from .view import ConnectionView, TaskView, TimerView, VariableView, WarningView
 
             makers: dict[type, Callable[[], tuple[Any, ...]]] = {
                 VariableView: self._variables,
@@ -52,6 +52,8 @@ class Rows:
                 ConnectionView: lambda: tuple(
                     ConnectionView(self._alias, *row) for row in self.sample.connections
                 ),
+                TaskView: lambda: tuple(TaskView(self._alias, *row) for row in self.sample.tasks),
+                WarningView: lambda: tuple(WarningView(self._alias, *row) for row in self.sample.warnings),
             }
             made = self._made[kind] = makers[kind]()
         return made

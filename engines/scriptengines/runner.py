@@ -62,6 +62,7 @@ class Runner:
         """Execute and serve; returns when the generation has ended."""
         self._lock.acquire(entering=False)
         self._loop.thread_id = threading.get_ident()
+        self._loop.schedule.settle_thread()
         try:
             if self._execute(top_level):
                 _whole(self.announce)
@@ -110,6 +111,7 @@ class Runner:
     def _report(self, _loop: object, context: dict[str, object]) -> None:
         error = context.get("exception")
         self._loop.interrupt_has_arrived(error)
+        self._loop.note_report(context)
         if isinstance(error, BaseException):
             self._reporter.error(str(context.get("message", "callback")), error)
         else:

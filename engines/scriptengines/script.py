@@ -1,30 +1,18 @@
-"""Script: one loaded file under an alias, through all generations of its code.
+"""Script: what can be done with one loaded file under an alias: calls into it, and looks at what it holds.
 
-It owns the run lock, the thread of each generation and the counters; what the code is and how it runs is its
-Runtime's business.
+How versions of its code follow each other is in generations.py.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from scriptnative import Cell, RunLock
-
 from .attempt import Attempt
-from .cache import ResultCache
-from .engine import Context, Source
-from .errors import (
-    LoadError,
-    ScriptBusy,
-    ScriptClosed,
-    ScriptConsoleError,
-    format_error,
-)
+from .errors import ScriptConsoleError
+from .generations import Generations
 from .health import Meter
-from .options import resolve
 from .rows import Rows
 
 if TYPE_CHECKING:
@@ -34,30 +22,24 @@ if TYPE_CHECKING:
     from scriptnative import Function
 
     from .calls import Calls
-    from .engine import Engine, Runtime
+    from .engine import Engine
     from .health import FunctionStatistics
     from .hooks import Hooks
     from .reports import Reporter
-    from .view import ErrorView, FunctionInfo, ScriptView
+    from .view import FunctionInfo, ScriptView
     from .watchdog import Watchdog
     from .workers import Job
 
 type Strategy = Literal["raise", "log", "ignore"]
 """What becomes of an error of a call."""
 
-RUNAWAY_LIMIT = 1.0
-"""Seconds that what a script is doing may go on when a new version of it waits."""
 
+class Script(Generations):
+    """One script of a session; the first arguments are those of Generations.
 
-class Script:
-    """One script of a session.
-
-    Attributes:
-        alias: Its unique name.
-        path: Its file.
-        engine: What hosts it.
-        generation: Number of the running version of its code; 0 before the first.
-        last_error: Its most recent error, that of a refused reload included.
+    Args:
+        watchdog: Ends calls that take too long.
+        calls: The session's, for calls on other threads.
     """
 
     def __init__(
@@ -71,216 +53,22 @@ class Script:
         hooks: Hooks,
         calls: Callable[[], Calls],
     ) -> None:
-        self.alias = alias
-        self.path = path
-        self.engine = engine
-        self.reporter = reporter
-        self.generation = 0
-        self.last_error: ErrorView | None = None
-        self.lock = RunLock(alias)
-        self.cell = Cell()
-        self.paused = False
-        self.closed = False
+        super().__init__(alias, path, engine, reporter, bridge, hooks)
         self.callback_errors = 0
-        self.arguments: tuple[str, ...] = ()
-        self.options: dict[str, Any] = {}
-        self._bridge = bridge
-        self._watchdog = watchdog
-        self._hooks = hooks
-        self._calls = calls
-        self._text = b""
-        self._reloading = threading.Lock()
-        self._attempt: Attempt | None = None
-        self._loading: Attempt | None = None
-        self._ending: list[threading.Thread] = []
-        self._handles: dict[str, Function] = {}
-        self._cache = ResultCache()
-        self._attempts = 0
         self.sampled_at = time.time()
-        self._rows = Rows(alias)
-        self._cpu_before = 0.0
         self.meter = Meter()
+        self._watchdog = watchdog
+        self._calls = calls
+        self._rows = Rows(alias)
 
-    # ---- generations ----------------------------------------------------------------------------
+    def _apply_profile(self, attempt: Attempt) -> None:
+        name = self.settings["profile"]
+        if name != "driver":
+            self.driver = None
+        if name:
+            from .profiles import apply
 
-    @property
-    def runtime(self) -> Runtime:
-        """The running generation.
-
-        Raises:
-            ScriptClosed: There is none.
-            ScriptBusy: The first one is still loading.
-        """
-        attempt = self._attempt
-        if attempt is not None and attempt.runtime is not None:
-            return attempt.runtime
-        if self._loading is not None:
-            raise ScriptBusy(f"{self.alias} is still loading; try again when it runs", file=str(self.path))
-        raise ScriptClosed(f"{self.alias} is closed; load it again to use it")
-
-    def start(self, timeout: float | None = None, text: bytes | None = None) -> None:
-        """Bring up the first generation, or the next; all or nothing.
-
-        Args:
-            timeout: Seconds the top level may take; None for no limit.
-            text: What to run; None reads the file.
-
-        Raises:
-            LoadError: It could not be; the generation before, if any, goes on.
-        """
-        with self._reloading:
-            if self.closed:
-                raise ScriptClosed(f"{self.alias} is closed; load it again to use it")
-            try:
-                self._start(timeout, text)
-            except ScriptConsoleError as error:
-                self.note_error(error)
-                raise
-            finally:
-                self._loading = None
-            self.last_error = None
-
-    def _start(self, timeout: float | None, text: bytes | None) -> None:
-        previous = self._attempt
-        if previous is not None:
-            self._make_way()
-        self._attempts += 1
-        attempt = self._loading = Attempt(self, self._attempts)
-        bridge = self._bridge(attempt)
-        context = Context(self.alias, self.lock, self.reporter, bridge, attempt.loaded, attempt.failed)
-        source = self._read(text)
-        before = previous.runtime if previous is not None else None
-        if source.options.get("isolation") == "process":
-            from . import process
-
-            attempt.runtime = process.create(self.engine, source, context, before)
-        else:
-            attempt.runtime = self.engine.create(source, context, before)
-        unwanted = attempt.cancelled or self.closed  # since the engine began to prepare it
-        if not attempt.run(0 if unwanted else timeout):
-            raise attempt.late_error(timeout or 0.0)
-        if attempt.error is not None:
-            if not attempt.cancelled:
-                attempt.end()
-            raise attempt.load_error() from attempt.error.__cause__
-        if previous is not None:
-            previous.end()
-
-    def _make_way(self) -> None:
-        """Stop a runaway, so that the version that mends it can come; a busy script gets time to finish."""
-        if self.lock.acquire(RUNAWAY_LIMIT):
-            self.lock.release()
-            return
-        self.reporter.log(
-            "warning", f"{self.alias} is busy for over {RUNAWAY_LIMIT:g} s; interrupted to reload it"
-        )
-        threading.Thread(target=self.interrupt, args=("reloaded",), daemon=True).start()
-        if not self.lock.acquire(RUNAWAY_LIMIT):
-            raise ScriptBusy(
-                f"{self.alias} is busy and cannot be stopped; it goes on as it is", file=str(self.path)
-            )
-        self.lock.release()
-
-    def _read(self, text: bytes | None) -> Source:
-        try:
-            self._text = self.path.read_bytes() if text is None else text
-        except OSError as error:
-            reason = error.strerror or str(error)
-            raise LoadError(f"{self.path}: {reason}; check the path", file=str(self.path)) from None
-        values = resolve(
-            self.engine.options,
-            engine=self.engine.name,
-            alias=self.alias,
-            path=self.path,
-            text=self._text,
-            given=self.options,
-        )
-        return Source(self.path, self._text, self.arguments, values)
-
-    def changed_text(self) -> bytes:
-        """What its file holds, if it differs from what was last tried; empty if not, or while it is saved."""
-        try:
-            text = self.path.read_bytes()
-        except OSError:  # gone for the moment: an editor is replacing it
-            return b""
-        return b"" if text == self._text else text
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """What its running generation is made of besides `path`; or what it would be, had it loaded."""
-        attempt = self._attempt
-        if attempt is None or attempt.runtime is None:
-            return self.engine.files_of(self.path)
-        return attempt.runtime.files
-
-    def files_changed(self) -> bool:
-        """Whether one of these has another content now; always, when nothing runs that could tell."""
-        attempt = self._attempt
-        return attempt is None or attempt.runtime is None or attempt.runtime.files_changed()
-
-    @property
-    def pending(self) -> bool:
-        """Whether it has a timer, task, connection, server or queued callback."""
-        attempt = self._attempt
-        return attempt is not None and attempt.runtime is not None and attempt.runtime.pending
-
-    def adopt(self, attempt: Attempt) -> None:
-        """Make a generation the running one; on its thread, holding the run lock."""
-        previous, self._attempt = self._attempt, attempt
-        if previous is not None:
-            previous.running = False
-            self._hooks.refresh(previous)
-        attempt.running = True
-        self._hooks.refresh(attempt)
-        self.generation += 1
-        self.cell.advance()
-        self._cache.clear()
-        if previous is not None and previous.runtime is not None:
-            previous.runtime.retire()
-        if self.paused and attempt.runtime is not None:
-            attempt.runtime.set_paused(True)
-
-    def end_aside(self, attempt: Attempt, reason: str) -> None:
-        """See to the end of a cancelled attempt in the background."""
-        ending = threading.Thread(target=attempt.end, args=(reason,), daemon=True)
-        ending.start()
-        self._ending = [thread for thread in self._ending if thread.is_alive()] + [ending]
-
-    def forget(self, attempt: Attempt) -> None:
-        """A generation has ended: drop what it subscribed to."""
-        self._hooks.forget(attempt)
-        self._cpu_before += attempt.cpu_time
-
-    def wait_for_cancelled(self, deadline: float) -> None:
-        """Wait until what was cancelled while it loaded has ended; no longer than to this monotonic time."""
-        for thread in self._ending:
-            thread.join(max(0.0, deadline - time.monotonic()))
-
-    @property
-    def is_ending(self) -> bool:
-        """Whether something that was cancelled while it loaded still runs."""
-        return any(thread.is_alive() for thread in self._ending)
-
-    def close(self) -> bool:
-        """End the script; idempotent, never longer than some seconds. Whether everything of it ended."""
-        self.closed = True
-        loading = self._loading
-        if loading is not None and self._reloading.locked():
-            loading.cancel("unloaded")
-        with self._reloading:
-            attempt, self._attempt = self._attempt, None
-            if attempt is None:
-                self.lock.close()
-                return True
-            attempt.running = False
-            self._hooks.refresh(attempt)
-            attempt.retire_aside()
-            self._handles.clear()  # they hold functions, and with them all the script had
-            ended = attempt.end()
-            self.lock.close()
-            self.cell.advance()
-            self._handles.clear()  # they hold us and what they called, until a collection
-            return ended
+            apply(self, attempt, self._hooks, name)
 
     # ---- calls ----------------------------------------------------------------------------------
 
@@ -451,22 +239,13 @@ class Script:
         """Run statements in its global scope."""
         self.runtime.execute(code)
 
+    def run_fragment(self, code: str) -> None:
+        """Run an expression or statements of a command line; what the expression gives is printed."""
+        self.runtime.run_fragment(code)
+
     def complete(self, text: str, cursor: int) -> list[str]:
         """Names that can stand where the cursor is."""
         return self.runtime.complete(text, cursor)
-
-    def interrupt(self, reason: str = "interrupted") -> bool:
-        """Stop what it is doing right now; whether there was anything that could be stopped."""
-        attempt = self._loading or self._attempt
-        if attempt is None:
-            return False
-        if attempt.runtime is None:
-            attempt.cancelled = True
-            return True
-        if attempt.runtime.interrupt(reason):
-            return True
-        # When nothing runs, calls may wait for what `async def` functions will give.
-        return self.lock.holder() is None and self.lock.stop_waiting(0) > 0
 
     def set_paused(self, paused: bool) -> None:
         """Hold its timers and sockets back, or let them go on; calls still work."""
@@ -504,15 +283,6 @@ class Script:
         """Bytes it holds, as far as its engine can tell; may take some milliseconds."""
         attempt = self._attempt
         return None if attempt is None or attempt.runtime is None else attempt.runtime.memory()
-
-    def note_error(self, error: BaseException) -> ErrorView:
-        """Remember an error as the last one."""
-        from .view import ErrorView
-
-        file, line = getattr(error, "file", ""), getattr(error, "line", 0)
-        message = str(error) if isinstance(error, ScriptConsoleError) else f"{type(error).__name__}: {error}"
-        self.last_error = ErrorView(message, format_error(error), file, line, time.time())
-        return self.last_error
 
     def view(self) -> ScriptView:
         """Itself, for a screen."""

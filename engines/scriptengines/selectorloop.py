@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import selectors
     import socket
     from collections import deque
+    from collections.abc import Mapping
 
 
 class SelectorLoop(asyncio.SelectorEventLoop):
@@ -25,9 +26,14 @@ class SelectorLoop(asyncio.SelectorEventLoop):
     _ssock: socket.socket | None
     _csock: socket.socket | None
     _internal_fds: int
-    _transports: Any
+    _stopping: bool
+    _closed: bool
+    _debug: bool
+    _transports: Mapping[int, Any]
 
     def _write_to_self(self) -> None: ...
+    def _check_closed(self) -> None: ...
+    def _process_events(self, event_list: list[Any]) -> None: ...
     def _remove_reader(self, fd: int) -> bool: ...
     def _make_socket_transport(self, sock: Any, *args: Any, **kwargs: Any) -> Any: ...
     def _make_ssl_transport(self, rawsock: Any, *args: Any, **kwargs: Any) -> Any: ...

@@ -14,7 +14,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from scriptnative import Feed, leaving
+from scriptnative import Clock, Feed, leaving
 
 from .errors import (
     ConfigError,
@@ -34,7 +34,8 @@ if TYPE_CHECKING:
     from .attempt import Attempt
     from .calls import Calls
     from .components import Components
-    from .engine import Engine
+    from .drivers import Driver
+    from .engine import Engine, Part
     from .health import Health, Info
     from .observer import Observer
     from .view import Frame, FunctionInfo, LogRecord
@@ -65,10 +66,13 @@ class Session:
         options: Options of every script, as for `load`.
         workers: Threads for calls with a timeout and for `submit`; started as they are needed.
         room: Calls that may wait for one of them; more are refused.
+        virtual_time: Let timers go by a clock that jumps to what is due next when all scripts wait.
 
     Attributes:
         emit: `emit(hook, *args)` calls the subscribers of a hook; see Hooks.emit.
         consult: `consult(hook, *args)` does, and tells what they answered; see Hooks.consult.
+        clock: The virtual clock, None when time is real. `with session.clock:` keeps it from jumping, e.g.
+            until all scripts are loaded.
 
     May be used from any thread.
     """
@@ -82,6 +86,7 @@ class Session:
         options: Mapping[str, Any] = MappingProxyType({}),
         workers: int = 16,
         room: int = 1000,
+        virtual_time: bool = False,
     ) -> None:
         self.direct_output = direct_output
         self.batch = batch
@@ -91,6 +96,10 @@ class Session:
         os.set_blocking(self._wake_read, False)
         os.set_blocking(wake_write, False)
         self.feed = Feed(FEED_CAPACITY, wake_write)  # closes it in the end
+        self.clock: Clock | None = None
+        if virtual_time:
+            self.clock = Clock(time.time())
+            self.feed.set_clock(self.clock)
         weakref.finalize(self, os.close, self._wake_read).atexit = False
         self.hooks = Hooks()
         self.emit = self.hooks.emit
@@ -110,6 +119,7 @@ class Session:
         self._watcher: Watcher | None = None
         self._components: Components | None = None
         self._closed = False
+        self._left_scripts = 0
         self._ended = threading.Event()
         leaving.watch_exit()  # before, so that it is called after
         atexit.register(self.close)
@@ -140,6 +150,8 @@ class Session:
         *,
         arguments: Iterable[str] = (),
         timeout: float | None = None,
+        text: bytes | None = None,
+        parts: Iterable[Part] = (),
         **options: Any,
     ) -> Script:
         """Load a script and wait until its top level has ended or has begun to run its loop.
@@ -149,6 +161,8 @@ class Session:
             alias: Its name; the file's stem by default, with a number when that is taken.
             arguments: What it finds as its own arguments.
             timeout: Seconds its top level may take.
+            text: What to run instead of what the file holds; it need not exist then.
+            parts: More code for the same state, run after it; the texts of those with a path are read anew.
             options: What its engine lets a caller set, e.g. `isolation="shared"`; see options.py.
 
         Raises:
@@ -157,7 +171,7 @@ class Session:
         """
         file = Path(path).absolute()
         engine = self._engine_for(file)
-        if not file.is_file():
+        if text is None and not file.is_file():
             reason = "is a directory" if file.is_dir() else "no such file"
             raise LoadError(f"{file}: {reason}; check the path", file=str(file))
         with self._mutex:
@@ -170,9 +184,10 @@ class Session:
                 name, file, engine, reporter, self._bridge, self._watchdog, self.hooks, self._get_calls
             )
             script.arguments, script.options = tuple(arguments), {**self.options, **options}
+            script.parts = tuple(parts)
             self._scripts[name] = self._by_number[number] = script
         try:
-            script.start(timeout)
+            script.start(timeout, text)
         except BaseException as error:
             if script.generation:  # Ctrl-C, just when it had loaded
                 raise
@@ -212,11 +227,16 @@ class Session:
         script = self.script(alias)
         if self._observer is not None:
             self._observer.forget(script)
-        script.close()
+        self._end(script)
         with self._mutex:
             self._scripts.pop(alias, None)
             self._leaving = [*self._leaving[-100:], script]
         self._say("info", alias, "unloaded")
+
+    def _end(self, script: Script) -> None:
+        if not script.close():
+            with self._mutex:
+                self._left_scripts += 1
 
     def pause(self, alias: str) -> None:
         """Hold a script's timers and sockets back; calls still work."""
@@ -239,6 +259,17 @@ class Session:
             with self._mutex:
                 self._components = self._components or Components(self)
         return self._components
+
+    def driver(self, alias: str) -> Driver:
+        """A script as an action driver.
+
+        Raises:
+            ConfigError: Its profile is another.
+        """
+        driver = self.script(alias).driver
+        if driver is None:
+            raise ConfigError(f'{alias} is no driver; it becomes one by: scriptconsole: profile = "driver"')
+        return driver
 
     # ---- calls -------------------------------------------------------------------------------------
 
@@ -288,6 +319,9 @@ class Session:
         def on(hook: str, callback: Callable[..., Any], priority: int = 0) -> int:
             return self.hooks.subscribe(hook, callback, priority, attempt)
 
+        def once(hook: str, callback: Callable[..., Any], priority: int = 0) -> int:
+            return self.hooks.subscribe(hook, callback, priority, attempt, once=True)
+
         def off(number: int) -> bool:
             return self.hooks.unsubscribe(number, attempt)
 
@@ -298,8 +332,10 @@ class Session:
         return {
             "call": call,
             "on": on,
+            "once": once,
             "off": off,
             "emit": self.emit,
+            "config": lambda: dict(attempt.settings["config"]),
             "consult": consult,
             "scripts": lambda: dict(self._scripts),
         }
@@ -371,12 +407,12 @@ class Session:
                 self._observer = Observer()
                 for script in self.scripts:
                     self._observer.follow(script)
-        from .view import ConnectionView, Frame, TimerView, VariableView
+        from .view import ConnectionView, Frame, TaskView, TimerView, VariableView, WarningView
 
         log = tuple(self.records())
         scripts = self.scripts
         return Frame(
-            time=time.time(),
+            time=time.time() if self.clock is None else self.clock.wall(),
             scripts=tuple(script.view() for script in scripts),
             variables=tuple(row for script in scripts for row in script.rows(VariableView)),
             timers=tuple(
@@ -385,6 +421,8 @@ class Session:
             connections=tuple(row for script in scripts for row in script.rows(ConnectionView)),
             log=log,
             dropped=self.feed.dropped,
+            tasks=tuple(row for script in scripts for row in script.rows(TaskView)),
+            warnings=tuple(row for script in scripts for row in script.rows(WarningView)),
         )
 
     def records(self, limit: int = REPORTS_PER_FRAME) -> list[LogRecord]:
@@ -408,6 +446,11 @@ class Session:
         """Tell whoever watches that a script came, changed or went."""
         if not self.batch:
             self.feed.push(Report.LOG, 0, (level, text, alias))
+
+    @property
+    def wake_descriptor(self) -> int:
+        """Readable when `wait` would return at once."""
+        return self._wake_read
 
     def wait(self, timeout: float | None) -> bool:
         """Wait until something was reported or nothing is pending any more.
@@ -436,8 +479,8 @@ class Session:
         """End everything; idempotent, never longer than CLOSE_LIMIT and a little.
 
         Returns:
-            Whether every Python script ended. If not, the process cannot be finalised; it leaves with
-            `os._exit` when it exits, after its exit functions have run and its output is flushed.
+            Whether every script ended. If a Python script did not, the process cannot be finalised; it leaves
+            with `os._exit` when it exits, after its exit functions have run and its output is flushed.
         """
         with self._mutex:
             first, self._closed = not self._closed, True
@@ -450,7 +493,7 @@ class Session:
         if self._observer is not None:
             self._observer.close()
         deadline = time.monotonic() + CLOSE_LIMIT
-        closers = [threading.Thread(target=script.close, daemon=True) for script in self.scripts]
+        closers = [threading.Thread(target=self._end, args=(script,), daemon=True) for script in self.scripts]
         for closer in closers:
             closer.start()
         for closer in closers:
@@ -468,7 +511,8 @@ class Session:
 
     @property
     def _left_behind(self) -> int:
-        return sum(getattr(engine, "abandoned", 0) for engine in self._engines.values())
+        interpreters = sum(getattr(engine, "abandoned", 0) for engine in self._engines.values())
+        return max(interpreters, self._left_scripts)
 
     def __enter__(self) -> Session:
         return self

@@ -103,6 +103,9 @@ class TimerView:
         count: How often it has fired.
         callback: Name of what it calls.
         source: "file:line" where it was set, or "".
+        last: Milliseconds its last call took.
+        mean: Milliseconds its calls took on average.
+        late: Milliseconds it was late the last time.
     """
 
     script: str
@@ -113,16 +116,19 @@ class TimerView:
     count: int
     callback: str
     source: str
+    last: float = 0.0
+    mean: float = 0.0
+    late: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class ConnectionView:
-    """One socket of a script's loop.
+    """One socket of a script, on its loop or used by blocking code.
 
     Attributes:
         script: Alias of its owner.
         id: Number by which it can be closed, unique within the script.
-        protocol: "tcp", "udp", "unix" or "pipe".
+        protocol: "tcp", "tls", "udp" or "unix".
         role: "listener", "server" (accepted) or "client".
         local: Local address.
         peer: Remote address, "" for a listener.
@@ -130,6 +136,9 @@ class ConnectionView:
         received: Bytes read.
         sent: Bytes written.
         opened: Seconds since the epoch.
+        receiving: Bytes read a second.
+        sending: Bytes written a second.
+        source: "file:line" of the script that opened it, or "".
     """
 
     script: str
@@ -142,6 +151,64 @@ class ConnectionView:
     received: int
     sent: int
     opened: float
+    receiving: float = 0.0
+    sending: float = 0.0
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskView:
+    """One asyncio task of a script that has not ended.
+
+    Attributes:
+        script: Alias of its owner.
+        id: Number that is its own while it lives.
+        name: As asyncio or the script named it.
+        state: "running", "ready", "waiting" or "cancelling".
+        since: When it was made, seconds since the epoch.
+        waits: "file:line" of the script's line that it has reached, or "".
+        coroutine: Name of what it runs.
+    """
+
+    script: str
+    id: int
+    name: str
+    state: str
+    since: float
+    waits: str
+    coroutine: str
+
+
+class WarningKind(StrEnum):
+    """Mistakes that raise no error."""
+
+    BLOCKED = "blocked"
+    LATE = "late"
+    BUSY_LOOP = "busy-loop"
+    NEVER_AWAITED = "never-awaited"
+    IDLE = "idle"
+    LEAK = "leak"
+
+
+@dataclass(frozen=True, slots=True)
+class WarningView:
+    """A mistake of a script, once for each line that makes it.
+
+    Attributes:
+        script: Alias of who makes it.
+        kind: What it is; see WarningKind.
+        text: What is wrong, and what to do about it.
+        source: "file:line" in the script, or "".
+        since: When it was first seen, seconds since the epoch.
+        count: How often.
+    """
+
+    script: str
+    kind: str
+    text: str
+    source: str
+    since: float
+    count: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +257,8 @@ class Frame:
         connections: Of all scripts, oldest first.
         log: Only the records that are new since the frame before.
         dropped: Reports lost so far because the queue was full.
+        tasks: Of all scripts, by script, oldest first.
+        warnings: Of all scripts, by script, oldest first.
     """
 
     time: float
@@ -199,3 +268,5 @@ class Frame:
     connections: tuple[ConnectionView, ...] = ()
     log: tuple[LogRecord, ...] = ()
     dropped: int = 0
+    tasks: tuple[TaskView, ...] = ()
+    warnings: tuple[WarningView, ...] = ()

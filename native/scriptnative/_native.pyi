@@ -1,5 +1,6 @@
 """Types of the compiled layer; what each thing is for stands in _native.pyx and the C headers."""
 
+from collections import deque
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, final
@@ -110,6 +111,180 @@ class Feed:
         """Add to the count of busy scripts; the reader is woken at 0."""
     def wake(self) -> None:
         """Wake the reader."""
+    @property
+    def clock(self) -> Clock | None:
+        """The session's virtual clock; None: its time is the real one."""
+    def set_clock(self, clock: Clock) -> None:
+        """Give the session a virtual clock; once, before its first script."""
+
+@final
+class Clock:
+    """The virtual clock of a session: jumps to what is due next when all its loops wait; see clock.h.
+
+    `with clock:` keeps it from jumping.
+
+    Args:
+        epoch: What it shows at its begin, in seconds since 1970.
+        address: Of one of another interpreter, to share it.
+    """
+
+    def __init__(self, epoch: float = 0.0, *, address: int = 0) -> None: ...
+    @property
+    def address(self) -> int:
+        """For `Clock(address=…)` in another interpreter, while this object lives."""
+    def time(self) -> float:
+        """Seconds, from an arbitrary begin."""
+    def wall(self) -> float:
+        """Seconds since 1970."""
+    def __enter__(self) -> Clock: ...
+    def __exit__(self, *exc_info: object) -> None: ...
+
+class Due:
+    """Something in the queue of a Schedule.
+
+    Attributes:
+        when: The moment, in the loop's time.
+        handle: asyncio's handle of it; None for a Timer.
+        cancelled: It will not happen; said of a Timer only.
+    """
+
+    when: float
+    handle: Any
+    cancelled: bool
+
+@final
+class Timer(Due):
+    """A timer that a script set through the host.
+
+    Attributes:
+        id: Its number.
+        repeats: Whether it is an interval.
+        interval: Milliseconds.
+        count: How often it was called.
+        last: Seconds its last call took.
+        total: Seconds they took together.
+        late: Seconds it was late the last time.
+        busy: An `async def` callback of it has not ended: the interval leaves calls out.
+        callback: What it calls; None once it is over.
+        place: Where it was set, as Host.place tells it.
+        kind: "interval" or "timeout".
+        rests: Whether an interval counts from the end of its last call, and ends with an error.
+        silent: Whether it leaves the run free to end; then Schedule.has_silent is to be set.
+        label: What its errors are reported as, instead of by its kind.
+    """
+
+    id: int
+    repeats: bool
+    interval: float
+    count: int
+    last: float
+    total: float
+    late: float
+    busy: bool
+    callback: Any
+    place: Any
+    kind: str
+    rests: bool
+    silent: bool
+    label: str | None
+    def cancel(self) -> None:
+        """It will not be called any more."""
+
+@final
+class Schedule:
+    """What one loop does and when: timers in order of time, then of setting; runs the callbacks.
+
+    Args:
+        ready: The loop's queue of handles to run; timers that are due go there, too.
+        settle: Called with a Timer and what its callback returned, unless that is None.
+        failed: Called with a Timer and what its callback raised.
+        held: Called with a handle or Timer that took longer than `patience`, and the seconds it took.
+        clock: The virtual clock, None for real time.
+        descriptor: Wakes the loop when written to; for the clock.
+
+    Attributes:
+        heap: All that is queued, in heap order; to be read only.
+        timers: The pending timers of the script, by number.
+        patience: Seconds; infinite at first.
+        forgiven: A moment; nothing counts as late before it.
+        keeps_context: Whether a timer runs in a copy of the context variables of who set it.
+        turns: Turns of the loop so far.
+        spins: Those in which neither descriptors nor timers with a delay had something to do.
+        waits: How often the loop has waited.
+        zeros: Timers without a delay that came.
+        last_zero: Where the last of them was set; None when there was none.
+        latest: An interval that came later than the interval, and by more than any other and `latest_by`.
+        latest_by: By how many seconds.
+        running: What runs now.
+    """
+
+    heap: list[Due]
+    timers: dict[int, Timer]
+    patience: float
+    forgiven: float
+    keeps_context: bool
+    has_silent: bool
+    turns: int
+    spins: int
+    waits: int
+    zeros: int
+    last_zero: Any
+    latest: Timer | None
+    latest_by: float
+    running: Any
+    def __init__(
+        self,
+        ready: deque[Any],
+        settle: Callable[[Timer, Any], None],
+        failed: Callable[[Timer, BaseException], None],
+        held: Callable[[Any, float], None],
+        clock: Clock | None = None,
+        descriptor: int = -1,
+    ) -> None: ...
+    def time(self) -> float:
+        """Seconds of the loop's time."""
+    def wall(self) -> float | None:
+        """Seconds since 1970 by the virtual clock; None when there is none."""
+    @property
+    def is_virtual(self) -> bool:
+        """Whether its time is that of a virtual clock."""
+    def settle_thread(self) -> None:
+        """The calling thread runs the loop."""
+    def leave_clock(self) -> None:
+        """Go on in real time, from the moment that the clock shows."""
+    def note_cancelled(self) -> None:
+        """A queued handle of asyncio's was cancelled."""
+    @property
+    def pending(self) -> int:
+        """How many are queued and not cancelled."""
+    def add(self, when: float, handle: Any) -> None:
+        """Queue a handle of asyncio's."""
+    def next_id(self) -> int:
+        """A number that no timer has."""
+    def set(
+        self, callback: Any, milliseconds: float, args: tuple[Any, ...], repeats: bool, place: Any, /
+    ) -> int:
+        """Set a timer of the script; its number. Without a delay it comes in the next turn."""
+    def clear(self, timer_id: int) -> bool:
+        """Cancel a timer of the script; whether it was pending."""
+    def clear_all(self) -> None:
+        """Cancel all of them."""
+    def timeout(self) -> float | None:
+        """Seconds until something is due; None: nothing ever is."""
+    def rest(self, awaits_input: bool, paused: bool) -> float | None:
+        """Of a virtual clock: the loop has nothing to do; how long to wait for descriptors."""
+    def rise(self) -> None:
+        """The wait is over."""
+    def rouse(self) -> None:
+        """From any thread that is about to wake the loop: it has something to do, the clock must not jump."""
+    def note_wait(self) -> None:
+        """The loop waits."""
+    def turn(self, spun: bool) -> None:
+        """Run what is ready, and what has become due.
+
+        Args:
+            spun: The loop did not wait, and no descriptor had anything.
+        """
 
 @final
 class Cell:
@@ -308,6 +483,8 @@ class LuaCrossing:
     @property
     def memory(self) -> int:
         """Bytes it has; with the run lock held."""
+    def where(self) -> str:
+        """ "file:line" of the script line that runs now, "" when none does; for who holds the run lock."""
     def find(self, name: str) -> Any:
         """A global as it crosses; "=outer" and "=enter" are functions for the prelude and for `set_via`."""
     def set_limit(self, memory: int) -> None:

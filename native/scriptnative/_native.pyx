@@ -24,6 +24,19 @@ cdef extern from "value.h":
     void sc_arena_init(sc_arena *arena)
     void sc_arena_free(sc_arena *arena)
 
+cdef extern from "stop.h":
+    int (*sc_signals_look())(void *context) noexcept nogil
+
+cdef extern from *:
+    """
+    static int sc_raise_pending(void) { return -1; }
+    """
+    ctypedef struct PyThreadState:
+        pass
+    PyThreadState *PyEval_SaveThread()
+    void PyEval_RestoreThread(PyThreadState *state)
+    int sc_raise_pending() except -1
+
 cdef extern from "interp.h":
     ctypedef struct sc_runlock:
         pass
@@ -53,10 +66,14 @@ cdef extern from "interp.h":
         SC_WAIT_CYCLE
         SC_WAIT_CLOSED
         SC_WAIT_STOPPED
+        SC_WAIT_LOOKED
     sc_latch *sc_latch_new()
     void sc_latch_free(sc_latch *latch)
     void sc_latch_set(sc_latch *latch)
-    sc_wait_status sc_runlock_wait(sc_runlock *lock, sc_latch *latch, unsigned long thread) nogil
+    ctypedef int sc_look(void *context) noexcept nogil
+    sc_wait_status sc_runlock_wait(
+        sc_runlock *lock, sc_latch *latch, unsigned long thread, sc_look *look, void *context
+    ) nogil
     int sc_runlock_stop_waiters(sc_runlock *lock, unsigned long thread)
     int sc_runlock_signal_holder(sc_runlock *lock, int signal_number, unsigned long *thread_id)
 
@@ -99,6 +116,8 @@ cdef extern from "convert.h":
     object sc_decode(sc_interp *here, const sc_value *value)
     void sc_kept_release(sc_arena *arena)
 
+include "clock.pxi"
+
 cdef extern from "feed.h":
     ctypedef struct sc_feed:
         pass
@@ -117,6 +136,8 @@ cdef extern from "feed.h":
     void sc_feed_busy(sc_feed *feed, int change)
     long sc_feed_busy_count(sc_feed *feed)
     void sc_feed_wake(sc_feed *feed)
+    void sc_feed_set_clock(sc_feed *feed, sc_clock *clock)
+    sc_clock *sc_feed_clock(sc_feed *feed)
 
 cdef extern from "function.h":
     ctypedef struct sc_cell:
@@ -242,12 +263,20 @@ cdef class RunLock:
         sc_interp_too_late()
         sc_tenant_too_late(self.lock)
         sc_runlock_turn(self.lock)
+
     def wait_for(self, Latch latch, unsigned long thread_id):
         cdef sc_wait_status status
+        cdef PyThreadState *state
         if not sc_runlock_held(self.lock):
             raise RuntimeError(f"the run lock of {self.name} is not held by this thread")
-        with nogil:
-            status = sc_runlock_wait(self.lock, latch.latch, thread_id)
+        cdef sc_look *look = sc_signals_look()
+        sc_seat_block()
+        state = PyEval_SaveThread()
+        status = sc_runlock_wait(self.lock, latch.latch, thread_id, look, &state)
+        PyEval_RestoreThread(state)
+        sc_seat_unblock()
+        if status == SC_WAIT_LOOKED:
+            sc_raise_pending()  # of a signal, e.g. KeyboardInterrupt
         if status == SC_WAIT_CYCLE:
             raise _errors.CallCycleError(
                 f"waiting for {self.name} would never end: its loop waits for a script that waits for this one"
@@ -339,6 +368,14 @@ cdef class Feed:
 
     def wake(self):
         sc_feed_wake(self.feed)
+
+    @property
+    def clock(self):
+        cdef sc_clock *clock = sc_feed_clock(self.feed)
+        return None if clock is NULL else Clock(address=<uintptr_t>clock)
+
+    def set_clock(self, Clock clock not None):
+        sc_feed_set_clock(self.feed, clock.clock)
 
 
 cdef class Cell:
@@ -432,6 +469,7 @@ cdef class Interpreter:
         return sc_interp_end(self.interp, timeout) == 0
 
 
+include "schedule.pxi"
 include "luaguard.pxi"
 include "luacross.pxi"
 include "library.pxi"

@@ -11,6 +11,7 @@ struct sc_feed {
     atomic_ulong dropped;
     atomic_long busy;
     int wake;
+    sc_clock *clock;
     size_t capacity;
     pthread_mutex_t mutex;
     size_t count;
@@ -38,6 +39,7 @@ void sc_feed_drop(sc_feed *feed) {
     }
     pthread_mutex_destroy(&feed->mutex);
     if (feed->wake >= 0) close(feed->wake);
+    if (feed->clock != NULL) sc_clock_drop(feed->clock);
     free(feed);
 }
 
@@ -137,3 +139,10 @@ void sc_feed_busy(sc_feed *feed, int change) {
 }
 
 long sc_feed_busy_count(const sc_feed *feed) { return atomic_load(&feed->busy); }
+
+void sc_feed_set_clock(sc_feed *feed, sc_clock *clock) {
+    sc_clock_retain(clock);
+    feed->clock = clock;
+}
+
+sc_clock *sc_feed_clock(const sc_feed *feed) { return feed->clock; }

@@ -5,6 +5,7 @@
 #ifndef SC_FEED_H
 #define SC_FEED_H
 
+#include "clock.h"
 #include "value.h"
 
 #include <stdatomic.h>
@@ -36,5 +37,9 @@ unsigned long sc_feed_dropped(const sc_feed *feed);
 void sc_feed_busy(sc_feed *feed, int change);
 long sc_feed_busy_count(const sc_feed *feed);
 void sc_feed_wake(sc_feed *feed);
+
+/* The session's virtual clock; NULL: its time is the real one. Set at most once, before the first script. */
+void sc_feed_set_clock(sc_feed *feed, sc_clock *clock);
+sc_clock *sc_feed_clock(const sc_feed *feed);
 
 #endif

@@ -125,6 +125,7 @@ typedef struct call_t {
     int status;
     int results;
     int shown;
+    int keeps; /* the coroutine, when it yields: somebody may want to wait for its end */
 } call_t;
 
 /* What an error value that is no string says, by the prelude; (text or exception). The value is on top of `co`. */
@@ -234,7 +235,7 @@ static int run(call_t *call, int target, lua_State *argument) {
     }
     if (call->status == LUA_YIELD) { /* it is the script's now */
         sc_lua_pop(api, call->co, call->results);
-        release_number(lua, call->number);
+        if (!call->keeps) release_number(lua, call->number);
     }
     return 0;
 }
@@ -307,12 +308,26 @@ static int run_detached(call_t *call, int target, lua_State *argument) {
     return rc;
 }
 
+/* What a call gives that yielded: the report decides whether its end is waited for. Attached, the guard left. */
+static PyObject *wait_for_end(call_t *call) {
+    sc_lua *lua = call->lua;
+    if (lua->report == NULL) {
+        release_number(lua, call->number);
+        Py_RETURN_NONE;
+    }
+    PyObject *coroutine = sc_lua_handle_new(lua, LUA_TTHREAD, call->number, call->co), *result = NULL;
+    if (coroutine != NULL) result = PyObject_CallMethod(lua->report, "suspended", "O", coroutine);
+    Py_XDECREF(coroutine);
+    return result;
+}
+
 /* Run lock held, attached, the state open. `argument` may hold the one argument on its stack instead of `args`. */
 PyObject *sc_lua_invoke(sc_lua *lua, int target, lua_State *argument, PyObject *const *args, Py_ssize_t nargs,
-                        int apart) {
+                        int flags) {
     call_t call;
     PyObject *result = NULL;
     sc_guard *guard = lua->guard;
+    int apart = flags & SC_LUA_APART;
     if (guard->depth == 0) guard->over_limit = 0;
     if (guard->depth >= MAX_NESTED) {
         PyErr_Format(PyExc_RecursionError, "calls between Lua and its host are nested more than %d levels deep",
@@ -323,6 +338,7 @@ PyObject *sc_lua_invoke(sc_lua *lua, int target, lua_State *argument, PyObject *
     call.co = NULL;
     call.status = LUA_OK;
     call.results = call.shown = 0;
+    call.keeps = (flags & SC_LUA_WAITS) != 0 && guard->depth == 0;
     sc_arena_init(&call.arena);
     call.values = (sc_crossing){ lua, NULL, &call.arena, NULL, 0, 0, 0, 0 };
     if (encode_arguments(&call, args, nargs) < 0) {
@@ -350,6 +366,10 @@ PyObject *sc_lua_invoke(sc_lua *lua, int target, lua_State *argument, PyObject *
     if (call.arena.kept != NULL) sc_kept_release(&call.arena);
     sc_arena_free(&call.arena);
     sc_drain_pending(lua->home);
+    if (result != NULL && call.keeps && call.status == LUA_YIELD) {
+        Py_DECREF(result);
+        result = wait_for_end(&call);
+    }
     sc_lua_drop(lua);
     return result;
 }

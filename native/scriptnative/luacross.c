@@ -203,3 +203,20 @@ int sc_lua_set_via(sc_lua *lua, PyObject *via) {
     Py_XSETREF(lua->via, Py_NewRef(via));
     return 0;
 }
+
+PyObject *sc_lua_where(const sc_lua *lua) {
+    const sc_lua_api *api = lua->api;
+    const sc_running *running = lua->guard->running;
+    sc_lua_debug frame;
+    if (!lua->open || !sc_runlock_held(lua->guard->lock)) running = NULL;
+    for (; running != NULL && running != &lua->guard->bottom; running = running->below) {
+        for (int level = 0; running->state != NULL && api->getstack(running->state, level, &frame); level++) {
+            if (!api->getinfo(running->state, "Sl", &frame)) break;
+            const char *source = sc_lua_source(&frame), *slash = strrchr(source, '/');
+            int line = sc_lua_line(api, &frame);
+            if (line <= 0 || source[0] != '@') continue; /* C code, the prelude, or a text that was loaded */
+            return PyUnicode_FromFormat("%s:%d", slash != NULL ? slash + 1 : source + 1, line);
+        }
+    }
+    return PyUnicode_FromStringAndSize(NULL, 0);
+}

@@ -42,6 +42,8 @@ PyObject *sc_lua_call_reference(PyObject *reference, PyObject *const *args, Py_s
                                 const atomic_uint *current, unsigned expected, int *stale);
 /* It is code of ours: calls of it are not there to be interrupted. 0, or -1 with an exception set. */
 int sc_lua_set_apart(PyObject *object);
+/* "file:line" of the script line that runs now, "" when none does; for who holds the run lock. */
+PyObject *sc_lua_where(const sc_lua *lua);
 size_t sc_lua_memory(const sc_lua *lua);
 
 #endif

@@ -24,6 +24,7 @@ cdef extern from "luacross.h":
     int sc_lua_set_via(sc_lua *lua, object via) except -1
     int sc_lua_set_apart(object function) except -1
     size_t sc_lua_memory(const sc_lua *lua)
+    object sc_lua_where(const sc_lua *lua)
 
 
 LuaReference, LuaCallable = sc_lua_types_new(_sys.modules[__name__])
@@ -71,6 +72,9 @@ cdef class LuaCrossing:
     @property
     def memory(self):
         return sc_lua_memory(self.lua)
+
+    def where(self):
+        return sc_lua_where(self.lua)
 
     def find(self, str name):
         return sc_lua_global(self.lua, name.encode())

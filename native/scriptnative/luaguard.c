@@ -430,6 +430,7 @@ int sc_guard_limit(sc_guard *guard, size_t limit) {
     lua_State *L = guard->bottom.state;
     if (limit == 0) return 0;
     take_allocator(guard, L);
+    if (guard->used >= limit) guard->api->gc(L, LUA_GCCOLLECT, 0); /* what nobody needs is no reason to refuse */
     if (guard->used >= limit) return -1;
     guard->limit = limit;
     /* These do not collect before they refuse; so let there be little to collect. */

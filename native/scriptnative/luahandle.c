@@ -62,7 +62,8 @@ PyObject *sc_lua_call_reference(PyObject *reference, PyObject *const *args, Py_s
     }
     if (sc_lua_take_lock(lua) < 0) return NULL;
     if (stale != NULL && atomic_load_explicit(current, memory_order_acquire) != expected) *stale = 1;
-    else result = sc_lua_invoke(lua, object->number, NULL, args, nargs, object->apart);
+    else result = sc_lua_invoke(lua, object->number, NULL, args, nargs,
+                                object->apart ? SC_LUA_APART : stale != NULL ? SC_LUA_WAITS : 0);
     sc_runlock_release(lua->guard->lock);
     return result;
 }
@@ -115,7 +116,7 @@ static PyObject *object_describe(PyObject *self, PyObject *Py_UNUSED(nothing)) {
     PyObject *result = NULL;
     if (lua->open && sc_runlock_try(lua->guard->lock) == SC_LOCK_OK) {
         const sc_lua_handle *helper = lua->open && lua->describe != NULL ? sc_lua_handle_of(lua->describe) : NULL;
-        if (helper != NULL) result = sc_lua_invoke(lua, helper->number, NULL, &self, 1, 1);
+        if (helper != NULL) result = sc_lua_invoke(lua, helper->number, NULL, &self, 1, SC_LUA_APART);
         sc_runlock_release(lua->guard->lock);
         if (result == NULL) PyErr_Clear();
     }

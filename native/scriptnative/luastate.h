@@ -156,10 +156,15 @@ void sc_lua_fill_object_meta(sc_lua *lua, lua_State *L);
 /* The run lock, waited for without the GIL; -1 with an exception set, also when the state is closed. */
 int sc_lua_take_lock(sc_lua *lua);
 
+enum {
+    SC_LUA_APART = 1, /* code of ours: an interrupt is not meant for it */
+    SC_LUA_WAITS = 2  /* when it yields, the report may wait for its end: `suspended` gives the result */
+};
+
 /* Call the function of that number; run lock held, attached, the state open. `argument` may hold the one argument on
  * its stack instead of `args`. */
 PyObject *sc_lua_invoke(sc_lua *lua, int target, lua_State *argument, PyObject *const *args, Py_ssize_t nargs,
-                        int apart);
+                        int flags);
 
 /* What `via` calls. */
 lua_CFunction sc_lua_entrance(const sc_lua_api *api);

@@ -269,18 +269,33 @@ static const self_t *find_thread(unsigned long number) {
     return thread;
 }
 
+/* Under `graph`; let go of while `look` looks. Whether it wants the wait to end. */
+static int look_up(sc_look *look, void *context) {
+    pthread_mutex_unlock(&graph);
+    int ends = look(context);
+    pthread_mutex_lock(&graph);
+    return ends;
+}
+
 /* Under `graph`, the lock given up. */
-static sc_wait_status wait_for_latch(const sc_runlock *lock, self_t *self) {
+static sc_wait_status wait_for_latch(const sc_runlock *lock, self_t *self, sc_look *look, void *context) {
     if (waits_for(self->waiting_on, self)) return SC_WAIT_CYCLE;
     while (!self->latch->set) {
         if (self->stopped) return SC_WAIT_STOPPED;
         if (atomic_load(&lock->closed)) return SC_WAIT_CLOSED;
-        pthread_cond_wait(&self->wake, &graph);
+        if (look == NULL) {
+            pthread_cond_wait(&self->wake, &graph);
+            continue;
+        }
+        struct timespec until;
+        deadline_after(SC_LOOK_EVERY, &until);
+        if (pthread_cond_timedwait(&self->wake, &graph, &until) == ETIMEDOUT && look_up(look, context))
+            return SC_WAIT_LOOKED;
     }
     return SC_WAIT_SET;
 }
 
-sc_wait_status sc_runlock_wait(sc_runlock *lock, sc_latch *latch, unsigned long thread) {
+sc_wait_status sc_runlock_wait(sc_runlock *lock, sc_latch *latch, unsigned long thread, sc_look *look, void *context) {
     self_t *self = get_self();
     pthread_mutex_lock(&graph);
     unsigned depth = lock->depth;
@@ -292,7 +307,7 @@ sc_wait_status sc_runlock_wait(sc_runlock *lock, sc_latch *latch, unsigned long 
     self->stopped = self->granted = 0;
     self->waiting_on = find_thread(thread);
     self->waiting_for = lock; /* whatever it waits for happens under this lock */
-    sc_wait_status status = wait_for_latch(lock, self);
+    sc_wait_status status = wait_for_latch(lock, self, look, context);
     self->latch = NULL;
     latch->waiter = NULL;
     self->waiting_on = NULL;

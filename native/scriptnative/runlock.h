@@ -102,10 +102,14 @@ sc_latch *sc_latch_new(void);
 void sc_latch_free(sc_latch *latch);
 void sc_latch_set(sc_latch *latch);
 
-typedef enum sc_wait_status { SC_WAIT_SET, SC_WAIT_CYCLE, SC_WAIT_CLOSED, SC_WAIT_STOPPED } sc_wait_status;
+typedef enum sc_wait_status { SC_WAIT_SET, SC_WAIT_CYCLE, SC_WAIT_CLOSED, SC_WAIT_STOPPED, SC_WAIT_LOOKED } sc_wait_status;
+
+/* Called now and then by whoever waits, e.g. to see to signals; not 0 to end the wait. */
+typedef int sc_look(void *context);
+#define SC_LOOK_EVERY 0.05 /* seconds */
 
 /* Give the lock up until `latch` is set by `thread` (its pthread_self); holds the lock again in the end. */
-sc_wait_status sc_runlock_wait(sc_runlock *lock, sc_latch *latch, unsigned long thread);
+sc_wait_status sc_runlock_wait(sc_runlock *lock, sc_latch *latch, unsigned long thread, sc_look *look, void *context);
 
 /* End the waits of thread number `thread`, or (0) all for `lock`; how many there were. */
 int sc_runlock_stop_waiters(const sc_runlock *lock, unsigned long thread);

@@ -1,5 +1,12 @@
-/* stop.c: raising an exception at every line, as a trace function. */
+/* stop.c: raising an exception at every line, as a trace function; looking after signals. */
 #include "stop.h"
+
+#if defined(__linux__)
+#include <sys/syscall.h>
+#include <unistd.h>
+#elif defined(__APPLE__)
+#include <pthread.h>
+#endif
 
 static __thread PyThreadState *insisting; /* where; NULL: nowhere */
 static __thread Py_tracefunc tracer_before;
@@ -44,4 +51,27 @@ void sc_stop_calm(void) {
     PyEval_SetTrace(tracer_before, tracer_object_before);
     Py_CLEAR(tracer_object_before);
     PyErr_SetRaisedException(pending);
+}
+
+static int see_to_signals(void *context) {
+    PyThreadState **state = context;
+    PyEval_RestoreThread(*state);
+    int failed = PyErr_CheckSignals();
+    *state = PyEval_SaveThread();
+    return failed;
+}
+
+static int gets_signals(void) {
+#if defined(__linux__)
+    return (long)getpid() == syscall(SYS_gettid);
+#elif defined(__APPLE__)
+    return pthread_main_np();
+#else
+    return 1;
+#endif
+}
+
+/* In another interpreter than the main one, CPython does not handle signals. */
+int (*sc_signals_look(void))(void *context) {
+    return PyInterpreterState_Get() == PyInterpreterState_Main() && gets_signals() ? see_to_signals : NULL;
 }

@@ -2,6 +2,7 @@
  *
  * An asynchronous exception is raised once. From `sc_stop_insist` on it is raised again at every line the thread
  * executes outside of the files to spare, so that no handler and no `finally` of the script gets anywhere.
+ * And the other way round: a thread that waits in C has to look after the signals that come to it.
  */
 #ifndef SC_STOP_H
 #define SC_STOP_H
@@ -14,5 +15,9 @@ int sc_stop_insist(PyObject *exception, PyObject *spared);
 
 /* The script has been left, or begins something new; in the same thread, attached to any interpreter. */
 void sc_stop_calm(void);
+
+/* For sc_runlock_wait: runs what Python has to do about a signal; the context is a PyThreadState *, of which the
+ * thread is detached. NULL on a thread to which no signal comes. */
+int (*sc_signals_look(void))(void *context);
 
 #endif

@@ -25,6 +25,7 @@ from scriptconsole.exitcodes import ExitCode
 from scriptengines import errors
 from scriptengines.lua import LuaEngine
 from scriptengines.native import NativeEngine
+from scriptengines.options import COMMON
 from scriptengines.python import PythonEngine
 from scriptengines.session import BUILTIN_ENGINES
 from tests.bench.__main__ import chosen
@@ -171,12 +172,13 @@ def test_keys_are_those_of_the_registry(mark: str, actions: tuple[Action, ...]) 
 def options_table() -> str:
     """The rows for docs/options.md."""
     rows = ["| engine | option | kind | default | |", "|---|---|---|---|---|"]
-    for engine in (PythonEngine, LuaEngine, NativeEngine):
-        for name, option in engine.options.items():
-            choices = ", ".join(f"`{choice}`" for choice in option.choices)
+    own = [(engine.name, engine.options) for engine in (PythonEngine, LuaEngine, NativeEngine)]
+    for engine, options in [*own, ("all", COMMON)]:
+        for name, option in options.items():
+            choices = ", ".join(f"`{choice or json.dumps(choice)}`" for choice in option.choices)
             text = f"{option.doc} One of {choices}." if choices else option.doc
             default = "" if option.default in (None, ()) else f"`{json.dumps(option.default)}`"
-            rows.append(f"| {engine.name} | `{name}` | {option.kind} | {default} | {text} |")
+            rows.append(f"| {engine} | `{name}` | {option.kind} | {default} | {text} |")
     return "\n".join(rows)
 
 

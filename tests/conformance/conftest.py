@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from scriptengines.lua.versions import installed
 from scriptengines.script import Script
 from scriptengines.session import Session
 
@@ -104,6 +105,8 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     for name in _names(item):
         item.user_properties.append(("behaviour", (behaviour, name)))
         reason = EXCEPTIONS.get((name, behaviour)) or EXCEPTIONS.get((FAMILY[name], behaviour))
+        if reason is None and FAMILY[name] == "lua" and not installed():
+            reason = "the package lupa is not installed"
         if reason is not None:
             item.add_marker(pytest.mark.skip(reason=f"{name}: {reason}"))
 

@@ -80,6 +80,24 @@ function answer(colour) return 0 end
 function subscribe(name, priority) return host.on("paint", _G[name], priority) end
 function consult(colour) return host.consult("paint", colour) end
 """,
+    "waiting": """
+value = 20
+
+function rest(ms)
+  host.sleep(ms, function(err, result) host.log("rested: " .. tostring(err) .. " " .. tostring(result)) end)
+end
+
+function misuse()
+  host.sleep("long", function(err) host.log("refused: " .. err) end)
+end
+
+function next_time()
+  return host.once("paint", function(colour) host.log("once " .. colour) end)
+end
+
+function setting(name) return host.config(name, "none") end
+function on_paint(colour) host.log("by name " .. colour) end
+""",
     "timers": """
 ticks = 0
 local repeating

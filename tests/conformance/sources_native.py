@@ -144,6 +144,40 @@ static char text[64];
     return ctx->host(ctx, "consult", all, 2, out);
 }
 """,
+    "waiting": """
+#include <stdio.h>
+static int64_t value = 20;
+$"value", SC_VAR_INT64, &value, 1
+static int told(sc_ctx *ctx, const char *what, const sc_value *v) {
+    static char text[200];
+    const char *none = v->tag == SC_NIL ? "none" : "";
+    int size = v->tag == SC_STR ? (int)v->length : 0;
+    snprintf(text, sizeof text, "%s%s%.*s", what, none, size, size ? v->as.bytes : "");
+    return sc_log(ctx, text);
+}
+@rested { *out = sc_nil(); return told(ctx, "rested: ", &args[0]); }
+@refused { *out = sc_nil(); return told(ctx, "refused: ", &args[0]); }
+@rest {
+    sc_value all[2] = {args[0], sc_callback("rested")}, operation;
+    *out = sc_nil();
+    return ctx->host(ctx, "sleep", all, 2, &operation);
+}
+@misuse {
+    sc_value all[2] = {sc_str("long"), sc_callback("refused")}, operation;
+    *out = sc_nil();
+    return ctx->host(ctx, "sleep", all, 2, &operation);
+}
+@once { *out = sc_nil(); return told(ctx, "once ", &args[0]); }
+@next_time {
+    sc_value all[2] = {sc_str("paint"), sc_callback("once")};
+    return ctx->host(ctx, "once", all, 2, out);
+}
+@setting {
+    sc_value all[2] = {args[0], sc_str("none")};
+    return ctx->host(ctx, "config", all, 2, out);
+}
+@on_paint { *out = sc_nil(); return told(ctx, "by name ", &args[0]); }
+""",
     "timers": """
 #include <stdio.h>
 static int64_t ticks, repeating;

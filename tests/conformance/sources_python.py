@@ -120,6 +120,26 @@ def subscribe(function, priority):
 def consult(colour):
     return host.consult("paint", colour)
 """,
+    "waiting": """
+import host
+
+value = 20
+
+def rest(ms):
+    host.sleep(ms, callback=lambda error, result: host.log(f"rested: {error} {result}"))
+
+def misuse():
+    host.sleep("long", callback=lambda error, result: host.log(f"refused: {error}"))
+
+def next_time():
+    return host.once("paint", lambda colour: host.log("once " + colour))
+
+def setting(name):
+    return host.config(name, "none")
+
+def on_paint(colour):
+    host.log("by name " + colour)
+""",
     "timers": """
 import host
 

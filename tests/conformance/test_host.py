@@ -6,6 +6,7 @@ import socket
 import socketserver
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +113,36 @@ def test_what_a_script_prints_is_output(load: Load, log: Log) -> None:
     assert len(records) == 1
 
 
+# ---- functions that wait, configuration ------------------------------------------------------------------
+
+
+@behaviour("functions that wait")
+def test_a_function_that_waits_calls_back(load: Load, log: Log) -> None:
+    load("waiting").call("rest", 1)
+    assert "rested: n" in log.wait_for("rested: ")[0].text.lower()
+
+
+@behaviour("functions that wait")
+def test_what_goes_wrong_is_told_to_the_callback(load: Load, log: Log) -> None:
+    load("waiting").call("misuse")
+    log.wait_for("refused: ms must be a number of milliseconds, got str")
+
+
+@behaviour("configuration")
+def test_a_script_reads_what_its_option_config_holds(session: Session, save: Callable[..., Path]) -> None:
+    script = session.load(save("waiting"), config={"unit": "K"})
+    assert [script.call("setting", name) for name in ("unit", "other")] == ["K", "none"]
+
+
+@behaviour("fragments")
+def test_a_fragment_prints_what_an_expression_gives(load: Load, log: Log) -> None:
+    script = load("waiting")
+    script.run_fragment("value")
+    assert log.wait_for("20")[0].level is Level.OUTPUT
+    script.run_fragment("value = 30")
+    assert script.get("value") == 30
+
+
 # ---- hooks ------------------------------------------------------------------------------------------------
 
 
@@ -163,6 +194,22 @@ def test_the_subscriptions_of_an_unloaded_script_are_gone(session: Session, load
     load("hooks").call("subscribe", 0)
     session.unload("it")
     assert session.emit("paint", "red") == 0
+
+
+@behaviour("once")
+def test_a_subscription_for_once_ends_with_the_first_emission(session: Session, load: Load, log: Log) -> None:
+    load("waiting").call("next_time")
+    assert [session.emit("paint", "red"), session.emit("paint", "blue")] == [1, 0]
+    log.wait_for("once red")
+
+
+@behaviour("hooks by name")
+def test_functions_subscribe_by_their_names_when_the_profile_says_so(
+    session: Session, save: Callable[..., Path], log: Log
+) -> None:
+    session.load(save("waiting"), profile="hooks")
+    assert session.emit("paint", "red") == 1
+    log.wait_for("by name red")
 
 
 @behaviour("veto and replacement")

@@ -150,7 +150,7 @@ async def test_narrow_shows_the_pane_that_is_asked_for(session: RecordedSession)
 @pytest.mark.parametrize("size", [(40, 12), (20, 6), (10, 3), (300, 100)])
 async def test_odd_sizes_do_no_harm(session: RecordedSession, size: tuple[int, int]) -> None:
     async with running(session, size=size) as (app, pilot):
-        for pane in "12345":
+        for pane in "125":
             await pilot.press(pane, "j", "enter", "escape", "slash", "a", "escape")
         assert app.screen is app.main
 

@@ -271,13 +271,13 @@ async def work(name):
 async def before():
     asyncio.create_task(work("old"))
     await asyncio.sleep(0)
+    host.set_timeout(leave, 1)
 
 def leave():
     asyncio.create_task(work("new"))
     sys.exit()
 
 host.set_timeout(before, 1)
-host.set_timeout(leave, 2)
 """,
         )
     )

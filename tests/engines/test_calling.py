@@ -338,3 +338,44 @@ def test_info_tells_what_this_process_runs_on(session: Session) -> None:
     assert info.engines["python"] == (".py",)
     assert "lua54" in info.lua
     assert info.python.count(".") == 2
+
+
+def test_the_share_of_a_script_that_works_is_higher_than_that_of_an_idle_one(
+    session: Session, write: Callable[[str, str], Path], log: Log
+) -> None:
+    busy = "import host\ndef work():\n    for _ in range(100_000): pass\nhost.set_interval(work, 0)\n"
+    session.load(write("busy.py", busy))
+    session.load(write("idle.py", "x = 1\n"))
+    session.health()  # from here on it is measured
+
+    def shares() -> dict[str, float]:
+        return {each.alias: each.cpu_share for each in session.health().scripts}
+
+    log.until(lambda: shares()["busy"] > 0.1, "a share of the processor for the busy script")
+    assert shares()["idle"] < 0.1
+
+
+def test_a_script_that_could_not_be_ended_is_told_by_close(
+    write: Callable[[str, str], Path], tmp_path: Path
+) -> None:
+    over = tmp_path / "over"
+    source = f"""
+#include <scriptconsole.h>
+#include <unistd.h>
+static int wait(sc_ctx *ctx, const sc_value *args, size_t n, sc_value *out) {{
+    (void)ctx, (void)args, (void)n;
+    *out = sc_nil();
+    while (access("{over}", F_OK) != 0) usleep(1000);
+    return 0;
+}}
+static int load(sc_ctx *ctx) {{ return sc_set_timeout(ctx, "wait", 0, NULL); }}
+static const sc_export exports[] = {{{{"wait", wait, ":", ""}}, {{0}}}};
+static const sc_module module = {{SC_ABI_VERSION, "waiter", "1.0", exports, NULL, load, NULL}};
+SC_MODULE(module)
+"""
+    session = Session()
+    script = session.load(write("waiter.c", source))
+    while script.lock.holder() is None:
+        session.wait(0.01)
+    assert session.close() is False
+    over.touch()

@@ -118,6 +118,7 @@ def test_an_extension_that_accepts_is_loaded(session: Session, write: Write, ext
     assert script.get("answer") == 42
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 14), reason="from 3.14 on CPython refuses without harm")
 def test_a_verdict_is_found_once_and_kept(session: Session, write: Write, extensions: Path) -> None:
     session.load(write("it.py", importing(extensions, "import accepts")))
     verdicts = json.loads(extension_verdicts().read_text())

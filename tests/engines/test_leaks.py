@@ -52,7 +52,7 @@ LEAKS = {
         "'mine' in dir(__builtins__) or ascii == 7",
     ),
     "sys.path": ("sys.path.append('/nowhere')", "'/nowhere' in sys.path"),
-    "sys.meta_path": ("sys.meta_path.append(7)", "7 in sys.meta_path"),
+    "sys.meta_path": ("sys.meta_path.insert(0, 7)", "7 in sys.meta_path"),
     "sys.path_hooks": ("sys.path_hooks.insert(0, 7)", "7 in sys.path_hooks"),
     "sys.argv": ("sys.argv.append('leak')", "'leak' in sys.argv"),
     "sys.stdout": ("sys.stdout = None", "sys.stdout is None"),

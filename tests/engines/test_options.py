@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scriptengines.errors import ConfigError
-from scriptengines.options import Option, resolve
+from scriptengines.options import COMMON, Option, resolve
 
 type Write = Callable[[str, str], Path]
 
@@ -33,7 +33,8 @@ def script(write: Write) -> Path:
 
 def test_every_option_has_a_value(write: Write) -> None:
     path = write("it.py", "x = 1\n")
-    assert options(path) == {"isolation": "isolated", "memory": 0, "python": False, "label": ""}
+    own = {"isolation": "isolated", "memory": 0, "python": False, "label": ""}
+    assert options(path) == own | {name: option.default for name, option in COMMON.items()}
 
 
 @pytest.mark.parametrize("mark", ["#", "--", "//", "  #"])
@@ -102,7 +103,7 @@ def test_a_size_is_written_with_or_without_a_unit(write: Write, written: str, si
     ("written", "message"),
     [
         ('isolatoin = "shared"', 'python scripts have no option "isolatoin". Did you mean "isolation"?'),
-        ("zzz = 1", 'no option "zzz". They have: isolation, label, memory, python.'),
+        ("zzz = 1", 'no option "zzz". They have: config, driver_'),
         ('isolation = "share"', "isolation must be 'isolated' or 'shared', got 'share'"),
         ('memory = "64 MB"', "memory must be a number of bytes or a text such as \"64 MiB\", got '64 MB'"),
         ("memory = -1", "memory must be a number of bytes"),

@@ -70,10 +70,13 @@ import datetime, sys, threading
 import _testcapi
 from scriptengines.errors import CallError, ScriptConsoleError
 from scriptengines.session import Session
+from scriptnative import leaving
 
 class Thing: pass
 
 session = Session()
+if sys.version_info >= (3, 15):  # see below
+    sys.monitoring.set_events(leaving.TOOL_IDS[0], 0)
 script = session.load(sys.argv[1])
 echo, take, give, fail = map(script.function, ("echo", "take", "give", "fail"))
 thing = script.get("thing")
@@ -187,7 +190,12 @@ def echo(value): return value
 
 IN_PYTHON = {"error", "coroutine"}
 """They run much Python code, in which CPython 3.13.0 itself crashes when its allocators fail: in the
-tokenizer, and in the warning of a coroutine never awaited. So only the C layer's own memory fails here."""
+tokenizer, and in the warning of a coroutine never awaited. So only the C layer's own memory fails here.
+
+CPython 3.15.2 crashes, too, when there is no memory to instrument a function that is called for the first
+time while PY_UNWIND is monitored: the event is the code's own there, and `co_monitoring` is still NULL. With
+`sys.monitoring.set_events(3, PY_UNWIND)` and `_testcapi.set_nomemory(n, n + 3)` that takes no code of ours;
+so the child does without what `leaving` listens for."""
 
 
 @pytest.mark.parametrize(

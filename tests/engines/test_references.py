@@ -371,6 +371,7 @@ def test_references_dropped_by_many_threads_and_scripts_are_all_let_go(
 
 
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
+@pytest.mark.skipif("asan" in os.environ.get("LD_PRELOAD", ""), reason="AddressSanitizer keeps what is freed")
 def test_a_hundred_thousand_references_leave_no_memory_behind(write: Write) -> None:
     path = write("it.py", GAME)
     code = """

@@ -20,7 +20,7 @@ import tempfile
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from . import wire
 
@@ -81,12 +81,22 @@ def run(name: str, seconds: int) -> str:
         else:
             _build_with_gcc(sources, program, Path(folder))
             command = [str(program), str(seconds), str(last), *target.seeds]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 60, check=False)
-        output = (done.stdout + done.stderr).strip()
-        if done.returncode != 0:
+        status, output = _ended(command, seconds + 60)
+        if status != 0:
             tried = last.read_bytes() if last.exists() else b""
-            raise Crash(f"{name}: status {done.returncode}\n{output}\nlast input: {tried.rstrip(bytes(1))!r}")
+            raise Crash(f"{name}: status {status}\n{output}\nlast input: {tried.rstrip(bytes(1))!r}")
         return output.splitlines()[-1] if output else ""
+
+
+def _ended(command: list[str], limit: int, **options: Any) -> tuple[int | str, str]:
+    """The status and the output of a program; one that does not end within its limit is a find too."""
+    try:
+        done = subprocess.run(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=limit, check=False, **options
+        )
+    except subprocess.TimeoutExpired as expired:
+        return f"none after {limit} s", (expired.output or b"").decode(errors="replace").strip()
+    return done.returncode, done.stdout.decode(errors="replace").strip()
 
 
 def _build_with_clang(sources: list[str], program: Path) -> bool:
@@ -156,16 +166,13 @@ def run_crossing(seconds: int, extension: Path, *, planted: bool = False) -> str
             "SCRIPTCONSOLE_CACHE": str(Path(folder, "cache")),
         }
         command = [sys.executable, "-X", "faulthandler", "-m", "tests.fuzz.crossing", str(seconds), str(last)]
-        done = subprocess.run(
-            [*command, *(["planted"] if planted else [])],
-            cwd=ROOT, env=environment, capture_output=True, text=True, timeout=seconds + 60, check=False,
-        )  # fmt: skip
-        output = (done.stdout + done.stderr).strip()
-        if done.returncode != 0:
+        command += ["planted"] if planted else []
+        status, output = _ended(command, seconds + 60, cwd=ROOT, env=environment)
+        if status != 0:
             shown = last.read_bytes() if last.exists() else bytes(4)
             tried = shown[4 : 4 + int.from_bytes(shown[:4], "little")]
-            raise Crash(f"crossing: status {done.returncode}\n{output}\nlast input: {tried!r}")
-        return done.stdout.strip().splitlines()[-1]
+            raise Crash(f"crossing: status {status}\n{output}\nlast input: {tried!r}")
+        return output.splitlines()[-1]
 
 
 def _checked(*command: str) -> str:

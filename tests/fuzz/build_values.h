@@ -42,7 +42,7 @@ static inline sc_value build_items(builder *b, uint32_t tag, size_t length, int 
     value.as.items = b->alloc(b, length * sizeof(sc_value));
     if (value.as.items == NULL) return sc_nil();
     memset(value.as.items, 0, length * sizeof(sc_value));
-    if (b->wild) b->shared = value.as.items;
+    if (b->wild && length != 0) b->shared = value.as.items; /* an empty one has no memory to be read again */
     for (size_t i = 0; i < length; i++) value.as.items[i] = build_value(b, depth + 1);
     if (!b->wild) b->shared = value.as.items;
     return value;

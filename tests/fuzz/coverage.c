@@ -7,6 +7,9 @@
 
 #define EDGES 65536
 
+/* Where this code was loaded, which is elsewhere each time; the linker's. */
+extern const char __ehdr_start __attribute__((visibility("hidden")));
+
 static uint8_t seen[EDGES], hits[EDGES];
 static unsigned edges;
 static _Thread_local int counting;
@@ -14,7 +17,7 @@ static _Thread_local uintptr_t last_place;
 
 void __sanitizer_cov_trace_pc(void) {
     if (!counting) return;
-    uintptr_t place = (uintptr_t)__builtin_return_address(0);
+    uintptr_t place = (uintptr_t)__builtin_return_address(0) - (uintptr_t)&__ehdr_start;
     uint8_t *hit = &hits[(place ^ last_place << 3) % EDGES];
     if (*hit != 255) ++*hit;
     last_place = place;

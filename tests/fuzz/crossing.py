@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import faulthandler
 import mmap
 import sys
 import tempfile
@@ -24,6 +25,7 @@ from scriptengines.session import Session
 from tests.fuzz.mutation import Corpus
 
 HERE = Path(__file__).parent
+PATIENCE = 40.0  # seconds over the time given: then an input does not end, and the traceback says where
 SEEDS = (
     b"",
     b"\x05\x03abc",
@@ -33,7 +35,10 @@ SEEDS = (
     b"\x0a\x01\x03\x02\xff\xff\x0b\x01\x07\x01x",
     b"\x10\x0d\x0e\x04echo",
     b"\x08\x01\x11",
+    b"\x10\x10\x05\1k",  # forty levels: what doubles with each of them would not end
 )
+TOKENS = [bytes((tag, length)) for tag in range(5, 13) for length in (1, 2)]
+"""A text, a container or the like, by build_values.h, of what follows."""
 PYTHON = "def echo(value): return value\n"
 LUA = """
 function echo(value) return value end
@@ -47,6 +52,7 @@ end
 def main() -> int:
     """Until the time is over, or something is wrong."""
     seconds, last, planted = float(sys.argv[1]), Path(sys.argv[2]), "planted" in sys.argv[3:]
+    faulthandler.dump_traceback_later(seconds + PATIENCE, exit=True)
     coverage = ctypes.PyDLL(str(next(Path(scriptnative.__file__).parent.glob("_native*.so"))))
     last.write_bytes(bytes(4096))
     with (
@@ -56,7 +62,7 @@ def main() -> int:
         mmap.mmap(file.fileno(), 4096) as shown,
     ):
         one_run = _runner(session, Path(folder), planted)
-        corpus, seeds, runs = Corpus(SEEDS), list(SEEDS), 0
+        corpus, seeds, runs = Corpus(SEEDS, TOKENS), list(SEEDS), 0
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             data = seeds.pop() if seeds else corpus.next()
@@ -126,13 +132,16 @@ def _runner(session: Session, folder: Path, planted: bool) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """As text, in which NaN is the same as itself, True is not 1, and a set has no order."""
+    """As text, in which NaN is the same as itself, True is not 1, and a set has no order.
+
+    Texts are joined as they are: quoting quoted texts would double their length with every level of nesting.
+    """
     if isinstance(value, set | frozenset):
-        return f"{type(value).__name__}({sorted(map(_shown, value))})"
+        return f"{type(value).__name__}({', '.join(sorted(map(_shown, value)))})"
     if isinstance(value, list | tuple):
-        return f"{type(value).__name__}({[_shown(item) for item in value]})"
+        return f"{type(value).__name__}({', '.join(map(_shown, value))})"
     if isinstance(value, dict):
-        return f"dict({[(_shown(key), _shown(item)) for key, item in value.items()]})"
+        return f"dict({', '.join(f'{_shown(key)}: {_shown(item)}' for key, item in value.items())})"
     return repr(value)
 
 

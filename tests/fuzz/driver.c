@@ -26,6 +26,9 @@ typedef struct input_t {
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
+/* Where this code was loaded, which is elsewhere each time; the linker's. */
+extern const char __ehdr_start __attribute__((visibility("hidden")));
+
 static uint8_t seen[EDGES], hits[EDGES];
 static uintptr_t last_place;
 static input_t *corpus[CORPUS];
@@ -33,7 +36,7 @@ static size_t kept, edges;
 static uint64_t state = 0x9e3779b97f4a7c15u;
 
 void __sanitizer_cov_trace_pc(void) {
-    uintptr_t place = (uintptr_t)__builtin_return_address(0);
+    uintptr_t place = (uintptr_t)__builtin_return_address(0) - (uintptr_t)&__ehdr_start;
     uint8_t *hit = &hits[(place ^ last_place << 3) % EDGES];
     if (*hit != 255) ++*hit;
     last_place = place;

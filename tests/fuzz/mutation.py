@@ -13,10 +13,12 @@ class Corpus:
 
     Args:
         seeds: To begin with.
+        tokens: What the format is made of, to be put in as it is.
     """
 
-    def __init__(self, seeds: Iterable[bytes]) -> None:
+    def __init__(self, seeds: Iterable[bytes], tokens: Iterable[bytes] = ()) -> None:
         self.inputs = list(seeds)
+        self._tokens = list(tokens)
         self._random = random.Random(1)
 
     def keep(self, data: bytes) -> None:
@@ -36,6 +38,12 @@ class Corpus:
     def _change(self, data: bytearray) -> None:
         choose = self._random
         at = choose.randrange(len(data)) if data else 0
+        if self._tokens and choose.random() < 0.3:
+            # At the beginning it makes a container of what is there.
+            at = choose.choice((0, at))
+            data[at:at] = choose.choice(self._tokens)
+            del data[_LONGEST:]
+            return
         match choose.randrange(7):
             case 0 if data:
                 data[at] ^= 1 << choose.randrange(8)

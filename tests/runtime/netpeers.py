@@ -178,4 +178,4 @@ def start(script: Script, name: str, *args: object) -> None:
     if script.path.suffix == ".py":
         script.execute(f"asyncio.get_running_loop().create_task({name}(*{args!r}))")
     else:
-        script.call(name, *args)
+        script.submit(name, *args)

@@ -16,7 +16,7 @@ from tests.fuzz import wire
 SECONDS = max(1, int(float(os.environ.get("STRESS_SECONDS", "6")) / 2))
 NEEDS_COMPILER = pytest.mark.skipif(bool(fuzz.unavailable()), reason=fuzz.unavailable())
 
-pytestmark = [pytest.mark.stress, pytest.mark.timeout(SECONDS + 120)]
+pytestmark = [pytest.mark.stress, pytest.mark.timeout(SECONDS + 200)]
 
 
 @NEEDS_COMPILER
@@ -59,7 +59,7 @@ def test_no_value_of_a_module_breaks_the_crossing(extension: Path) -> None:
 
 def test_a_planted_overrun_of_a_module_is_found(extension: Path) -> None:
     with pytest.raises(fuzz.Crash, match="heap-buffer-overflow"):
-        fuzz.run_crossing(40, extension, planted=True)
+        fuzz.run_crossing(100, extension, planted=True)
 
 
 def test_nothing_that_a_process_sends_breaks_the_wire() -> None:

@@ -21,10 +21,15 @@ ENTRY_POINTS = "scriptconsole.extensions"
 
 MODULES = {
     "scriptengines.hostapi.log": ("log", "print", "help"),
-    "scriptengines.hostapi.timers": ("set_timeout", "set_interval", "clear_timer", "sleep"),
-    "scriptengines.hostapi.scripts": ("call", "on", "off", "emit", "consult", "veto", "replace"),
+    "scriptengines.hostapi.timers": ("set_timeout", "set_interval", "clear_timer", "sleep", "now"),
+    "scriptengines.hostapi.scripts": ("call", "config"),
+    "scriptengines.hostapi.hooks": ("on", "once", "off", "emit", "consult", "veto", "replace"),
     "scriptengines.network.tcp": ("tcp_connect", "tcp_open", "tcp_serve"),
     "scriptengines.network.udp": ("udp_open",),
+    "scriptengines.network.http_client": ("http_request", "http_stream"),
+    "scriptengines.network.http_server": ("http_serve",),
+    "scriptengines.network.websocket": ("websocket_connect", "websocket_open"),
+    "scriptengines.network.websocket_server": ("websocket_serve",),
     "scriptengines.network.mqtt": ("mqtt_connect", "mqtt_open"),
 }
 """Where each of our own functions is; a test compares it with what these modules register."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from typing import TYPE_CHECKING, Any
 
 from .registry import host_function
@@ -13,83 +14,49 @@ if TYPE_CHECKING:
     from scriptengines.host import Host
 
 
-class Timer:
-    """One timer a script set through the host."""
-
-    __slots__ = ("args", "callback", "count", "due", "handle", "host", "id", "interval", "kind", "source")
-
-    def __init__(
-        self, host: Host, kind: str, callback: Any, milliseconds: float, args: tuple[Any, ...]
-    ) -> None:
-        self.host = host
-        self.id = host.loop.next_id()
-        self.kind = kind
-        self.callback = callback
-        self.args = args
-        self.interval = milliseconds
-        self.count = 0
-        self.source = host.caller()
-        self.due = host.loop.time() + max(milliseconds, 0.0) / 1000.0
-        self.handle: Any = None
-        self.schedule()
-
-    def schedule(self) -> None:
-        """Ask the loop for the next `fire`."""
-        loop = self.host.loop
-        self.handle = loop.call_soon(self.fire) if self.interval <= 0 else loop.call_at(self.due, self.fire)
-
-    def fire(self) -> None:
-        """Call the script's function; an interval is set again, a timeout is over."""
-        self.count += 1
-        if self.kind == "interval":
-            # Without drift; but what a pause or a long callback swallowed is not made up for.
-            self.due = max(self.due + self.interval / 1000.0, self.host.loop.time())
-            self.schedule()
-        else:
-            self.host.timers.pop(self.id, None)
-        self.host.run(f"{self.kind} callback", self.callback, self.args)
-
-    # By this the loop tells our timers from asyncio's; a function's own attributes have no types.
-    fire.host_timer = True  # pyright: ignore[reportFunctionMemberAccess]
-
-
 @host_function("timers")
 def set_timeout(host: Host, callback: Callable[..., Any], ms: float, *args: Any) -> int:
     """Call `callback(*args)` once.
 
     Args:
         callback: A function; may be `async def`.
-        ms: Milliseconds from now; 0 or less means the next turn of the loop.
+        ms: Milliseconds from now; 0 or less means the next turn of the loop, infinity never.
         args: Passed on.
 
     Returns:
         A number for `clear_timer`.
     """
-    return _set(host, "timeout", callback, ms, args)
+    return host.loop.set_timer(_checked(callback), _milliseconds(ms), args, False, host.place())
 
 
 @host_function("timers")
 def set_interval(host: Host, callback: Callable[..., Any], ms: float, *args: Any) -> int:
     """Call `callback(*args)` every `ms` milliseconds, without drift, first after `ms`.
 
+    A call never begins before the one before has ended: what is due meanwhile is left out.
+
     Returns:
         A number for `clear_timer`.
     """
-    return _set(host, "interval", callback, ms, args)
+    return host.loop.set_timer(_checked(callback), _milliseconds(ms), args, True, host.place())
 
 
-def _set(host: Host, kind: str, callback: Any, ms: Any, args: tuple[Any, ...]) -> int:
+def _checked(callback: Any) -> Any:
     if not callable(callback):
         raise TypeError(f"the callback must be a function, got {type(callback).__name__}")
-    timer = Timer(host, kind, callback, _milliseconds(ms), args)
-    host.timers[timer.id] = timer
-    return timer.id
+    return callback
 
 
 def _milliseconds(ms: Any) -> float:
     if isinstance(ms, bool) or not isinstance(ms, (int, float)):
         raise TypeError(f"ms must be a number of milliseconds, got {type(ms).__name__}")
-    return ms
+    try:
+        wanted = float(ms)
+    except OverflowError:
+        return math.inf if ms > 0 else 0.0
+    if wanted != wanted:
+        raise ValueError("ms must be a number of milliseconds, got nan")
+    return wanted
 
 
 @host_function("timers")
@@ -111,3 +78,12 @@ async def sleep(host: Host, ms: float) -> None:
     """
     del host
     await asyncio.sleep(max(0.0, _milliseconds(ms)) / 1000.0)
+
+
+@host_function("timers")
+def now(host: Host) -> float:
+    """The time of day that timers go by, in milliseconds since 1970.
+
+    It jumps with the virtual clock (`--virtual-time`), as the time of timers does.
+    """
+    return host.loop.wall_time() * 1000.0

@@ -9,22 +9,33 @@ from scriptengines.confinement import FILES, confinement
 from scriptengines.engine import Engine
 from scriptengines.errors import LoadError, UnknownFunction, did_you_mean
 from scriptengines.local import LocalRuntime
-from scriptengines.options import NETWORK, Option
+from scriptengines.options import Option
 from scriptengines.reports import LineWriter
 from scriptnative import bind
 
+from .dialect import Dialect
 from .state import LuaState
 from .versions import OPTIONS, check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from scriptengines.engine import Context, Runtime, Sample, Source, VariableRow
     from scriptengines.view import FunctionInfo
     from scriptnative import Function
 
+LOOK_LIMIT = 0.01
+"""Seconds that a look at a script waits for its turn."""
 JIT_PATIENCE = 0.05
 """Seconds in which an interrupt of compiled code has to show."""
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except OSError:  # being replaced
+        return None
 
 
 def _host_names() -> list[str]:
@@ -46,10 +57,16 @@ class LuaRuntime(LocalRuntime):
         }
         try:
             wanted = {name: value for name, value in source.options.items() if name in OPTIONS}
+            dialect = Dialect(self.host) if wanted.pop("dialect", True) else None
             check(wanted, str(source.path))
+            self.files = tuple(path for path, _ in source.parts if path is not None)
             self.state = LuaState(context.alias, context.lock, self._write, **wanted)
             self._confine(source)
-            self.state.bind(self.host.offer, self.host.waits, _host_names)
+            self.host.locate = self.state.where
+            if dialect is not None:
+                dialect.stopped = lambda: self.state.guard.reason
+            self.state.bind(self.host.offer, self.host.waits, _host_names, dialect, self.loop)
+            self.host.completing = self.state.completing
             self.state.set(("host", "batch"), reporter.batch)
             if previous is not None:
                 self.state.import_state(previous.export_state())
@@ -71,7 +88,19 @@ class LuaRuntime(LocalRuntime):
         self._writers[stream].write(text)
 
     def execute_top_level(self) -> None:
-        self.state.run(self.source.text, str(self.source.path), self.source.arguments)
+        source = self.source
+        self.state.run(source.text, str(source.path), source.arguments)
+        for path, text in source.parts:
+            if path is None:
+                self.state.run_fragment(text)
+            else:
+                self.state.run(text, str(path), source.arguments)
+
+    def files_changed(self) -> bool:
+        return any(path is not None and _read(path) != text for path, text in self.source.parts)
+
+    def run_fragment(self, code: str) -> None:
+        self.state.run_fragment(code.encode("utf-8", "surrogateescape"))
 
     def discard(self) -> None:
         for writer in self._writers.values():
@@ -91,7 +120,8 @@ class LuaRuntime(LocalRuntime):
 
     def sample(self, limit: int) -> Sample | None:
         # A Lua state can only be looked at by whoever holds the run lock; its timers are named by asking it.
-        if not self.context.lock.acquire(0):
+        # A loop that never waits gives the lock up between two turns, to who asks for it.
+        if not self.context.lock.acquire(LOOK_LIMIT):
             return None
         try:
             return super().sample(limit)
@@ -133,12 +163,12 @@ class LuaEngine(Engine):
 
     name = "lua"
     suffixes: ClassVar[frozenset[str]] = frozenset({".lua"})
+    shares_state: ClassVar[bool] = True
     options: ClassVar[Mapping[str, Option]] = {
         "isolation": Option(
             "choice", "state", "What keeps the script apart: a Lua state, or a process.", ("state", "process")
         ),
         **OPTIONS,
-        **NETWORK,
         **FILES,
     }
 

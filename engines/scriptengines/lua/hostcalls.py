@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import inspect
+import threading
 from functools import partial
+from itertools import batched
 from typing import TYPE_CHECKING, Any, cast
 
 from scriptengines.host import HostObject
 from scriptnative import LuaReference, Reference
-from scriptnative.errors import CallError
+from scriptnative.errors import CallError, Interrupted, ScriptInterrupt
 
 from .traces import Sources, host_error, interruption, limit_error, lua_error, path_of, text_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    import asyncio
+    from collections.abc import Callable, Sequence
 
+    from scriptengines.loop import ScriptLoop
     from scriptnative import LuaGuard
 
 _OWN = "[scriptconsole]"
@@ -31,6 +35,9 @@ class HostCalls:
     Attributes:
         unwrap: Gives the Python exception that lupa raised in Lua; of a state whose script uses lupa.
         method: Makes a Lua function of a method of a host object and of whether it waits.
+        await_end: Tells whether a coroutine waits for the host, and has its end told; of the prelude.
+        loop: The script's; None where nothing can wait.
+        report: Takes errors that nobody waits for, and their place.
         remember: Tells Lua the method of that name of all objects of a type, given by its id.
     """
 
@@ -40,6 +47,10 @@ class HostCalls:
         self._limit = limit
         self.unwrap: Callable[[LuaReference], Any] | None = None
         self.method: Callable[..., Any] | None = None
+        self.await_end: Callable[..., Any] | None = None
+        self.loop: ScriptLoop | None = None
+        self.report: Callable[[str, BaseException], None] | None = None
+        self._leaving: BaseException | None = None
         self.remember: Callable[..., Any] | None = None
         self._methods: dict[tuple[type, str], Any] = {}
 
@@ -47,6 +58,8 @@ class HostCalls:
 
     def problem(self, error: BaseException) -> bytes:
         """What Lua code sees of an exception."""
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            self._leaving = error
         text = str(error) if isinstance(error, CallError) else f"{type(error).__name__}: {error}"
         return text.encode("utf-8", "replace")
 
@@ -92,6 +105,53 @@ class HostCalls:
             return host_error(failure, frames)
         return lua_error(raised, plain, frames)
 
+    def resumed_failed(
+        self, value: Any, plain: bool, rows: Sequence[Any], tell: Callable[..., Any] | None, place: str | None
+    ) -> None:
+        """A coroutine that had waited for the host failed when it went on.
+
+        Args:
+            value: The error value, or its text.
+            plain: Whether it was a string.
+            rows: Its stack, innermost first: source, line, name, source …
+            tell: Of whoever waits for the end of the coroutine.
+            place: What the error is reported as; without both, it is raised here.
+        """
+        leaving, self._leaving = self._leaving, None
+        trace = [tuple(row) for row in batched(rows, 3, strict=True)]
+        frames = [frame for frame in self._sources.frames(cast("Any", trace)) if frame.file != _OWN]
+        text: Any = value.encode("utf-8", "surrogateescape") if isinstance(value, str) else value
+        if leaving is not None and plain and text.endswith(self.problem(leaving)):
+            self._leaving = None
+            error = host_error(leaving, frames)
+        else:
+            error = lua_error(text, plain, frames)
+        if tell is None and place is not None and self.report is not None and error is not leaving:
+            self.report(place, error)
+            return
+        if tell is None:
+            raise error
+        tell.__self__.fail(error)  # pyright: ignore[reportFunctionMemberAccess]
+
+    def suspended(self, coroutine: LuaReference) -> Any:
+        """What a call from outside gives that has yielded: its result, if it waits for the host.
+
+        Args:
+            coroutine: The one it ran in.
+        """
+        loop = self.loop
+        if loop is None or self.await_end is None or threading.get_ident() == loop.thread_id:
+            return None
+        outcome = _Outcome(loop)
+        if not self.await_end(coroutine, outcome.give):
+            return None
+        from scriptengines.awaiting import run_to_end
+
+        try:
+            return run_to_end(loop, outcome.future)
+        except ScriptInterrupt:  # it goes on; only nobody waits for it any more
+            raise Interrupted("stopped while it waited") from None
+
     # ---- Python objects in Lua -------------------------------------------------------------------
 
     def get_field(self, obj: Any, name: Any) -> Any:
@@ -133,6 +193,23 @@ class HostCalls:
     def text_of(self, obj: Any) -> str:
         """`tostring(object)` in Lua."""
         return str(obj)
+
+
+class _Outcome:
+    """Of a coroutine whose end a caller on another thread waits for."""
+
+    def __init__(self, loop: ScriptLoop) -> None:
+        self.future: asyncio.Future[Any] = loop.create_future()
+
+    def give(self, *results: Any) -> None:
+        """It returned these."""
+        if not self.future.done():
+            self.future.set_result(results if len(results) > 1 else results[0] if results else None)
+
+    def fail(self, error: BaseException) -> None:
+        """It raised."""
+        if not self.future.done():
+            self.future.set_exception(error)
 
 
 def _begin(name: str, obj: HostObject, *args: Any) -> Any:

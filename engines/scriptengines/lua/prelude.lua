@@ -1,13 +1,14 @@
 -- Runs first in every Lua state, of any version from 5.1 to 5.5. Gives back, in a table, what state.py calls; defines
--- host, the timer globals, print and io.write. Everything a call needs is local: a script may replace any global.
-local outer, keeps_python, write_out, write_err, stop = ...
+-- host, print and io.write. Everything a call needs is local: a script may replace any global.
+local outer, keeps_python, write_out, write_err, stop, resumed_failed = ...
 
-local getinfo = debug.getinfo
+local getinfo, traceback = debug.getinfo, debug.traceback
 local concat, select, type, tostring, tonumber = table.concat, select, type, tostring, tonumber
 local assert, error, pcall = assert, error, pcall
 local next, rawget, rawset, rawequal, getmetatable, setmetatable = next, rawget, rawset, rawequal, getmetatable, setmetatable
-local number_type, format, floor, match = math.type, string.format, math.floor, string.match
+local number_type, format, match = math.type, string.format, string.match
 local running, resume, yield, status = coroutine.running, coroutine.resume, coroutine.yield, coroutine.status
+local create = coroutine.create
 local globals, package = _G, package
 local OWN = getinfo(1, "S").source
 local VERSION = tonumber(match(_VERSION, "%d+%.%d+")) -- LuaJIT says 5.1
@@ -105,6 +106,90 @@ end
 
 -- ---- host ------------------------------------------------------------------------------------------------------------
 
+local waits = setmetatable({}, {__mode = "k"}) -- coroutine -> true while it waits for the host
+local tells = setmetatable({}, {__mode = "k"}) -- coroutine -> what is called when it has ended, by `await_end`
+local ends = setmetatable({}, {__mode = "k"}) -- coroutine -> who is to be told when it fails
+local places = setmetatable({}, {__mode = "k"}) -- coroutine -> what its errors are reported as, by `guarded`
+
+-- The Lua stack of a coroutine that failed, innermost first, flat: source, line, name, source …
+local function stack_of(co)
+  local rows = {}
+  for level = 0, 100 do
+    local info = getinfo(co, level, "Slnf")
+    if not info then break end
+    if info.what ~= "C" then
+      local n = #rows
+      local name = info.what == "main" and "<module>" or info.name
+      if not name or name == "?" or name == "" then name = describe(info.func) end
+      rows[n + 1], rows[n + 2], rows[n + 3] = info.source, info.currentline, name == "function" and "<function>" or name
+    end
+  end
+  return rows
+end
+
+local function failed(co, problem)
+  local plain, tell, done = type(problem) == "string", tells[co], ends[co]
+  tells[co], ends[co] = nil, nil
+  if done then done(false) end
+  resumed_failed(plain and problem or error_text(problem), plain, stack_of(co), tell, places[co])
+end
+
+-- After a coroutine was resumed for the host: its end or its error goes to whoever waits for it.
+local function went_on(co, ok, ...)
+  if waits[co] then return end
+  if not ok then return failed(co, ...) end
+  local tell = tells[co]
+  tells[co] = nil
+  if not tell then return ... end
+  if status(co) == "dead" then tell(...) else tell() end
+end
+
+-- Call a function in a coroutine of its own; its error, also a later one, is reported as one of that place.
+local function guarded(place, call, ...)
+  local co = create(function(...) return call(...) end)
+  places[co] = place
+  return went_on(co, resume(co, ...))
+end
+
+-- The same; `fault` is called after an error was reported.
+local function guarded_or(place, fault, call, ...)
+  local co = create(function(...) return call(...) end)
+  places[co], ends[co] = place, function() fault() end
+  return went_on(co, resume(co, ...))
+end
+
+-- Whether a coroutine waits for the host; then `tell` is called with what it returns, or resumed_failed gets it.
+local function await_end(co, tell)
+  if not waits[co] then return false end
+  tells[co] = tell
+  return true
+end
+
+-- Suspends the running coroutine until `begin(...)` has its last argument called, with an error or nil, and the result.
+local function suspend(begin, ...)
+  local co, is_main = running()
+  if not co or is_main then
+    error("nothing to suspend: call it in a coroutine, or with a function as its last argument", 3)
+  end
+  local done, failure, result
+  local count, given = select("#", ...), {...}
+  given[count + 1] = function(...)
+    if done then return end
+    done, failure, result = true, ...
+    if not waits[co] or status(co) ~= "suspended" then return end
+    waits[co] = nil
+    went_on(co, resume(co))
+  end
+  begin(unpack(given, 1, count + 1))
+  while not done do
+    waits[co] = true
+    yield()
+    waits[co] = nil
+  end
+  if failure ~= nil then error(failure, 3) end
+  return result
+end
+
 -- What waits suspends the coroutine that calls it, unless a function is its last argument. `begin` calls its last
 -- argument with an error or nil, and the result.
 local function waiting(begin)
@@ -112,23 +197,32 @@ local function waiting(begin)
   return function(...)
     local count = select("#", ...)
     if count > 0 and type((select(count, ...))) == "function" then return (begin(...)) end
-    local co, is_main = running()
-    if not co or is_main then
-      error("nothing to suspend: call it in a coroutine, or with a function as its last argument", 2)
-    end
-    local done, failure, result
-    local given = {...}
-    given[count + 1] = function(...)
-      done, failure, result = true, ...
-      if status(co) ~= "suspended" then return end
-      local ok, problem = resume(co)
-      if not ok then error(problem, 0) end
-    end
-    begin(unpack(given, 1, count + 1))
-    while not done do yield() end
-    if failure ~= nil then error(failure, 2) end
-    return result
+    return (suspend(begin, ...))
   end
+end
+
+local function complete(done, ...)
+  ends[running()] = nil
+  done(true, ...)
+end
+
+-- A function that tells in the end how `f` ended: at once, or after it was suspended. An error before that is raised.
+local function completing(f)
+  return function(done, ...)
+    ends[running()] = done
+    complete(done, f(...))
+  end
+end
+
+-- Like coroutine.wrap; an error goes to the handler, or is printed, and the call returns nothing.
+function coroutine.wrapdebug(call, handler)
+  local co = create(call)
+  local function took(ok, ...)
+    if ok then return ... end
+    local problem, trace = ..., traceback(co)
+    if handler then handler(problem, trace) else print(format("%s\n%s", tostring(problem), trace)) end
+  end
+  return function(...) return took(resume(co, ...)) end
 end
 
 -- A method of a host object, made by a Python function that takes the object first.
@@ -147,36 +241,14 @@ host = setmetatable({state = {}}, {__index = function(t, name)
   return found
 end})
 
-local function timer(name, starter)
-  local start
-  globals[name] = function(callback, ms)
-    if type(ms) ~= "number" then
-      local got = ms == nil and "no value" or type(ms)
-      error(format("bad argument #2 to '%s' (number expected, got %s)", name, got), 2)
-    end
-    if type(callback) ~= "function" then -- its error belongs to the moment it fires
-      local value = callback
-      callback = function() return value() end
-    end
-    start = start or find(starter)
-    return (start(callback, ms))
-  end
-end
+local dialect
 
-local clear_timer
-
-local function clear(id)
-  if type(id) ~= "number" or floor(id) ~= id then return end
-  clear_timer = clear_timer or find("clear_timer")
-  clear_timer(floor(id))
-end
-
--- `give` finds host functions by their names.
-local function bind(give)
+-- `give` finds host functions by their names. `extra`, unless nil, installs the names of the Lua dialect.
+local function bind(give, extra, native, source)
   offer = give
-  timer("setTimeout", "set_timeout")
-  timer("setInterval", "set_interval")
-  clearTimeout, clearInterval = clear, clear
+  if extra then
+    dialect = assert(load_text(extra, OWN))(find, native, source, waiting, outer, guarded, guarded_or, suspend)
+  end
 end
 
 -- ---- files ---------------------------------------------------------------------------------------------------------
@@ -228,6 +300,7 @@ end
 local function prepare(path, folder, ...)
   globals.arg = {[0] = path, ...} -- in 5.1, `arg` alone is a local of every vararg function
   package.path = folder .. "/?.lua;" .. folder .. "/?/init.lua;" .. package.path
+  if dialect then dialect.folder = folder end
   mark_stock()
 end
 
@@ -241,6 +314,19 @@ local function compile_line(source)
   local chunk = compile("return " .. source, "=(console)")
   if chunk then return chunk end
   return compile(source, "=(console)")
+end
+
+local function show(...)
+  for i = 1, select("#", ...) do
+    if (select(i, ...)) ~= nil then return print(...) end
+  end
+end
+
+-- Code of a command line: an expression, whose results are shown, or statements.
+local function fragment(source)
+  local chunk = compile("return " .. source, "=(fragment)")
+  if chunk then return function() show(chunk()) end end
+  return compile(source, "=(fragment)")
 end
 
 -- What survives a reload.
@@ -270,6 +356,7 @@ local function extend(source) return assert(load_text(source, OWN))(stock, OWN, 
 
 return {
   describe = describe, get_field = get_field, set_field = set_field, call_method = call_method, error_text = error_text,
-  bind = bind, confine = confine, method = method, prepare = prepare, compile = compile, compile_line = compile_line, lookup = lookup, extend = extend,
+  bind = bind, confine = confine, method = method, completing = completing, await_end = await_end, prepare = prepare, compile = compile,
+  compile_line = compile_line, fragment = fragment, lookup = lookup, extend = extend,
   get_state = get_state, set_state = set_state,
 }

@@ -22,8 +22,11 @@ from .versions import DEFAULT, module_of
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from scriptengines.loop import ScriptLoop
     from scriptengines.view import FunctionInfo
     from scriptnative import RunLock
+
+    from .dialect import Dialect
 
 _CHAIN = re.compile(r"((?:[A-Za-z_]\w*[.:])*)([A-Za-z_]\w*)?$")
 _LEVELS = ("debug", "info", "warning", "error")
@@ -91,6 +94,7 @@ class LuaState:
             python,
             *(partial(write, sink, stream) for stream in ("stdout", "stderr")),
             stop,
+            self._calls.resumed_failed,
         )
         helpers = ("describe", "error_text", "get_field", "set_field", "call_method")
         describe, error_text, get, set_, call = (prelude.pop(helper) for helper in helpers)
@@ -127,6 +131,11 @@ class LuaState:
         with self.lock:
             return self._crossing.memory
 
+    @property
+    def where(self) -> Callable[[], str]:
+        """Tells "file:line" of the script line that runs now, "" when none does; holding the run lock."""
+        return self._crossing.where
+
     # ---- Python calls Lua ----------------------------------------------------------------------
 
     def call_value(self, fn: Any, args: Sequence[Any] = ()) -> Any:
@@ -148,18 +157,26 @@ class LuaState:
 
     # ---- the script ----------------------------------------------------------------------------
 
+    def completing(self, function: Any) -> LuaCallable:
+        """A Lua function that calls its first argument when the given one has ended; see Host.completing."""
+        return self._lua["completing"](function)
+
     def bind(
         self,
         offer: Callable[[str], Callable[..., Any]],
         waits: Callable[[str], bool],
         names: Callable[[], list[str]],
+        dialect: Dialect | None = None,
+        loop: ScriptLoop | None = None,
     ) -> None:
-        """Offer functions as `host.*`, each when the script first asks for it; timers by their globals too.
+        """Offer functions as `host.*`, each when the script first asks for it.
 
         Args:
             offer: Gives the function of a name, or raises AttributeError.
             waits: Whether that one takes a callback last.
             names: All there are, for completion.
+            dialect: For the names of the Lua dialect; None for a state without them.
+            loop: The script's: a caller on another thread waits for the end of what waits there.
         """
 
         def give(name: str) -> tuple[Callable[..., Any], bool] | None:
@@ -172,9 +189,17 @@ class LuaState:
 
         self._host_names = names
         self._calls.method = self._lua["method"]
+        self._calls.await_end = self._lua["await_end"]
+        self._calls.loop = loop
         self._calls.remember = self._crossing.aside(self._crossing.find("=remember"))
         with self.lock:
-            self._lua["bind"](give)
+            if dialect is None:
+                self._lua["bind"](give)
+            else:
+                self._calls.report = dialect.host.reporter.error
+                from .dialect import text_of as dialect_text
+
+                self._lua["bind"](give, dialect_text("globals"), dialect.find, dialect_text)
 
     def confine(self, problem: Callable[[Any, bool], str | None]) -> None:
         """Let the script's own functions for files ask first.
@@ -290,6 +315,15 @@ class LuaState:
         """Run statements in the global scope."""
         source = code.encode("utf-8", "surrogateescape")
         self._compile("compile", "(console)", source, b"=(console)")()
+
+    def run_fragment(self, code: bytes) -> None:
+        """Run an expression, whose results are printed, or statements; in a coroutine.
+
+        Raises:
+            LoadError: It is neither.
+            CallError: It raised.
+        """
+        self._compile("fragment", "(fragment)", code)()
 
     def complete(self, text: str, cursor: int) -> list[str]:
         """What the name left of the cursor can become, with the names before its dots."""

@@ -30,6 +30,7 @@ OPTIONS: Mapping[str, Option] = {
     "lua": Option("choice", DEFAULT, "Which Lua runs the script.", tuple(MODULES)),
     "memory": Option("size", 0, "How much memory its Lua state may have; 0 for no limit."),
     "python": Option("flag", False, "Whether the script gets lupa's python module, and with it everything."),
+    "dialect": Option("flag", True, "Whether it gets setTimeout, json, net, mqtt, _PY and their modules."),
     "jit": Option("flag", False, "Whether LuaJIT compiles; what is compiled cannot be interrupted."),
 }
 

@@ -17,7 +17,7 @@ from scriptengines.errors import (
 from scriptengines.host import HostObject
 from scriptengines.local import LocalRuntime
 from scriptengines.locations import compiled_modules
-from scriptengines.options import NETWORK, Option
+from scriptengines.options import Option
 from scriptnative import bind_native
 
 from .builds import Prepared, prepare
@@ -49,6 +49,7 @@ class NativeRuntime(LocalRuntime):
     """
 
     isolation = "library"
+    stoppable: ClassVar[bool] = False
 
     def __init__(self, source: Source, context: Context, previous: Runtime | None) -> None:
         state = {} if previous is None else previous.export_state()
@@ -301,6 +302,12 @@ class NativeRuntime(LocalRuntime):
 
         self.set((name.strip(),), ast.literal_eval(text.strip()))
 
+    def run_fragment(self, code: str) -> None:
+        if "=" in code:
+            self.execute(code)
+        else:
+            self.context.reporter.output(str(self.evaluate(code)))
+
     def complete(self, text: str, cursor: int) -> list[str]:
         word = text[:cursor].split()[-1] if text[:cursor].split() else ""
         names = [row.name for row in self.functions()] + [row.name for row in self.module.variables()]
@@ -325,7 +332,6 @@ class NativeEngine(Engine):
         "cflags": Option("words", (), "Flags for the compiler."),
         "libs": Option("words", (), "Libraries to link."),
         "start": Option("flag", None, "Whether it starts as soon as it is loaded; else its manifest says."),
-        **NETWORK,
     }
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:

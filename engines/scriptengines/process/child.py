@@ -21,7 +21,7 @@ from queue import SimpleQueue
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
-from scriptengines.engine import Context, Runtime, Source
+from scriptengines.engine import Context, Part, Runtime, Source
 from scriptengines.reports import Reporter
 from scriptnative import Cell, RunLock
 from scriptnative.errors import CrossingError, ScriptInterrupt
@@ -81,6 +81,8 @@ def _end_with_parent(lifeline: int) -> None:
 
 class _Feed:
     """What a Reporter and a ScriptLoop take for the session's feed."""
+
+    clock = None
 
     def __init__(self, child: Child) -> None:
         self._child = child
@@ -239,7 +241,8 @@ class Child:
             failed=self._failed,
         )
         options: Mapping[str, Any] = MappingProxyType(given["options"])
-        source = Source(Path(os.fsdecode(given["path"])), given["text"], given["arguments"], options)
+        parts = tuple(Part(path and Path(os.fsdecode(path)), text) for path, text in given["parts"])
+        source = Source(Path(os.fsdecode(given["path"])), given["text"], given["arguments"], options, parts)
         previous: Any = None
         if given["state"] or listeners:
             previous = _Predecessor(given["state"], listeners)

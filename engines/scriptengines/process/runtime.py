@@ -151,6 +151,7 @@ class ProcessRuntime(Runtime):
             "path": os.fsencode(source.path),
             "text": source.text,
             "arguments": source.arguments,
+            "parts": [(part.path and os.fsencode(part.path), part.text) for part in source.parts],
             "options": options,
             "batch": reporter.batch,
             "bridge": [name for name in self._context.bridge if name != "scripts"],
@@ -191,7 +192,7 @@ class ProcessRuntime(Runtime):
         if function is None:
             raise Malformed(f"it asks for {name!r}")
         result = function(*args, **named)
-        if name == "on":
+        if name in ("on", "once"):
             self.peer.subscriptions.add(result)
         elif name == "off" and result:
             self.peer.subscriptions.discard(args[0])
@@ -242,6 +243,9 @@ class ProcessRuntime(Runtime):
 
     def execute(self, code: str) -> None:
         self.converse("execute", None, (code,), {})
+
+    def run_fragment(self, code: str) -> None:
+        self.converse("run_fragment", None, (code,), {})
 
     def export_state(self) -> dict[Any, Any]:
         return self.converse("export_state", None, (), {}, self._unless_stuck("reloaded"))
@@ -310,11 +314,13 @@ class ProcessRuntime(Runtime):
 
     def _checked_sample(self, sample: Any) -> Sample:
         try:
-            variables, timers, connections = sample
+            variables, timers, connections, tasks, warnings = sample
             return Sample(
                 _checked(variables, (str, str, str, (int, NoneType))),
-                _checked(timers, (int, str, float, float, int, str, str)),
-                _checked(connections, (int, str, str, str, str, str, int, int, float)),
+                _checked(timers, (int, str, float, float, int, str, str, float, float, float)),
+                _checked(connections, (int, str, str, str, str, str, int, int, float, float, float, str)),
+                _checked(tasks, (int, str, str, float, str, str)),
+                _checked(warnings, (str, str, str, float, int)),
             )
         except (Malformed, TypeError, ValueError) as error:
             self.peer.give_up_on(Malformed(f"a sample that is none: {error}"))

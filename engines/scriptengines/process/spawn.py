@@ -31,11 +31,10 @@ _OURS = tuple(
     os.path.dirname(os.path.dirname(os.path.abspath(file)))
     for file in (scriptengines.__file__, scriptnative.__file__)
 )
-_NOT_THEIRS = (
-    *(os.path.join(root, name) + os.sep for root in _OURS for name in ("scriptengines", "scriptnative")),
-    os.path.dirname(os.path.abspath(threading.__file__)) + os.sep,
-    "<",
+_OUR_FOLDERS = tuple(
+    os.path.join(root, name) + os.sep for root in _OURS for name in ("scriptengines", "scriptnative")
 )
+_STDLIB = os.path.dirname(os.path.abspath(threading.__file__)) + os.sep
 
 
 class ChildProcess:
@@ -183,9 +182,16 @@ def read_stack(last_words: str) -> tuple[list[RemoteFrame], str]:
         place = _PLACE.match(line)
         if line.startswith("Extension modules:"):
             break
-        if place is not None and place[1].startswith(_NOT_THEIRS) and _SITE not in place[1]:
+        if place is not None and not _is_theirs(place[1]):
             continue
         kept.append(line)
         if place is not None:
             frames.append(RemoteFrame(place[1], int(place[2]), place[3]))
     return frames[::-1], "\n".join(kept).strip()
+
+
+def _is_theirs(file: str) -> bool:
+    """Whether a file is the script's or a library's, which the standard library's folder may hold as well."""
+    if file.startswith((*_OUR_FOLDERS, "<")):
+        return False
+    return not file.startswith(_STDLIB) or _SITE in file

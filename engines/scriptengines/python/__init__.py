@@ -114,6 +114,9 @@ class PythonRuntime(Runtime):
     def execute(self, code: str) -> None:
         self._inside["execute"](code)
 
+    def run_fragment(self, code: str) -> None:
+        self._inside["run_fragment"](code)
+
     def complete(self, text: str, cursor: int) -> list[str]:
         return call_unlocked(self._inside["complete"], text, cursor)
 
@@ -153,7 +156,6 @@ class PythonEngine(Engine):
             "a namespace of the main interpreter, or a process.",
             ("isolated", "shared", "main", "process"),
         ),
-        **NETWORK,
         **FILES,
     }
 

@@ -88,6 +88,10 @@ class InterpreterChamber(Chamber):
 
     def __init__(self, isolation: str) -> None:
         self.isolation = isolation
+        if sys.version_info < (3, 14):
+            # 3.13 crashes at exit when the main interpreter imports it after another one has (no script
+            # needed: a sub-interpreter, then main).
+            import datetime  # noqa: F401  # pyright: ignore[reportUnusedImport]
         self.interpreter = Interpreter(own_gil=isolation == "isolated")
         self.interpreter.run(_BOOT.format(path=sys.path, isolation=isolation))
         self._boot: Any = self.interpreter.load("scriptengines.python.interior", "boot")

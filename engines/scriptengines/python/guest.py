@@ -11,31 +11,34 @@ import asyncio
 import socket
 import threading
 import types
+import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from scriptengines.awaiting import run_to_end, waited_for
 from scriptengines.confinement import confinement
-from scriptengines.host import Host
+from scriptengines.host import Host, python_place, written
 from scriptengines.loop import ScriptLoop
 from scriptengines.reports import LineWriter
 from scriptengines.runner import Runner
 from scriptnative.errors import CrossingError, describe
 
-from . import imports
+from . import imports, unclosed
 from .endings import ExitFunctions
 from .namespace import Namespace
 from .processwide import ProcessWatch
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from scriptengines.reports import Reporter
     from scriptnative import RunLock
 
     from .ownmodules import OwnModules
 
 new_event_loop = asyncio.new_event_loop
+_warn_unawaited: Callable[[Any], None] = vars(warnings)[
+    "_warn_unawaited_coroutine"
+]  # CPython calls it by name
 
 
 class Interior(ABC):
@@ -55,7 +58,7 @@ class Interior(ABC):
         self.reporter = reporter
         self.state: dict[Any, Any] = {}
         self.generations: dict[int, Guest] = {}
-        self.watch = ProcessWatch(reporter)
+        self.watch = ProcessWatch(reporter, self.next_id)
         self.streams = {
             "stdout": LineWriter(reporter.output),
             "stderr": LineWriter(lambda text: reporter.output(text, "stderr")),
@@ -87,6 +90,25 @@ class Interior(ABC):
         if not isinstance(loop, ScriptLoop):
             raise CrossingError("result is a future of a loop that is not the script's; await it there")
         return run_to_end(loop, awaitable)
+
+    def next_id(self) -> int:
+        """A number for what the script makes now."""
+        guest = self.by_thread() or self.newest()
+        return 0 if guest is None else guest.loop.next_id()
+
+    def warn_unawaited(self, coroutine: Any) -> None:
+        """A coroutine has gone that was never awaited: as Python says it, and as a warning for display."""
+        guest = self.by_thread() or self.newest()
+        if guest is not None:
+            guest.host.observation.mistakes.never_awaited(coroutine, python_place())
+        _warn_unawaited(coroutine)
+
+    def warn_unclosed(self, message: Any) -> None:
+        """Something was dropped that should have been closed first, as Python's ResourceWarning says."""
+        guest = self.by_thread() or self.newest()
+        if guest is not None and (what := unclosed.describe(message)):
+            place = self.watch.sockets.made_at(message.source) or python_place()
+            guest.host.observation.mistakes.unclosed(what, written(place))
 
     def exits(self) -> ExitFunctions:
         """Those of the generation that the calling thread executes."""
@@ -189,6 +211,7 @@ class Guest:
         self.loop.predecessor = None if previous is None else previous.loop
         state = _copied(interior.state)
         self.host = Host(self.loop, interior.reporter, bridge, state, in_python=True)
+        self.host.sockets = interior.watch.sockets
         self.host.options = options
         self.host.confinement = confinement(options, path, python=True)
         self.module = types.ModuleType("__main__")
@@ -210,9 +233,10 @@ class Guest:
             "set": names.set,
             "evaluate": names.evaluate,
             "execute": names.execute,
+            "run_fragment": names.run_fragment,
             "complete": names.complete,
             "cancel_timer": self.host.cancel_timer,
-            "close_connection": self.loop.close_connection,
+            "close_connection": self.close_connection,
             "set_paused": self.loop.set_paused,
             "pending": self.loop.is_busy,
             "memory": names.memory,
@@ -264,9 +288,13 @@ class Guest:
         self.interior.generations.pop(id(self), None)
         self.interior.discard(self)
 
-    def sample(self, limit: int) -> tuple[list[Any], list[Any], list[Any]]:
-        """At most `limit` rows each of variables, timers and connections."""
-        return self.namespace.variables(limit), self.host.timer_rows(limit), self.loop.connections(limit)
+    def sample(self, limit: int) -> tuple[list[Any], ...]:
+        """At most `limit` rows of each kind; see Sample."""
+        return tuple(self.host.observation.sample(self.namespace.variables(limit), limit))
+
+    def close_connection(self, number: int) -> bool:
+        """Close a connection of the sample; whether it was open."""
+        return self.host.observation.close_connection(number)
 
     def _make_host_module(self) -> types.ModuleType:
         module = types.ModuleType("host", "What a script may ask of the console.")

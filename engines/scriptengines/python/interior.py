@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, cast
 from scriptengines.reports import Reporter
 from scriptnative import Feed, RunLock, drain, set_awaiter, set_loop, thread_frames
 
-from . import imports
+from . import imports, unclosed
 from .endings import end_threads, ignoring_interrupts, report_thread_error, thread_names
 from .guest import Interior
 from .processwide import listen, watch_calls
@@ -103,6 +103,7 @@ class WholeInterior(Interior):
         if left:
             return left, "", []
         set_loop(asyncio._set_running_loop, None)
+        _snapshot().restore_importing()
         staying = imports.lasting_extensions()
         keep = self._libraries() if staying else frozenset[str]()
         for function in self._codecs:
@@ -191,6 +192,8 @@ def boot(feed: int, script: int, direct: bool, batch: bool, lock: int, path: lis
     sys.unraisablehook = ignoring_interrupts(sys.__unraisablehook__)
     listen(lambda: interior.watch)
     watch_calls(interior.watch, interior.offer)
+    interior.offer("warnings", "_warn_unawaited_coroutine", interior.warn_unawaited)
+    unclosed.listen(interior.warn_unclosed, interior.offer)
     interior.offer("atexit", "register", interior.register_exit)
     interior.offer("atexit", "unregister", interior.unregister_exit)
     interior.offer("codecs", "register", interior.register_codec)

@@ -129,6 +129,17 @@ class Namespace:
         """Run statements in the script's global scope."""
         exec(compile(code, "<console>", "exec"), self.module.__dict__)
 
+    def run_fragment(self, code: str) -> None:
+        """Run an expression, whose result is printed, or statements."""
+        try:
+            expression = compile(code, "<fragment>", "eval")
+        except SyntaxError:
+            exec(compile(code, "<fragment>", "exec"), self.module.__dict__)
+            return
+        result = eval(expression, self.module.__dict__)
+        if result is not None:
+            print(repr(result))
+
     def complete(self, text: str, cursor: int) -> list[str]:
         """What the word before the cursor may become; 200 candidates at most."""
         word = text[:cursor].split()[-1] if text[:cursor].split() else ""

@@ -2,7 +2,8 @@
 
 The current folder, environment variables, the umask, the locale: a script may change them, since many do and
 some libraries do for a moment; when it leaves they are put back, and its log says so. An audit hook hears of
-the first two; hooks cannot be removed, so there is one in each interpreter that asks who is concerned.
+the first two, and of new sockets; hooks cannot be removed, so there is one in each interpreter that asks who
+is concerned.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scriptengines.confinement import EVENTS as FILE_EVENTS
+from scriptengines.sockets import OwnSockets
 
 if TYPE_CHECKING:
     from scriptengines.confinement import Confinement
@@ -41,14 +43,18 @@ class ProcessWatch:
 
     Args:
         reporter: Of the script.
+        next_id: Numbers its sockets.
 
     Attributes:
         tainted: What it has done to its interpreter that cannot be undone.
         confinement: To which files it is confined.
+        sockets: Those it has made.
     """
 
-    def __init__(self, reporter: Reporter) -> None:
+    def __init__(self, reporter: Reporter, next_id: Callable[[], int]) -> None:
         self._reporter = reporter
+        self._next_id = next_id
+        self.sockets = OwnSockets()
         self._changes: dict[str, _Change] = {}
         self.tainted = ""
         self.confinement: Confinement | None = None
@@ -57,7 +63,9 @@ class ProcessWatch:
         """An audit event of the script's interpreter, before it takes effect."""
         if self.confinement is not None and event in FILE_EVENTS:
             self.confinement.heard(event, args)
-        if event == "sys.addaudithook":
+        if event == "socket.__new__":
+            self.sockets.heard(args, self._next_id)
+        elif event == "sys.addaudithook":
             self.tainted = "an audit hook"
         elif event == "os.chdir":
             self._note("the current folder", os.getcwd, os.chdir)
@@ -122,7 +130,16 @@ def _set_variable(name: str, value: str | None) -> None:
         os.environ[name] = value
 
 
-_EVENTS = frozenset({"sys.addaudithook", "os.chdir", "os.putenv", "os.unsetenv", "resource.setrlimit"})
+_EVENTS = frozenset(
+    {
+        "sys.addaudithook",
+        "os.chdir",
+        "os.putenv",
+        "os.unsetenv",
+        "resource.setrlimit",
+        "socket.__new__",
+    }
+)
 _chosen: Callable[[], ProcessWatch | None] | None = None
 
 

@@ -95,13 +95,17 @@ class Snapshot:
         """What all other code here needs."""
         vars(self.modules["builtins"]).update(self._globals["builtins"])
 
+    def restore_importing(self) -> None:
+        """What finds modules: cleaning up may import some."""
+        sys.meta_path[:] = self._finders
+        sys.path_hooks[:] = self._path_hooks
+        sys.path_importer_cache.clear()
+
     def _restore_sys(self) -> None:
         for name, value in self._sys.items():
             setattr(sys, name, value)
         sys.path[:] = self._path
-        sys.meta_path[:] = self._finders
-        sys.path_hooks[:] = self._path_hooks
-        sys.path_importer_cache.clear()
+        self.restore_importing()
         sys.setrecursionlimit(self._recursion)
         sys.set_int_max_str_digits(self._digits)
 

@@ -15,6 +15,7 @@ import os
 import sys
 import threading
 import types
+import warnings
 from functools import partial
 from importlib.machinery import PathFinder
 from typing import TYPE_CHECKING, Any, cast
@@ -273,6 +274,7 @@ def _install() -> None:
     _offer_host()
     for owner in (asyncio, asyncio.events):
         _replace(owner, "new_event_loop", _new_event_loop)
+    _replace(warnings, "_warn_unawaited_coroutine", _unawaited(vars(warnings)["_warn_unawaited_coroutine"]))
     _replace(sys, "unraisablehook", ignoring_interrupts(sys.unraisablehook))
     _replace(threading, "excepthook", _excepthook(threading.excepthook))
     set_awaiter(_run_awaitable)
@@ -351,6 +353,14 @@ def _offer_host() -> None:
 def _new_event_loop() -> asyncio.AbstractEventLoop:
     found = _here()
     return new_event_loop() if found is None else found.new_event_loop()
+
+
+def _unawaited(original: Any) -> Any:
+    def warn(coroutine: Any) -> None:
+        found = _here()
+        (original if found is None else found.warn_unawaited)(coroutine)
+
+    return warn
 
 
 def _excepthook(original: Any) -> Any:
