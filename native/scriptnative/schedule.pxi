@@ -299,7 +299,7 @@ cdef class Schedule:
                     self.queue(timer)
                 else:
                     self.zeros += 1
-                    self.last_zero = timer
+                    self.last_zero = timer.place_
                     self.put(timer)
             return 0
         if timer.repeats:

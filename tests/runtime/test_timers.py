@@ -356,7 +356,7 @@ def test_an_interval_that_raises_goes_on(session: Session, write: Write, log: Lo
     text = """
 local n = 0
 local t
-t = setInterval(function()
+t = host.set_interval(function()
   n = n + 1
   if n == 3 then clearInterval(t) end
   error("mistake " .. n)

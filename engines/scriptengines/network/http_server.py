@@ -135,8 +135,11 @@ class HttpServer(HostObject):
 
         Raises:
             ValueError: There is no such folder.
+            PermissionError: The script is confined to another.
         """
         path = os.path.realpath(folder)
+        if self._host.confinement is not None:
+            self._host.confinement.check(path, writes=False)
         if not os.path.isdir(path):
             raise ValueError(f"no folder {folder!r} to serve files from")
         pattern = Pattern(prefix)
