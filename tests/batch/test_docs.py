@@ -78,7 +78,7 @@ def shell(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("page", "examples"),
-    [("README.md", 3), ("docs/embedding.md", 8), ("docs/native-modules.md", 3), ("docs/options.md", 3)],
+    [("README.md", 4), ("docs/embedding.md", 8), ("docs/native-modules.md", 3), ("docs/options.md", 3)],
 )
 def test_examples_run(tmp_path: Path, shell: dict[str, str], page: str, examples: int) -> None:
     where = tmp_path / "checkout"
