@@ -15,7 +15,7 @@ type Write = Callable[[str, str], Path]
 
 
 def test_a_fragment_runs_in_the_script_before_it(write: Write) -> None:
-    script = write("it.lua", "x = 1\nsetTimeout(function() print('later', x) end, 1)\n")
+    script = write("it.lua", "x = 1\nsetTimeout(function() print('later', x) end, 1500)\n")
     done = batch(script, "-e", "x = x + 1", "-e", "x", "--execute=print('last')")
     assert (done.code, done.lines) == (0, ["2", "last", "later\t2"])
 
@@ -47,7 +47,7 @@ def test_results_are_printed_as_by_print_unless_all_are_nil(write: Write) -> Non
 
 def test_a_fragment_may_wait(write: Write) -> None:
     script = write("it.lua", "\n")
-    assert batch(script, "-e", "host.sleep(5) print('slept')", "-e", "print('meanwhile')").lines == [
+    assert batch(script, "-e", "host.sleep(1500) print('slept')", "-e", "print('meanwhile')").lines == [
         "meanwhile",
         "slept",
     ]
@@ -80,7 +80,7 @@ def test_without_it_each_has_its_own(write: Write) -> None:
 
 
 def test_the_first_failure_ends_a_run_with_shared_state(write: Write) -> None:
-    first = write("a.lua", "setTimeout(function() print('never') end, 1)\n")
+    first = write("a.lua", "setTimeout(function() print('never') end, 60000)\n")
     second = write("b.lua", "print('b')\nerror('bad')\n")
     done = batch("--shared-state", first, second, write("c.lua", "print('never')\n"))
     assert (done.code, done.lines) == (1, ["b"])

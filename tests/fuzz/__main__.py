@@ -40,7 +40,8 @@ class Target(NamedTuple):
 TARGETS = {
     "signature": Target(("signature.c",), ("ll:l", "Ld...:s", "T(lT(sd...)b)ypDOA:L", "...:", "T(")),
     "values": Target(
-        ("value.c", "feed.c"), ("\x05\x03abc", "\x08\x02\x02aaaaaaaa\x05\x01b", "\x0c\x01\x05\x01k\x06\x01v")
+        ("value.c", "feed.c", "clock.c"),
+        ("\x05\x03abc", "\x08\x02\x02aaaaaaaa\x05\x01b", "\x0c\x01\x05\x01k\x06\x01v"),
     ),
 }
 

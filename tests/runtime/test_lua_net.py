@@ -202,7 +202,7 @@ def test_an_idle_connection_keeps_nothing_alive(write: Write, peer: Peer) -> Non
     path = write(
         "it.lua",
         f"s = net.TCPSocket() s:connect('127.0.0.1', {port}, {{success = function() print('connected') end}}) u = net.UDPSocket()\n"
-        "setTimeout(function() print('later') end, 50)",
+        "setTimeout(function() print('later') end, 1500)",
     )
     run = batch(path)
     assert run.lines == ["connected", "later"]

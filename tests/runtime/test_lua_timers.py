@@ -34,7 +34,7 @@ def run(it: Script, log: Log, code: str) -> object:
 
 def test_order_is_that_of_time_then_of_creation(it: Script, log: Log) -> None:
     code = """
-        setTimeout(function() mark("later") end, 100)
+        setTimeout(function() mark("later") end, 500)
         setTimeout(function() mark("a") end, 1.5) setTimeout(function() mark("b") end, 1.5)
         setTimeout(function() mark("negative") end, -5) setTimeout(function() mark("zero") end, 0)
         mark("now")
