@@ -177,5 +177,8 @@ def start(script: Script, name: str, *args: object) -> None:
     """Call a function that waits, without waiting for it: an `async def` of Python as a task."""
     if script.path.suffix == ".py":
         script.execute(f"asyncio.get_running_loop().create_task({name}(*{args!r}))")
+    elif script.path.suffix == ".lua":
+        script.execute("function begin(name, ...) coroutine.wrap(_G[name])(...) end")
+        script.call("begin", name, *args)
     else:
-        script.submit(name, *args)
+        script.call(name, *args)
