@@ -195,6 +195,8 @@ def bindings(actions: Iterable[Action]) -> Iterator[Binding]:
             action.command,
             action.label,
             show=action.footer,
+            # Handled as they arrive, so that keys typed ahead meet the focus that the keys before them set.
+            priority=True,
             tooltip=action.tooltip,
             id=action.id,
         )

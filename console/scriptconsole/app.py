@@ -14,11 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import ClassVar
 
+from textual import events
 from textual.app import App, SuspendNotSupported
 from textual.command import Provider
 from textual.screen import Screen
 
-from scriptconsole.actions import PaneName, in_scope
+from scriptconsole.actions import PaneName
 from scriptconsole.editor import EditorError, editor_command, place_in
 from scriptconsole.jobs import JobDone, Outcome, explain, run_job
 from scriptconsole.palette import ActionProvider
@@ -70,6 +71,8 @@ class ScriptConsoleApp(App[None]):
         self._frame_rate = frame_rate
         self._watch = watch
         self._leaving = False
+        self.typed = False
+        """Whether the key that is being handled writes something where text is entered."""
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DARK.name
@@ -83,6 +86,14 @@ class ScriptConsoleApp(App[None]):
         self.tick()
         self.set_interval(1 / self._frame_rate, self.tick)
         run_job(self, "start", self._load_first, self._started)
+
+    async def on_event(self, event: events.Event) -> None:
+        """Handle an event; of a key, remember whether it is text."""
+        self.typed = isinstance(event, events.Key) and event.is_printable
+        try:
+            await super().on_event(event)
+        finally:
+            self.typed = False
 
     def tick(self) -> None:
         """Show the session as it is now."""
@@ -187,7 +198,7 @@ class ScriptConsoleApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what means something in the focused pane."""
-        return in_scope(action, self.main.pane_name)
+        return self.main.check_action(action, parameters)
 
     def action_reload(self) -> None:
         """Reload the selected script."""

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from scriptnative import Function, RunLock
@@ -69,8 +69,8 @@ class Sample(NamedTuple):
     variables: list[VariableRow]
     timers: list[TimerRow]
     connections: list[ConnectionRow]
-    tasks: list[TaskRow] = []  # noqa: RUF012 - never changed
-    warnings: list[WarningRow] = []  # noqa: RUF012
+    tasks: Sequence[TaskRow] = ()
+    warnings: Sequence[WarningRow] = ()
 
 
 class Context(NamedTuple):

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual import events
 from textual.command import CommandPalette
 from textual.widgets import Input, OptionList, Static
 
@@ -496,3 +497,13 @@ async def test_nothing_is_drawn_while_nothing_changes(session: RecordedSession) 
         await pilot.pause(0.3)
         assert painted == []
         assert drawn(table(app, "timers"))[0].strip() == "no timers"
+
+
+async def test_keys_typed_ahead_go_where_the_keys_before_them_led(session: RecordedSession) -> None:
+    async with running(session) as (app, pilot):
+        for key in ("2", "slash", "r", "e", "question_mark"):
+            app.post_message(events.Key(key, {"slash": "/", "question_mark": "?"}.get(key, key)))
+        pane = app.main.panes[PaneName.VARIABLES]
+        await until(pilot, lambda: pane.query_one("#filter", Input).value == "re?")
+        assert app.main.pane is pane
+        assert not any(call[0] == "reload" for call in session.calls)

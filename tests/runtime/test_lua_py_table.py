@@ -545,3 +545,34 @@ def test_nothing_of_it_is_loaded_before_it_is_used(write: Write) -> None:
         )
     )
     assert (run.code, run.err) == (0, "")
+
+
+def test_a_broken_configuration_of_the_user_is_told(
+    session: Session, write: Write, log: Log, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write(".plua.lua", "return {")
+    session.load(write("it.lua", "print(type(_PY.pluaconfig))"))
+    assert ".plua.lua" in log.wait_for("Error in ")[0].text
+    log.wait_for("table")
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "print(select(2, _PY.start_web_server(0)))",
+        """_PY.udp_create_socket(_PY.registerCallback(function(made)
+            _PY.udp_bind(made.socket_id, nil, 0, _PY.registerCallback(function(bound) print(bound.message) end))
+        end))""",
+    ],
+    ids=["web server", "udp"],
+)
+def test_what_listens_is_for_this_machine_unless_told(
+    session: Session, write: Write, log: Log, code: str
+) -> None:
+    session.load(write("it.lua", code))
+
+    def addresses() -> list[str]:
+        return [row.local.partition(":")[0] for row in session.frame().connections]
+
+    log.until(lambda: addresses() == ["127.0.0.1"], "one socket for this machine only")

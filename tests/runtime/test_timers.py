@@ -471,3 +471,26 @@ def test_signals_stay_with_the_console(session: Session, write: Write) -> None:
     script = session.load(write("it.py", "import asyncio, signal\n"))
     with pytest.raises(CallError, match="signal 15 stays with the console"):
         script.execute("asyncio.get_event_loop().add_signal_handler(signal.SIGTERM, print)")
+
+
+@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0], ids=["back", "ahead"])
+def test_timers_do_not_care_when_the_wall_clock_jumps(
+    session: Session, write: Write, log: Log, jump: float
+) -> None:
+    text = f"""
+import host, time
+real, count = time.time, 0
+def tick():
+    global count
+    count += 1
+    if count == 2:
+        time.time = lambda: real() + {jump}
+    if count == 5:
+        host.clear_timer(number)
+        print("five ticks")
+number = host.set_interval(tick, 5)
+later = host.set_timeout(print, 60_000, "an hour too early")
+host.set_timeout(host.clear_timer, 300, later)
+"""
+    lines = run(session, write, log, text)
+    assert lines == ["five ticks"]

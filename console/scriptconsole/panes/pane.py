@@ -137,17 +137,21 @@ class Pane(Vertical):
         """Rows before filtering."""
         return self.body.total if isinstance(self.body, VirtualTable) else self.body.ring.total
 
+    def focus_body(self) -> None:
+        """Give the rows the focus at once; `Widget.focus` would come after the keys typed ahead."""
+        self.screen.set_focus(self.body)
+
     # -- filter ----------------------------------------------------------------------------------------
 
     def open_filter(self) -> None:
         """Show the filter line and type into it."""
         self.add_class("-filtering")
-        self.query_one(FilterInput).focus()
+        self.screen.set_focus(self.query_one(FilterInput))
 
     def close_filter(self) -> None:
         """Hide the filter line; the filter stays as it is."""
         self.remove_class("-filtering", "-bad-filter")
-        self.body.focus()
+        self.focus_body()
 
     def clear_filter(self) -> bool:
         """Show all rows again; return whether any were hidden."""

@@ -38,7 +38,7 @@ TALL_STACK = 44
 """Lines from which all five panes fit in one stack."""
 
 _MIDDLE = (PaneName.VARIABLES, PaneName.TIMERS, PaneName.CONNECTIONS)
-_WHILE_TYPING = frozenset({"help", "next_pane", "maximise"})
+_WHILE_TYPING = frozenset({"help", "next_pane", "maximise", "quit", "command_palette", "toggle_theme"})
 _RIGHT = (PaneName.TIMERS, PaneName.CONNECTIONS)
 
 
@@ -95,7 +95,7 @@ class MainScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Start with the scripts."""
-        self.panes[PaneName.SCRIPTS].body.focus()
+        self.panes[PaneName.SCRIPTS].focus_body()
         self.status.show(self.latest, frozen=False, held_back=0)
 
     # -- frames ----------------------------------------------------------------------------------------
@@ -146,7 +146,8 @@ class MainScreen(Screen[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what means something in the focused pane."""
-        if isinstance(self.focused, FilterInput) and action not in _WHILE_TYPING:
+        typing = isinstance(self.focused, FilterInput)
+        if typing and (action not in _WHILE_TYPING or console_of(self).typed):
             return False
         return in_scope(action, self.pane_name)
 
@@ -192,7 +193,7 @@ class MainScreen(Screen[None]):
         self.recent.remove(wanted)
         self.recent.insert(0, wanted)
         self.arrange_panes()
-        self.panes[wanted].body.focus()
+        self.panes[wanted].focus_body()
         self.refresh_bindings()
 
     def action_next_pane(self, step: int) -> None:
@@ -233,7 +234,7 @@ class MainScreen(Screen[None]):
         if self.maximised:
             self.action_maximise()
         elif pane is not None and pane.clear_filter():
-            pane.body.focus()
+            pane.focus_body()
         elif self.frozen:
             self.action_freeze()
 
@@ -281,4 +282,4 @@ class MainScreen(Screen[None]):
         """Focus the pane whose frame was clicked."""
         widget: Widget | None = event.widget
         if isinstance(widget, Pane):
-            widget.body.focus()
+            widget.focus_body()

@@ -13,7 +13,7 @@ import threading
 import types
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from scriptengines.awaiting import run_to_end, waited_for
@@ -290,7 +290,8 @@ class Guest:
 
     def sample(self, limit: int) -> tuple[list[Any], ...]:
         """At most `limit` rows of each kind; see Sample."""
-        return tuple(self.host.observation.sample(self.namespace.variables(limit), limit))
+        rows: Sequence[Sequence[Any]] = self.host.observation.sample(self.namespace.variables(limit), limit)
+        return tuple(list(part) for part in rows)
 
     def close_connection(self, number: int) -> bool:
         """Close a connection of the sample; whether it was open."""

@@ -359,9 +359,12 @@ local TABLES = {
   pluaconfig = function()
     local merged = {}
     for _, folder in next, {os.getenv("HOME") or "", "."} do
-      local text = PY.read_file(folder .. "/.plua.lua")
-      local chunk = text and load_text(text, "@" .. folder .. "/.plua.lua")
-      local ok, found = pcall(chunk or function() end)
+      local path = folder .. "/.plua.lua"
+      local text = PY.read_file(path)
+      local chunk, problem = nil, nil
+      if text then chunk, problem = load_text(text, "@" .. path) end
+      local ok, found = pcall(chunk or function() return problem end)
+      if problem or not ok then io.stderr:write("Error in " .. path .. ": " .. tostring(found) .. "\n") end
       for key, value in next, ok and type(found) == "table" and found or {} do merged[key] = value end
     end
     return merged

@@ -181,7 +181,7 @@ do
   end
   function PY.start_web_server(port, host)
     if running then return false, "Web server already running" end
-    local ok, server = pcall(http_listen, host or "0.0.0.0", port or 8080, function(request, respond)
+    local ok, server = pcall(http_listen, host or "127.0.0.1", port or 8080, function(request, respond)
       local path, query = split(request.path)
       local body = request.body
       if (request.headers["content-type"] or ""):find("json", 1, true) then body = D.json.decode(body) or body end
@@ -195,7 +195,7 @@ do
       end
     end)
     if not ok then return false, tostring(server) end
-    running, told = server, host or "0.0.0.0"
+    running, told = server, host or "127.0.0.1"
     return true, "Web server started on " .. told .. ":" .. server.port
   end
   function PY.stop_web_server()
@@ -394,7 +394,7 @@ function PY.udp_bind(number, host, port, callback)
   local own = handles[number]
   local socket, problem
   if own then
-    socket, problem = open_udp(host or "0.0.0.0", port or 0)
+    socket, problem = open_udp(host or "127.0.0.1", port or 0)
     if socket then
       if own.socket then own.socket:close() end
       own.socket = socket
