@@ -153,7 +153,7 @@ def test_log_frozen(snap_compare: Compare) -> None:
 
     async def prepare(pilot: Pilot[None]) -> None:
         await ready(session, "5", "space")(pilot)
-        session.emit(*(LogRecord(NOW, "bridge", Level.INFO, f"unseen {i}") for i in range(37)))
+        session.logs(*(LogRecord(NOW, "bridge", Level.INFO, f"unseen {i}") for i in range(37)))
         await until(pilot, lambda: not session.pending)
         await pilot.pause(0.1)
 
@@ -166,7 +166,7 @@ def test_log_held(snap_compare: Compare) -> None:
 
     async def prepare(pilot: Pilot[None]) -> None:
         await ready(session, "5", "pageup", "k")(pilot)
-        session.emit(*LOG)
+        session.logs(*LOG)
         await until(pilot, lambda: not session.pending)
         await pilot.pause(0.1)
 
