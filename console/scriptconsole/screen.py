@@ -43,18 +43,15 @@ def run_screen(
     files = expand(paths)
     configuration = load(project_folder(paths), given=given)
     settings = configuration.settings
-    from scriptthemes import DARK
-
-    from .actions import ACTIONS, MOVES
     from .app import ScriptConsoleApp
     from .config.keymap import check
     from .config.themefiles import check_theme
+    from .registry import EVERY_ACTION
 
-    check(configuration.keys, (*ACTIONS, *MOVES))
+    keys = check(configuration.keys, EVERY_ACTION)
     check_theme(settings.theme, configuration.origins["theme"])
     with Session(keep_failed=True, options=options) as session:
-        app = ScriptConsoleApp(session, files, frame_rate=settings.frame_rate, watch=settings.watch)
-        app.theme = DARK.name if settings.theme == "auto" else settings.theme
+        app = ScriptConsoleApp(session, files, settings=settings, keys=keys)
         with _ended_by_signals(app), captured(lambda line: session.note("output", line)):
             app.run()
         return session.close()

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from .projectfile import KeyPath
 
+ENGINES = ("python", "lua", "native")
+"""Ours; those of others are entry points."""
 HEADER_LINES = 20
 _HEADER = re.compile(rb"[ \t]*(?:#|--|//)[ \t]*scriptconsole:(.*)")
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?")
@@ -222,12 +224,31 @@ def _project(path: Path, engine: str, alias: str) -> list[_Setting]:
         return []
     tables = projectfile.read(file)
     projectfile.check_tables(file, tables)
+    for name in tables.get("engines", ()) if isinstance(tables.get("engines"), dict) else ():
+        if name != engine:
+            check_engine(file, name)
     found: list[_Setting] = []
     for section, name in (("engines", engine), ("scripts", alias)):
         found += [
             _Setting(*item, str(file), 0, (section, name)) for item in _table(tables, section, name, file)
         ]
     return found
+
+
+def check_engine(file: Path, name: str) -> None:
+    """Refuse options of an engine that there is not, which no script would ever read.
+
+    Raises:
+        ConfigError: There is none of that name, neither ours nor an installed one.
+    """
+    if name in ENGINES:
+        return
+    from importlib.metadata import entry_points
+
+    known = [*ENGINES, *(entry.name for entry in entry_points(group="scriptconsole.engines"))]
+    if name not in known:
+        hint = did_you_mean(name, known) or f" There are: {', '.join(ENGINES)}."
+        raise projectfile.wrong(file, ("engines", name), f'there is no engine "{name}".{hint}')
 
 
 def _table(tables: dict[str, Any], section: str, name: str, file: Path) -> list[tuple[str, Any]]:

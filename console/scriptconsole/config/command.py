@@ -10,10 +10,11 @@ from scriptconsole.exitcodes import ExitCode
 from scriptconsole.usage import Parser
 from scriptengines import projectfile
 from scriptengines.errors import ConfigError
+from scriptengines.options import check_engine
 
 from .places import themes_folder, user_file
 from .settings import SETTINGS, variable
-from .sources import Configuration, Origin, load, project_folder
+from .sources import Origin, load, project_folder
 
 if TYPE_CHECKING:
     from argparse import Namespace
@@ -58,11 +59,14 @@ def run(arguments: Sequence[str]) -> int:
 
 
 def _show(chosen: Namespace) -> None:
-    from scriptconsole.actions import ACTIONS, MOVES
     from scriptconsole.config.keymap import check
+    from scriptconsole.config.themefiles import check_theme
+    from scriptconsole.registry import EVERY_ACTION
 
     configuration = load(project_folder(chosen.paths))
-    check(configuration.keys, (*ACTIONS, *MOVES))
+    check(configuration.keys, EVERY_ACTION)
+    check_theme(configuration.settings.theme, configuration.origins["theme"])
+    options = _options_of(configuration.project)
     print("[console]")
     _print_aligned(
         [
@@ -78,7 +82,10 @@ def _show(chosen: Namespace) -> None:
                 for name, (keys, origin) in configuration.keys.items()
             ]
         )
-    _show_options(configuration)
+    for heading, rows in options:
+        print(f"\n[{heading}]")
+        if rows:
+            _print_aligned(rows)
 
 
 def _print_aligned(rows: Sequence[tuple[str, Origin]]) -> None:
@@ -87,26 +94,27 @@ def _print_aligned(rows: Sequence[tuple[str, Origin]]) -> None:
         print(f"{text:{width}}  # {origin.describe()}")
 
 
-def _show_options(configuration: Configuration) -> None:
-    """Options of scripts, from the same file."""
-    file = configuration.project
-    if file is None:
-        return
-    tables = projectfile.read(file)
+def _options_of(file: Path | None) -> list[tuple[str, list[tuple[str, Origin]]]]:
+    """Options of scripts in the project's file: tables, with a line for each value and its origin."""
+    found: list[tuple[str, list[tuple[str, Origin]]]] = []
+    tables = {} if file is None else projectfile.read(file)
     for section in ("engines", "scripts"):
         outer: Any = tables.get(section, {})
+        if file is None or not outer:
+            continue
         if not isinstance(outer, dict):
             raise projectfile.wrong(file, (section,), f"[{section}] must be a table")
         for name, table in cast("dict[str, Any]", outer).items():
+            if section == "engines":
+                check_engine(file, name)
             if not isinstance(table, dict):
                 raise projectfile.wrong(file, (section, name), f"[{section}.{name}] must be a table")
-            print(f"\n[{section}.{_key(name)}]")
             rows = [
                 (f"{_key(key)} = {toml(value)}", Origin("project", file, (section, name, key)))
                 for key, value in cast("dict[str, Any]", table).items()
             ]
-            if rows:
-                _print_aligned(rows)
+            found.append((f"{section}.{_key(name)}", rows))
+    return found
 
 
 def toml(value: Any) -> str:
@@ -144,9 +152,10 @@ def _path(_chosen: Namespace) -> None:
 
 
 def _actions(_chosen: Namespace) -> None:
-    from scriptconsole.actions import ACTIONS, MOVES, key_name
+    from scriptconsole.actions import key_name
+    from scriptconsole.registry import EVERY_ACTION
 
-    for action in (*ACTIONS, *MOVES):
+    for action in EVERY_ACTION:
         keys = " ".join(map(key_name, action.keys)) or "no key"
         print(f"{action.id:24}  {keys:16}  {action.tooltip}")
 

@@ -71,7 +71,7 @@ def _base(name: str, written: str) -> str:
         raise KeyNameError("a key must not be empty; [] takes all keys from an action")
     if name.lower() in _NAMED:
         return name.lower()
-    if key_to_character(name) is not None:
+    if name in KEY_NAME_REPLACEMENTS.values() or key_to_character(name) is not None:
         return name
     hint = did_you_mean(name.lower(), [*_NAMED, *_SHORT]) or ' Write it as in "r", "?", "f5", "ctrl+r".'
     raise KeyNameError(f'there is no key "{written}".{hint}')
@@ -96,7 +96,7 @@ def check(bound: Mapping[str, Bound], actions: Iterable[Action]) -> dict[str, tu
     chosen: dict[str, tuple[str, ...]] = {}
     for name, (written, origin) in bound.items():
         if name not in ids:
-            hint = did_you_mean(name, ids) or " scriptconsole config actions lists them."
+            hint = did_you_mean(name, ids) or " `scriptconsole config actions` lists them."
             raise origin.wrong(f'there is no action "{name}".{hint}')
         try:
             # Twice the same key is one key.

@@ -112,41 +112,43 @@ class Settings(NamedTuple):
     editor: str = ""
 
 
-_D = Settings()
+DEFAULTS = Settings()
 SETTINGS: Mapping[str, Setting] = {
     "theme": Setting(
         "text",
-        _D.theme,
+        DEFAULTS.theme,
         "Colours: the name of a theme; auto is the dark one, or 16 colours where a terminal has no more.",
     ),
     "frame_rate": Setting(
-        "count", _D.frame_rate, "How many times a second the screen is brought up to date.", (), 1, 60
+        "count", DEFAULTS.frame_rate, "How many times a second the screen is brought up to date.", (), 1, 60
     ),
-    "watch": Setting("flag", _D.watch, "Whether scripts are reloaded when their files change."),
+    "watch": Setting("flag", DEFAULTS.watch, "Whether scripts are reloaded when their files change."),
     "log_capacity": Setting(
-        "count", _D.log_capacity, "Lines the log keeps; the oldest go first.", (), 1_000, 10_000_000
+        "count", DEFAULTS.log_capacity, "Lines the log keeps; the oldest go first.", (), 1_000, 10_000_000
     ),
     "slow_call": Setting(
-        "count", _D.slow_call, "Milliseconds from which a call is marked as slow; 0 for never."
+        "count", DEFAULTS.slow_call, "Milliseconds from which a call is marked as slow; 0 for never."
     ),
     "restore_layout": Setting(
-        "flag", _D.restore_layout, "Whether a project opens again as it was left: layout, filters, watches."
+        "flag",
+        DEFAULTS.restore_layout,
+        "Whether a project opens as it was left: layout, filters, watches.",
     ),
-    "history_size": Setting("count", _D.history_size, "Lines typed in the REPL that are remembered."),
+    "history_size": Setting("count", DEFAULTS.history_size, "Lines typed in the REPL that are remembered."),
     "notify": Setting(
         "choice",
-        _D.notify,
+        DEFAULTS.notify,
         "How to tell that a script has failed: ring the bell, notify the desktop, or both.",
         ("off", "bell", "desktop", "both"),
     ),
     "clipboard": Setting(
         "choice",
-        _D.clipboard,
+        DEFAULTS.clipboard,
         "How to copy: through the terminal (OSC 52), through a program such as xclip, or whichever works.",
         ("auto", "terminal", "program"),
     ),
     "editor": Setting(
-        "text", _D.editor, "Command that opens a file; $VISUAL or $EDITOR when empty.", personal=True
+        "text", DEFAULTS.editor, "Command that opens a file; $VISUAL or $EDITOR when empty.", personal=True
     ),
 }
 

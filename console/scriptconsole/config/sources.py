@@ -192,13 +192,13 @@ def _keys(file: Path, layer: str, table: Mapping[str, Any], path: KeyPath) -> di
         if isinstance(value, dict):
             found |= _keys(file, layer, cast("dict[str, Any]", value), inner)
             continue
-        keys: list[Any] = [value] if isinstance(value, str) else value
-        if not isinstance(keys, list) or not all(isinstance(key, str) for key in keys):
-            action = ".".join(inner[1:])
+        action = ".".join(inner[1:])
+        keys = [value] if isinstance(value, str) else cast("Any", value)
+        if not isinstance(keys, list) or not all(isinstance(key, str) for key in cast("list[Any]", keys)):
             raise origin.wrong(
                 f'keys of "{action}" must be a key such as "ctrl+r" or a list of keys, got {value!r}'
             )
-        found[".".join(inner[1:])] = Bound(tuple(cast("list[str]", keys)), origin)
+        found[action] = Bound(tuple(cast("list[str]", keys)), origin)
     return found
 
 
