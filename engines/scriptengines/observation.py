@@ -27,12 +27,13 @@ from .inspection import (
 from .mistakes import Mistakes
 
 if TYPE_CHECKING:
-    from scriptnative import Timer
+    from scriptnative import Due, Timer
 
     from .engine import ConnectionRow, TaskRow, TimerRow, VariableRow
     from .host import Host
     from .loop import ScriptLoop
     from .sockets import OwnSocket, OwnSockets
+    from .tapping import Taps
 
 
 class Traffic(NamedTuple):
@@ -88,6 +89,7 @@ class Observation:
         self._sockets: OwnSockets | None = host.sockets
         self._traffic: dict[int, Traffic] = {}
         self._ports: set[str] = set()
+        self._taps: Taps | None = None
         self.seen: list[Seen] = []
         self.mistakes = Mistakes(host)
 
@@ -104,28 +106,38 @@ class Observation:
             self._sockets is not None and self._sockets.close(number)
         )
 
+    @property
+    def taps(self) -> Taps:
+        """What is kept of the bytes that connections carry; made when it is first asked for."""
+        if self._taps is None:
+            from .tapping import Taps
+
+            self._taps = Taps(self._loop, self._sockets)
+        return self._taps
+
     # ---- timers -------------------------------------------------------------------------------
 
     def timers(self, limit: int) -> list[TimerRow]:
         """All pending timers, soonest first."""
         schedule = self._loop.schedule
-        offset = self._loop.wall_time() - self._loop.time()
+        now = self._loop.time()
+        offset = self._loop.wall_time() - now
         own = sorted(list(schedule.timers.values()), key=lambda timer: timer.when)[:limit]
         places: dict[tuple[int, int], str] = {}
-        rows = [_timer_row(timer, offset, places) for timer in own]
-        return sorted(rows + self._asyncio_timers(limit, offset), key=lambda row: row[3])[:limit]
+        rows = [_timer_row(timer, now, offset, places) for timer in own]
+        return sorted(rows + self._asyncio_timers(limit, now, offset), key=lambda row: row[3])[:limit]
 
-    def _asyncio_timers(self, limit: int, offset: float) -> list[TimerRow]:
+    def _asyncio_timers(self, limit: int, now: float, offset: float) -> list[TimerRow]:
         loop = self._loop
-        waiting = [due for due in list(loop.schedule.heap) if due.handle is not None]
-        waiting = sorted((due for due in waiting if not due.handle.cancelled()), key=lambda due: due.when)
+        waiting = sorted(loop.asyncio_timers(), key=lambda due: due.when)
         seen: dict[int, int] = {}
         rows: list[TimerRow] = []
         for due in waiting[:limit]:
             number = loop.seen_timers.get(id(due.handle)) or loop.next_id()
             seen[id(due.handle)] = number
             name, source = name_of(due.handle)
-            rows.append((number, "asyncio", 0.0, due.when + offset, 0, name, source, 0.0, 0.0, 0.0))
+            when, left = _due(due, now) + offset, due.left * 1e3 if due.paused else 0.0
+            rows.append((number, "asyncio", 0.0, when, 0, name, source, 0.0, 0.0, 0.0, due.paused, left))
         loop.seen_timers = seen
         return rows
 
@@ -224,7 +236,12 @@ def _state_of(task: Any) -> str:
     return "ready" if task._fut_waiter is None else "waiting"
 
 
-def _timer_row(timer: Timer, offset: float, places: dict[tuple[int, int], str]) -> TimerRow:
+def _due(due: Due, now: float) -> float:
+    """When it comes, in the loop's time; of what is paused: when it came if it were resumed now."""
+    return now + due.left if due.paused else due.when
+
+
+def _timer_row(timer: Timer, now: float, offset: float, places: dict[tuple[int, int], str]) -> TimerRow:
     place: Any = timer.place
     if isinstance(place, str):
         source = place
@@ -238,13 +255,15 @@ def _timer_row(timer: Timer, offset: float, places: dict[tuple[int, int], str]) 
         timer.id,
         timer.kind,
         timer.interval,
-        timer.when + offset,
+        _due(timer, now) + offset,
         timer.count,
         name,
         source or defined,
         timer.last * 1e3,
         mean,
         max(0.0, timer.late) * 1e3,
+        timer.paused,
+        timer.left * 1e3 if timer.paused else 0.0,
     )
 
 

@@ -14,6 +14,7 @@ import types
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from scriptengines.awaiting import run_to_end, waited_for
@@ -22,6 +23,7 @@ from scriptengines.host import Host, python_place, written
 from scriptengines.loop import ScriptLoop
 from scriptengines.reports import LineWriter
 from scriptengines.runner import Runner
+from scriptengines.steering import steer_timer
 from scriptnative.errors import CrossingError, describe
 
 from . import imports, unclosed
@@ -236,7 +238,10 @@ class Guest:
             "run_fragment": names.run_fragment,
             "complete": names.complete,
             "cancel_timer": self.host.cancel_timer,
+            "steer_timer": partial(steer_timer, self.loop),
             "close_connection": self.close_connection,
+            "tap": lambda number, on: self.host.observation.taps.turn(number, on),
+            "tapped": lambda number: self.host.observation.taps.row(number),
             "set_paused": self.loop.set_paused,
             "pending": self.loop.is_busy,
             "memory": names.memory,
