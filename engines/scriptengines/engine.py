@@ -28,8 +28,9 @@ type VariableRow = tuple[str, str, str, int | None]
 type TimerRow = tuple[int, str, float, float, int, str, str, float, float, float, bool, float]
 """(id, kind, interval ms, due since the epoch, count, callback, source, last ms, mean ms, late ms, paused,
 left ms)."""
-type ConnectionRow = tuple[int, str, str, str, str, str, int, int, float, float, float, str]
-"""(id, protocol, role, local, peer, state, received, sent, since the epoch, both per second, source)."""
+type ConnectionRow = tuple[int, str, str, str, str, str, int, int, float, float, float, str, str]
+"""(id, protocol, role, local, peer, state, received, sent, since the epoch, both per second, source,
+application)."""
 type TaskRow = tuple[int, str, str, float, str, str]
 """(id, name, state, since the epoch, where it waits, coroutine)."""
 type WarningRow = tuple[str, str, str, float, int]

@@ -530,7 +530,9 @@ class ScriptLoop(SelectorLoop):
         own = schedule.timers.get(timer_id)
         if own is not None:
             return own
-        return next((due for due in self.asyncio_timers() if self.seen_timers.get(id(due.handle)) == timer_id), None)
+        return next(
+            (due for due in self.asyncio_timers() if self.seen_timers.get(id(due.handle)) == timer_id), None
+        )
 
     def asyncio_timers(self) -> list[Due]:
         """Those of asyncio that are queued or paused; from any thread."""

@@ -12,9 +12,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .engine import Sample
-from .host import written
+from .host import HostObject, written
 from .inspection import (
     address_of,
+    application_of,
     byte_counts,
     describe_callable,
     is_closed_by_peer,
@@ -22,6 +23,7 @@ from .inspection import (
     is_paused,
     name_of,
     protocol_of,
+    protocol_over,
     waits_at,
 )
 from .mistakes import Mistakes
@@ -181,10 +183,11 @@ class Observation:
             known.add(sock.fileno())
             state = "closing" if transport.is_closing() else "paused" if is_paused(transport) else "open"
             protocol, source = transport.observed_protocol, written(transport.observed_source)
-            now = traffic[number] = self._measure(number, sock, protocol)
+            carried = protocol_over(transport)
+            now = traffic[number] = self._measure(number, sock, protocol, carried)
             self.seen.append(Seen(number, transport, now, source))
             role, since = transport.observed_role, transport.observed_since
-            rows.append(_row(number, role, state, since, source, now))
+            rows.append(_row(number, role, state, since, source, now, application_of(carried)))
         for own, sock in [] if self._sockets is None else self._sockets.open_ones(known, limit - len(rows)):
             with suppress(OSError):  # closed meanwhile
                 row = self._row_of_own(own, sock, traffic)
@@ -209,10 +212,11 @@ class Observation:
         role = "server" if not now.peer or now.local.rpartition(":")[2] in self._ports else "client"
         return _row(own.number, role, "open", own.since, source, now)
 
-    def _measure(self, number: int, sock: socket.socket, protocol: str) -> Traffic:
+    def _measure(self, number: int, sock: socket.socket, protocol: str, carried: Any = None) -> Traffic:
         now = self._loop.time()
         before = self._traffic.get(number)
-        received, sent = byte_counts(sock)
+        own = getattr(carried, "_counts", None) if isinstance(carried, HostObject) else None
+        received, sent = byte_counts(sock) if own is None else own()
         hung_up = is_closed_by_peer(sock)
         if before is None or not before.peer:
             where = protocol or protocol_of(sock), address_of(sock, "local"), address_of(sock, "peer")
@@ -269,10 +273,12 @@ def _timer_row(timer: Timer, now: float, offset: float, places: dict[tuple[int, 
 
 def _listener_row(number: int, sock: socket.socket, since: float, source: str) -> ConnectionRow:
     local = address_of(sock, "local")
-    return (number, protocol_of(sock), "listener", local, "", "open", 0, 0, since, 0.0, 0.0, source)
+    return (number, protocol_of(sock), "listener", local, "", "open", 0, 0, since, 0.0, 0.0, source, "")
 
 
-def _row(number: int, role: str, state: str, since: float, source: str, now: Traffic) -> ConnectionRow:
+def _row(
+    number: int, role: str, state: str, since: float, source: str, now: Traffic, application: str = ""
+) -> ConnectionRow:
     return (
         number,
         now.protocol,
@@ -286,6 +292,7 @@ def _row(number: int, role: str, state: str, since: float, source: str, now: Tra
         now.receiving,
         now.sending,
         source,
+        application,
     )
 
 

@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import socket
 import ssl
+from asyncio import sslproto
 from typing import TYPE_CHECKING, Any, cast
 
 from .host import HostObject
-from .inspection import is_listening
+from .inspection import is_listening, protocol_over
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .loop import ScriptLoop
     from .sockets import OwnSockets
+
+_SSLProtocol: Any = sslproto.SSLProtocol
 
 KEPT = 4096
 """Bytes that are kept each way."""
@@ -137,12 +140,11 @@ class Taps:
 
 def _spot(transport: Any) -> Any:
     """What the plain text of a transport passes: a protocol of ours that has messages, TLS, or the socket."""
-    protocol = transport.get_protocol()
-    encrypted = getattr(protocol, "_sslobj", None)
-    inner = getattr(protocol, "_app_protocol", None) or protocol
+    inner = protocol_over(transport)
     if isinstance(inner, HostObject) and hasattr(inner, "_tap"):
         return inner
-    return encrypted or transport._sock
+    below: Any = transport.get_protocol()
+    return (below._sslobj if isinstance(below, _SSLProtocol) else None) or transport._sock
 
 
 def _swap(spot: Any, tap: Tap) -> Callable[[], None]:
@@ -151,9 +153,11 @@ def _swap(spot: Any, tap: Tap) -> Callable[[], None]:
     Raises:
         TypeError: It has no room for that.
     """
-    before: Any = type(spot)
+    before = cast("Any", type(spot))
     wrappers = _TLS if isinstance(spot, (ssl.SSLSocket, ssl.SSLObject)) else _PLAIN
-    body = {name: make(getattr(before, name), tap) for name, make in wrappers.items() if hasattr(before, name)}
+    body = {
+        name: make(getattr(before, name), tap) for name, make in wrappers.items() if hasattr(before, name)
+    }
     body |= {"__slots__": (), "__module__": before.__module__, "__qualname__": before.__qualname__}
     spot.__class__ = type(before.__name__, (before,), body)
 

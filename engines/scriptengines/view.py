@@ -143,12 +143,13 @@ class ConnectionView:
         local: Local address.
         peer: Remote address, "" for a listener.
         state: "open", "closing" or "paused".
-        received: Bytes read.
-        sent: Bytes written.
+        received: Bytes read; 0 when nobody counts them, as of datagrams that the host does not carry.
+        sent: Bytes written; likewise.
         opened: Seconds since the epoch.
         receiving: Bytes read a second.
         sending: Bytes written a second.
         source: "file:line" of the script that opened it, or "".
+        application: What is spoken over it, as far as the host knows: "http", "websocket", "mqtt" or "".
     """
 
     script: str
@@ -164,6 +165,7 @@ class ConnectionView:
     receiving: float = 0.0
     sending: float = 0.0
     source: str = ""
+    application: str = ""
 
 
 @dataclass(frozen=True, slots=True)

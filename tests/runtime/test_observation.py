@@ -467,11 +467,10 @@ def test_the_memory_of_a_script_is_read_now_and_then(session: Session, write: Wr
     until(lambda frame: 1_000_000 < (frame.scripts[0].memory or 0) < 10_000_000)
 
 
-def test_a_busy_lua_script_is_not_waited_for(session: Session, write: Write) -> None:
-    script = session.load(write("it.lua", "function spin() while true do end end"))
+def test_a_busy_lua_script_is_not_waited_for(session: Session, write: Write, log: Log) -> None:
+    script = session.load(write("it.lua", "function spin() print('spins') while true do end end"))
     spinning = session.submit("it", "spin")
-    while script.lock.holder() is None:
-        pass
+    log.wait_for("spins")
     assert script.memory() is None
     script.interrupt()
     assert spinning.exception(DEADLINE) is not None

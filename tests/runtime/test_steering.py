@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ def run(request: pytest.FixtureRequest, session: Session, write: Write, log: Log
             other = session.load(write("clock.py", clock), isolation="main")
             number = script.call(kind, fired.append, ms)
             for moment, step in steps.items():
-                other.call("at", moment, lambda step=step: void(step(session, number)))
+                other.call("at", moment, partial(take, step, session, number))
             other.call("at", until, lambda: void(script.call("clear", number)))
         log.drain()
         return fired
@@ -71,6 +72,10 @@ def run(request: pytest.FixtureRequest, session: Session, write: Write, log: Log
 
 def void(_: object) -> None:
     """A callback of a timer has no result."""
+
+
+def take(step: Steer, session: Session, number: int) -> None:
+    void(step(session, number))
 
 
 type Run = Callable[..., list[int]]
@@ -102,7 +107,7 @@ def test_a_timeout_that_is_fired_has_fired(run: Run) -> None:
 
 def test_what_is_paused_goes_on_with_what_was_left(run: Run) -> None:
     assert run("once", 1000, {300: pause, 5000: resume}) == [5700]
-    
+
 
 def test_an_interval_goes_on_with_what_was_left_of_it(run: Run) -> None:
     assert run("repeat", 1000, {2300: pause, 5000: resume}, until=7000) == [1000, 2000, 5700, 6700]
@@ -138,11 +143,12 @@ def test_a_paused_timer_can_be_cleared(run: Run) -> None:
 
 
 def test_a_paused_timer_is_gone_with_its_generation(session: Session, write: Write, log: Log) -> None:
-    path = write("it.py", SETTERS["it.py"])
-    script = session.load(path)
-    number = script.call("once", void, 1000)
-    assert session.pause_timer("it", number)
-    session.reload("it")
+    assert session.clock is not None
+    with session.clock:
+        script = session.load(write("it.py", SETTERS["it.py"]))
+        number = script.call("once", void, 1000)
+        assert session.pause_timer("it", number)
+        session.reload("it")
     log.drain()
     assert not session.resume_timer("it", number)
 
@@ -242,7 +248,9 @@ def test_a_paused_sleep_can_be_cancelled(session: Session, write: Write, log: Lo
 
 
 def test_a_script_with_a_paused_sleep_can_be_unloaded(session: Session, write: Write, log: Log) -> None:
-    text = NAPS + """
+    text = (
+        NAPS
+        + """
 async def careful(tell):
     try:
         await asyncio.sleep(1)
@@ -253,6 +261,7 @@ def go_careful(tell):
     global start, task
     start, task = 0, asyncio.get_event_loop().create_task(careful(tell))
 """
+    )
     woke: list[int] = []
     assert session.clock is not None
     with session.clock:
@@ -266,8 +275,10 @@ def go_careful(tell):
 
 
 @pytest.mark.parametrize("language", ["py", "lua"])
-def test_steering_while_timers_fire_loses_none(session: Session, write: Write, log: Log, language: str) -> None:
-    """Two threads pause, resume, fire and change what fires all the time; at the end each timer still fires."""
+def test_steering_while_timers_fire_loses_none(
+    session: Session, write: Write, log: Log, language: str
+) -> None:
+    """Two threads pause, resume, fire and change what fires all the time; in the end each still fires."""
     texts = {
         "py": "import host\nticks = [0] * 20\ndef tick(n): ticks[n] += 1\n"
         "numbers = [host.set_interval(tick, 1, n) for n in range(20)]\ndef all(): return list(ticks)\n"

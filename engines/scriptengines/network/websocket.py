@@ -126,6 +126,8 @@ class WebSocket(HostObject, asyncio.Protocol):
         sent: Messages so far.
     """
 
+    _application = "websocket"
+
     def __init__(
         self,
         host: Host,

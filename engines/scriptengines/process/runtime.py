@@ -349,7 +349,9 @@ class ProcessRuntime(Runtime):
             return Sample(
                 _checked(variables, (str, str, str, (int, NoneType))),
                 _checked(timers, (int, str, float, float, int, str, str, float, float, float, bool, float)),
-                _checked(connections, (int, str, str, str, str, str, int, int, float, float, float, str)),
+                _checked(
+                    connections, (int, str, str, str, str, str, int, int, float, float, float, str, str)
+                ),
                 _checked(tasks, (int, str, str, float, str, str)),
                 _checked(warnings, (str, str, str, float, int)),
             )
