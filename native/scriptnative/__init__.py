@@ -41,6 +41,7 @@ from ._native import (
     set_loop,
     set_tenant_loop,
     settle,
+    take_arrivals,
     tenant,
     thread_frames,
 )
@@ -83,6 +84,7 @@ __all__ = [
     "set_loop",
     "set_tenant_loop",
     "settle",
+    "take_arrivals",
     "tenant",
     "thread_frames",
 ]
