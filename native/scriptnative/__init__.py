@@ -42,6 +42,7 @@ from ._native import (
     set_loop,
     set_tenant_loop,
     settle,
+    take_arrivals,
     tenant,
     thread_frames,
 )
@@ -85,6 +86,7 @@ __all__ = [
     "set_loop",
     "set_tenant_loop",
     "settle",
+    "take_arrivals",
     "tenant",
     "thread_frames",
 ]

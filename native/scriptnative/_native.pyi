@@ -194,6 +194,16 @@ class Timer(Due):
     def cancel(self) -> None:
         """It will not be called any more."""
 
+def take_arrivals(told: list[tuple[int, int]], keys: dict[int, Any], ready: deque[Any], loop: Any) -> None:
+    """Queue the handles of descriptors that have news.
+
+    Args:
+        told: What epoll.poll gave: descriptors and events.
+        keys: selectors.SelectorKey of each descriptor, whose data is (reader, writer), as asyncio has it.
+        ready: The loop's queue.
+        loop: Removes what was cancelled.
+    """
+
 @final
 class Schedule:
     """What one loop does and when: timers in order of time, then of setting; runs the callbacks.
@@ -225,6 +235,7 @@ class Schedule:
 
     heap: list[Due]
     shelf: set[Due]
+    ready: deque[Any]
     timers: dict[int, Timer]
     patience: float
     forgiven: float
