@@ -193,7 +193,7 @@ def _keys(file: Path, layer: str, table: Mapping[str, Any], path: KeyPath) -> di
             found |= _keys(file, layer, cast("dict[str, Any]", value), inner)
             continue
         action = ".".join(inner[1:])
-        keys = [value] if isinstance(value, str) else cast("Any", value)
+        keys = [value] if isinstance(value, str) else value
         if not isinstance(keys, list) or not all(isinstance(key, str) for key in cast("list[Any]", keys)):
             raise origin.wrong(
                 f'keys of "{action}" must be a key such as "ctrl+r" or a list of keys, got {value!r}'
