@@ -171,3 +171,20 @@ def test_log_held(snap_compare: Compare) -> None:
         await pilot.pause(0.1)
 
     assert snap_compare(make_app(session), terminal_size=WIDE, run_before=prepare)
+
+
+def test_command_line(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    prepare = ready(session, "colon", *"re", "down")
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=prepare)
+
+
+def test_menu(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    prepare = ready(session, "3", "j", "full_stop")
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=prepare)
+
+
+def test_jump(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session, "ctrl+o"))
