@@ -17,7 +17,6 @@ from textual.widgets.option_list import Option
 from scriptconsole.actions import Action, key_name
 from scriptconsole.screens.host import console_of
 
-
 _OWN = frozenset({"enter", "escape", "up", "down", "left", "j", "k", "q", "full_stop"})
 """Keys of the menu itself."""
 
