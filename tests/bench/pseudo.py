@@ -17,8 +17,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-DEADLINE = 60.0
+DEADLINE = 20.0
 SIZE = (150, 42)
+ENVIRONMENT = {"TERM": "xterm-256color", "COLORTERM": "truecolor", "TEXTUAL_ANIMATIONS": "none"}
 
 
 class Pseudo:
@@ -36,7 +37,12 @@ class Pseudo:
         columns, lines = SIZE
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        environment = {**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "TEXTUAL_ANIMATIONS": "none"}
+        environment = {
+            **os.environ,
+            "TERM": "xterm-256color",
+            "COLORTERM": "truecolor",
+            "TEXTUAL_ANIMATIONS": "none",
+        }
         for name in ("NO_COLOR", "COLUMNS", "LINES"):
             environment.pop(name, None)
         self.began = time.perf_counter()
@@ -72,7 +78,9 @@ class Pseudo:
             now = time.perf_counter()
             if now > end:
                 text = re.sub(rb"\x1b\[[^A-Za-z]*[A-Za-z]|\s+", b" ", self.written[-3000:])
-                raise TimeoutError(f"not seen within {DEADLINE:g} s; at the end: {text.decode(errors='replace')}")
+                raise TimeoutError(
+                    f"not seen within {DEADLINE:g} s; at the end: {text.decode(errors='replace')}"
+                )
             self.read(end - now)
         return time.perf_counter()
 

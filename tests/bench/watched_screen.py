@@ -1,8 +1,8 @@
-"""What runs inside the pseudo-terminal of the screen's benchmarks: the console with a heartbeat, or a bare app.
+"""What runs in the pseudo-terminal of the screen's benchmarks: the console with a heartbeat, or a bare app.
 
-``python -m tests.bench.watched_screen FIGURES [argument of scriptconsole ...]`` is the console as a user starts
-it, but its app has a task that wakes every few milliseconds and notes how late it was. On SIGUSR1 the figures
-since the signal before are written to the file.
+``python -m tests.bench.watched_screen FIGURES [argument of scriptconsole ...]`` is the console as a user
+starts it, but its app has a task that wakes every few milliseconds and notes how late it was. On SIGUSR1 the
+figures since the signal before are written to the file.
 """
 
 from __future__ import annotations
@@ -12,8 +12,10 @@ import json
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 
+from scriptengines.view import Frame
 from tests.bench.harness import resident_bytes
 
 PERIOD = 0.005
@@ -38,6 +40,15 @@ def watched(figures: Path, arguments: list[str]) -> int:
     class Watched(app.ScriptConsoleApp):
         def on_mount(self) -> None:
             self._late: list[float] = []
+            self._before = time.monotonic(), 0
+            self._lines = 0
+            show = self.main.apply
+
+            def count(frame: Frame) -> None:
+                self._lines += len(frame.log)
+                show(frame)
+
+            self.main.apply = count
             self._beating = asyncio.create_task(self._beat())
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._tell)
 
@@ -50,17 +61,17 @@ def watched(figures: Path, arguments: list[str]) -> int:
 
         def _tell(self) -> None:
             late, self._late = sorted(self._late), []
-            ring = self.main.log_pane.view.ring
+            frame = self.main.latest
             told = {
-                "beats": len(late),
                 "stall": late[-1] * 1e3,
                 "p99": late[len(late) * 99 // 100] * 1e3,
                 "resident": resident_bytes(),
-                "lines": ring._next,  # ever seen
-                "kept": ring.total,
-                "dropped": self.main.latest.dropped,
-                "rows": [len(self.main.latest.variables), len(self.main.latest.timers), len(self.main.latest.connections)],
+                "lines": self._lines,
+                "rate": (self._lines - self._before[1]) / (time.monotonic() - self._before[0]),
+                "dropped": frame.dropped,
+                "rows": [len(frame.variables), len(frame.timers), len(frame.connections)],
             }
+            self._before = time.monotonic(), self._lines
             scratch = figures.with_suffix(".new")
             scratch.write_text(json.dumps(told))
             os.replace(scratch, figures)
