@@ -101,7 +101,7 @@ class Session:
             self.clock = Clock(time.time())
             self.feed.set_clock(self.clock)
         weakref.finalize(self, os.close, self._wake_read).atexit = False
-        self.hooks = Hooks()
+        self.hooks = Hooks(self.feed.calls)
         self.emit = self.hooks.emit
         self.consult = self.hooks.consult
         self._mutex = threading.RLock()
@@ -316,11 +316,13 @@ class Session:
             target = self._scripts.get(alias)
             return (target or self.script(alias)).function(function)(*args, **kwargs)
 
-        def on(hook: str, callback: Callable[..., Any], priority: int = 0) -> int:
-            return self.hooks.subscribe(hook, callback, priority, attempt)
+        def on(hook: str, callback: Callable[..., Any], priority: int, name: str, source: str) -> int:
+            return self.hooks.subscribe(hook, callback, priority, attempt, name=name, source=source)
 
-        def once(hook: str, callback: Callable[..., Any], priority: int = 0) -> int:
-            return self.hooks.subscribe(hook, callback, priority, attempt, once=True)
+        def once(hook: str, callback: Callable[..., Any], priority: int, name: str, source: str) -> int:
+            return self.hooks.subscribe(
+                hook, callback, priority, attempt, once=True, name=name, source=source
+            )
 
         def off(number: int) -> bool:
             return self.hooks.unsubscribe(number, attempt)

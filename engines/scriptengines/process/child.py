@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from scriptengines.engine import Context, Part, Runtime, Source
 from scriptengines.reports import Reporter
-from scriptnative import Cell, RunLock
+from scriptnative import CallRecord, Cell, RunLock
 from scriptnative.errors import CrossingError, ScriptInterrupt
 
 from .values import Values, remote_error, told, use
@@ -86,6 +86,7 @@ class _Feed:
 
     def __init__(self, child: Child) -> None:
         self._child = child
+        self.calls = CallRecord()
 
     def push(self, kind: int, script: int, payload: object, *, urgent: bool = False) -> bool:
         self._child.tell(Kind.REPORT, int(kind), self._child.values.result(payload))
