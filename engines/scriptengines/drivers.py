@@ -105,7 +105,9 @@ class Driver:
         for hook, function in HOOKS.items():
             if function in own:
                 source = self._script.path.name
-                hooks.subscribe(hook, getattr(self, hook), 0, attempt, name=function, source=source, is_handle=True)
+                hooks.subscribe(
+                    hook, getattr(self, hook), 0, attempt, name=function, source=source, is_handle=True
+                )
         self.begin_again()
 
     def begin_again(self) -> None:

@@ -40,7 +40,7 @@ def replace(*args: Any) -> tuple[Any, ...]:
 
 
 class Subscription(NamedTuple):
-    """One callback of one generation of a script; `tally` has its name and counts, `source` its "file:line"."""
+    """One callback of one generation of a script; `tally` has its name and counts, `source` its line."""
 
     id: int
     hook: str
@@ -173,7 +173,9 @@ class Hooks:
 
     def _put(self, hook: str, subscriptions: tuple[Subscription, ...]) -> None:
         """Under the mutex."""
-        running = tuple(each for each in subscriptions if each.attempt.running and each.id not in self._disabled)
+        running = tuple(
+            each for each in subscriptions if each.attempt.running and each.id not in self._disabled
+        )
         if running:
             callbacks = tuple(each.callback for each in running)
             tallies = tuple(each.tally for each in running)

@@ -298,14 +298,21 @@ class Host:
         """
         try:
             result = self.call(where, callback, args) if self.reporter.calls.on else callback(*args)
-            if result is not None and inspect.iscoroutine(result):
-                return self.follow(result)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # noqa: BLE001 - whatever a script raises ends here, in the report
-            self.loop.interrupt_has_arrived(error)
-            self.reporter.error(where, error)
-        return None
+        except BaseException as error:  # noqa: BLE001 - whatever a script raises ends in the report
+            self.callback_failed(where, error)
+            return None
+        return None if result is None else self.follow_if_coroutine(result)
+
+    def callback_failed(self, where: str, error: BaseException) -> None:
+        """A callback of the script raised: report it. What ends the script or the run is raised again."""
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            raise error
+        self.loop.interrupt_has_arrived(error)
+        self.reporter.error(where, error)
+
+    def follow_if_coroutine(self, result: Any) -> asyncio.Task[Any] | None:
+        """What a callback of the script gave back: the task of one that is `async def`."""
+        return self.follow(result) if inspect.iscoroutine(result) else None
 
     def call(self, where: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
         """Call a function of the script, on record."""

@@ -122,7 +122,7 @@ def name_of(handle: Any) -> tuple[str, str]:
 
 
 def step_of(handle: Any) -> tuple[str, str] | None:
-    """Name of the script's function that a loop runs now, and why; None for a step of asyncio's or of ours."""
+    """Name of the script's function that a loop runs now, and why; None for a step of asyncio or of ours."""
     from .host import is_script
 
     if isinstance(handle, Timer):
@@ -134,7 +134,9 @@ def step_of(handle: Any) -> tuple[str, str] | None:
         code = getattr(step, "cr_code", None) or getattr(step, "gi_code", None)
         return (step.__qualname__, "task") if code is not None and is_script(code.co_filename) else None
     code = getattr(getattr(callback, "func", callback), "__code__", None)
-    return (describe_callable(callback)[0], "loop") if code is not None and is_script(code.co_filename) else None
+    return (
+        (describe_callable(callback)[0], "loop") if code is not None and is_script(code.co_filename) else None
+    )
 
 
 def describe_callable(callback: Any) -> tuple[str, str]:

@@ -24,6 +24,7 @@ from .errors import (
     did_you_mean,
 )
 from .hooks import Hooks
+from .recording import Recording
 from .reports import Report, Reporter
 from .script import Script
 from .watchdog import Watchdog
@@ -102,6 +103,7 @@ class Session:
             self.feed.set_clock(self.clock)
         weakref.finalize(self, os.close, self._wake_read).atexit = False
         self.hooks = Hooks(self.feed.calls)
+        self._recording = Recording(self.feed.calls)
         self.emit = self.hooks.emit
         self.consult = self.hooks.consult
         self._mutex = threading.RLock()
@@ -413,6 +415,7 @@ class Session:
 
         log = tuple(self.records())
         scripts = self.scripts
+        calls, running = self._recording.take(scripts, self._by_number)
         return Frame(
             time=time.time() if self.clock is None else self.clock.wall(),
             scripts=tuple(script.view() for script in scripts),
@@ -425,7 +428,19 @@ class Session:
             dropped=self.feed.dropped,
             tasks=tuple(row for script in scripts for row in script.rows(TaskView)),
             warnings=tuple(row for script in scripts for row in script.rows(WarningView)),
+            calls=calls,
+            running=running,
+            calls_dropped=self._recording.dropped,
+            hooks=self.hooks.views(),
         )
+
+    def record_calls(self, on: bool) -> None:
+        """Let frames tell of calls, or no longer; calls cost a little more meanwhile."""
+        self._recording.set(on)
+
+    def enable_subscriber(self, number: int, enabled: bool) -> bool:
+        """Let a hook's subscriber be called, or passed over; by its number in the frame, whether it is there."""
+        return self.hooks.set_enabled(number, enabled)
 
     def records(self, limit: int = REPORTS_PER_FRAME) -> list[LogRecord]:
         """Take what was reported since the last time, oldest first."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ._native import (
     BufferReference,
     CallableReference,
+    CallRecord,
     Cell,
     Clock,
     Emitter,
@@ -25,6 +26,7 @@ from ._native import (
     Reference,
     RunLock,
     Schedule,
+    Tally,
     Timer,
     bind,
     bind_native,
@@ -41,6 +43,9 @@ from ._native import (
     set_loop,
     set_tenant_loop,
     settle,
+    take_arrivals,
+    tally,
+    tally_of_handle,
     tenant,
     thread_frames,
 )
@@ -48,6 +53,7 @@ from .errors import RemoteFrame
 
 __all__ = [
     "BufferReference",
+    "CallRecord",
     "CallableReference",
     "Cell",
     "Clock",
@@ -67,6 +73,7 @@ __all__ = [
     "RemoteFrame",
     "RunLock",
     "Schedule",
+    "Tally",
     "Timer",
     "bind",
     "bind_native",
@@ -83,6 +90,9 @@ __all__ = [
     "set_loop",
     "set_tenant_loop",
     "settle",
+    "take_arrivals",
+    "tally",
+    "tally_of_handle",
     "tenant",
     "thread_frames",
 ]

@@ -14,25 +14,29 @@ typedef struct tally_object {
     int is_handle; /* what is called goes on record by itself */
 } tally_object;
 
+static __attribute__((noinline)) PyObject *call_on_record(tally_object *tally, PyObject *callable, PyObject *const *args,
+                                                          Py_ssize_t nargs, PyObject *hook) {
+    PyObject *text = PyUnicode_FromFormat("hook %U", hook);
+    const char *caller = text == NULL ? NULL : PyUnicode_AsUTF8(text), *function = PyUnicode_AsUTF8(tally->name);
+    sc_call call = { NULL, NULL, NULL };
+    PyErr_Clear(); /* of a name that UTF-8 cannot write */
+    if (caller == NULL) caller = "hook";
+    if (tally->is_handle) sc_calls_label(caller);
+    else sc_call_begin(&call, tally->record, tally->script, function == NULL ? "?" : function, caller, args, nargs, NULL, NULL);
+    PyObject *result = PyObject_Vectorcall(callable, args, (size_t)nargs, NULL);
+    sc_calls_label(NULL);
+    sc_call_end(&call, result);
+    Py_XDECREF(text);
+    return result;
+}
+
 /* What a subscriber gives; NULL with its exception. */
-static PyObject *call_counted(tally_object *tally, PyObject *callable, PyObject *const *args, Py_ssize_t nargs,
-                              PyObject *hook) {
+static inline PyObject *call_counted(tally_object *tally, PyObject *callable, PyObject *const *args, Py_ssize_t nargs,
+                                     PyObject *hook) {
     PyObject *result;
     tally->calls++;
-    if (!sc_calls_on(tally->record)) {
-        result = PyObject_Vectorcall(callable, args, (size_t)nargs, NULL);
-    } else {
-        char caller[SC_CALL_NAME];
-        const char *name = PyUnicode_AsUTF8(hook), *function = PyUnicode_AsUTF8(tally->name);
-        if (name == NULL || function == NULL) PyErr_Clear();
-        snprintf(caller, sizeof caller, "hook %.*s", SC_HOOK_SHOWN, name == NULL ? "?" : name);
-        sc_call call = { NULL, NULL, NULL };
-        if (tally->is_handle) sc_calls_label(caller);
-        else sc_call_begin(&call, tally->record, tally->script, function == NULL ? "?" : function, caller, args, nargs, NULL, NULL);
-        result = PyObject_Vectorcall(callable, args, (size_t)nargs, NULL);
-        sc_calls_label(NULL);
-        sc_call_end(&call, result);
-    }
+    if (!sc_calls_on(tally->record)) result = PyObject_Vectorcall(callable, args, (size_t)nargs, NULL);
+    else result = call_on_record(tally, callable, args, nargs, hook);
     if (result == NULL) tally->errors++;
     return result;
 }
@@ -137,8 +141,6 @@ static int check_entry(PyObject *entry) {
     int fits = PyTuple_CheckExact(entry) && PyTuple_GET_SIZE(entry) == 4 && PyTuple_CheckExact(PyTuple_GET_ITEM(entry, 0)) &&
                PyTuple_CheckExact(PyTuple_GET_ITEM(entry, 1)) && is_tally(PyTuple_GET_ITEM(entry, 2)) &&
                PyTuple_GET_SIZE(PyTuple_GET_ITEM(entry, 0)) == PyTuple_GET_SIZE(PyTuple_GET_ITEM(entry, 1));
-    for (Py_ssize_t i = 0; fits && i < PyTuple_GET_SIZE(PyTuple_GET_ITEM(entry, 1)); i++)
-        fits = is_tally(PyTuple_GET_ITEM(PyTuple_GET_ITEM(entry, 1), i));
     if (!fits) PyErr_SetString(PyExc_TypeError, "an entry must be (callables, their tallies, a tally, anything)");
     return fits ? 0 : -1;
 }

@@ -4,9 +4,6 @@
 
 #include "calls.h"
 
-/* Characters of a hook's name that a call shows of its caller. */
-#define SC_HOOK_SHOWN 80
-
 /* The types of the current interpreter, as members of `module`. */
 PyObject *sc_emitter_type_new(PyObject *module);
 PyObject *sc_tally_type_new(PyObject *module);

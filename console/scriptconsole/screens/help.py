@@ -12,8 +12,9 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from scriptconsole.actions import ACTIONS, EVERYWHERE, MOVES, Action, PaneName, key_name
+from scriptconsole.actions import MOVES, Action, PaneName, key_name
 from scriptconsole.panes.pane import Pane
+from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.dialog import Dialog
 
 _KEY_WIDTH = 13
@@ -48,8 +49,8 @@ class HelpScreen(Dialog):
     def compose(self) -> ComposeResult:
         """Show the meaning of the rows over the keys."""
         name = self._pane.NAME
-        here = [action for action in ACTIONS if name in action.scope]
-        own = [action for action in here if action.scope != EVERYWHERE]
+        here = REGISTRY.in_pane(name)
+        own = [action for action in here if action in self._pane.ACTIONS]
         with self.box(f"Help: {self._pane.LABEL}", "esc closes"), VerticalScroll(id="scroll"):
             yield Static(Content(self._pane.MEANING), id="help-text")
             if own:

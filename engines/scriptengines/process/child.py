@@ -139,6 +139,7 @@ class Child:
         self._discarded = threading.Event()
         self._runtime: Runtime | None = None
         self._cell = Cell()
+        self._record = CallRecord()
         self._handles: dict[str, Function] = {}
 
     def serve(self) -> None:
@@ -232,7 +233,9 @@ class Child:
         alias: str = given["alias"]
         listeners = self._receive_listeners(given["listeners"])
         self._lock = RunLock(alias)
-        reporter = Reporter(cast("Any", _Feed(self)), 0, False, given["batch"])
+        feed = _Feed(self)
+        self._record = feed.calls
+        reporter = Reporter(cast("Any", feed), 0, False, given["batch"])
         context = Context(
             alias=alias,
             lock=self._lock,
@@ -388,6 +391,9 @@ class Child:
                 return True, self.values.result(self._sample(runtime, argument))
             if operation == "files_changed":
                 return True, runtime.files_changed()
+            if operation == "calls":
+                self._record.on = bool(argument)
+                return True, self.values.result((self._record.take(), self._record.running()))
             if operation == "set_paused":
                 return True, runtime.set_paused(argument)
             # These may wait for the script, and this thread must not.
