@@ -439,7 +439,7 @@ class Session:
         self._recording.set(on)
 
     def enable_subscriber(self, number: int, enabled: bool) -> bool:
-        """Let a hook's subscriber be called, or passed over; by its number in the frame, whether it is there."""
+        """Let a subscriber be called, or passed over, by its number in the frame; whether it is there."""
         return self.hooks.set_enabled(number, enabled)
 
     def records(self, limit: int = REPORTS_PER_FRAME) -> list[LogRecord]:

@@ -93,9 +93,11 @@ def test_a_call_is_told_with_arguments_result_and_error(session: Session, tmp_pa
 def test_arguments_are_literals_that_python_reads_back(session: Session, tmp_path: Path) -> None:
     load(session, tmp_path, "rooms.py", "def take(*args, **named): pass")
     session.record_calls(True)
+    frozen: frozenset[int] = frozenset()
+    empty: set[int] = set()
     given: tuple[Any, ...] = (
         None, True, -5, 2**70, 1.5, "it's\n\x1b[31m ü \U0001f600 \ud800", b"\x00'\xff", bytearray(b"x"),
-        [1, (2,), ()], {"a": {1, 2}, 3: frozenset()}, set(),
+        [1, (2,), ()], {"a": {1, 2}, 3: frozen}, empty,
     )  # fmt: skip
     session.call("rooms", "take", *given, room="a b")
     (call,) = session.frame().calls
