@@ -394,6 +394,8 @@ class Child:
             if operation == "calls":
                 self._record.on = bool(argument)
                 return True, self.values.result((self._record.take(), self._record.running()))
+            if operation in ("tap", "tapped"):
+                return True, self.values.result(getattr(runtime, operation)(*argument))
             if operation == "set_paused":
                 return True, runtime.set_paused(argument)
             # These may wait for the script, and this thread must not.
