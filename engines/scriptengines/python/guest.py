@@ -234,7 +234,7 @@ class Guest:
             "evaluate": names.evaluate,
             "execute": names.execute,
             "run_fragment": names.run_fragment,
-            "complete": names.complete,
+            "candidates": names.candidates,
             "cancel_timer": self.host.cancel_timer,
             "close_connection": self.close_connection,
             "set_paused": self.loop.set_paused,
