@@ -10,6 +10,7 @@ from ._native import (
     CallableReference,
     Cell,
     Clock,
+    Due,
     Emitter,
     Feed,
     Function,
@@ -41,6 +42,7 @@ from ._native import (
     set_loop,
     set_tenant_loop,
     settle,
+    take_arrivals,
     tenant,
     thread_frames,
 )
@@ -51,6 +53,7 @@ __all__ = [
     "CallableReference",
     "Cell",
     "Clock",
+    "Due",
     "Emitter",
     "Feed",
     "Function",
@@ -83,6 +86,7 @@ __all__ = [
     "set_loop",
     "set_tenant_loop",
     "settle",
+    "take_arrivals",
     "tenant",
     "thread_frames",
 ]

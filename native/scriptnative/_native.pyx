@@ -470,6 +470,7 @@ cdef class Interpreter:
 
 
 include "schedule.pxi"
+include "arrivals.pxi"
 include "luaguard.pxi"
 include "luacross.pxi"
 include "library.pxi"

@@ -104,7 +104,7 @@ def test_call_prompt_narrow(snap_compare: Compare) -> None:
 
 def test_evaluate(snap_compare: Compare) -> None:
     session = RecordedSession()
-    keys = ["colon", *"visitors", "enter"]
+    keys = ["equals_sign", *"visitors", "enter"]
     assert snap_compare(
         make_app(session), terminal_size=WIDE, run_before=ready(session, *keys, then="evaluate")
     )

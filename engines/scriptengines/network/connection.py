@@ -107,8 +107,12 @@ class Connection(HostObject, asyncio.Protocol):
         """For asyncio: hand what arrived to the script, or keep it until it is read."""
         self.received += len(data)
         if self._is_direct:
-            task = self._host.run(_DATA, self._on_data, (self, data))
-            if task is not None:
+            try:
+                result = self._on_data(self, data)
+            except BaseException as error:  # noqa: BLE001 - the host sorts out whose it is
+                self._host.callback_failed(_DATA, error)
+                return
+            if result is not None and (task := self._host.follow_if_coroutine(result)) is not None:
                 self._follow(task)
         elif self._on_data is None:
             self._arrived += data

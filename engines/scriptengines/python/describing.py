@@ -144,7 +144,7 @@ def _written(note: Any) -> str:
 def stock_names(names: dict[str, Any]) -> dict[str, Any]:
     """The built-in names as code with these globals sees them."""
     own = names.get("__builtins__", builtins)
-    return vars(own) if is_a(own, types.ModuleType) else cast("dict[str, Any]", own)
+    return cast("dict[str, Any]", vars(own) if is_a(own, types.ModuleType) else own)
 
 
 def result_of(function: types.FunctionType) -> type[Any] | None:
