@@ -9,9 +9,10 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 from textual import events
@@ -19,11 +20,13 @@ from textual.app import App, SuspendNotSupported
 from textual.command import Provider
 from textual.screen import Screen
 
+from scriptconsole.config.settings import DEFAULTS, Settings
 from scriptconsole.editor import EditorError, editor_command
 from scriptconsole.jobs import JobDone, Outcome, explain, run_job
 from scriptconsole.palette import ActionProvider
 from scriptconsole.panes.pane import Place
 from scriptconsole.port import SessionPort
+from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.main import MainScreen
 from scriptengines.errors import ScriptConsoleError
 from scriptengines.view import Level, LogRecord, ScriptState
@@ -50,8 +53,8 @@ class ScriptConsoleApp(App[None]):
         paths: Sequence[Path] = (),
         *,
         clock: Callable[[], float] = time.time,
-        frame_rate: float = 12,
-        watch: bool = True,
+        settings: Settings = DEFAULTS,
+        keys: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     ) -> None:
         """Make the app; it starts with `run`.
 
@@ -59,22 +62,23 @@ class ScriptConsoleApp(App[None]):
             session: Shown and driven; closed when the app ends.
             paths: Scripts to load at the start.
             clock: Seconds since the epoch, for the console's own log records.
-            frame_rate: Frames a second.
-            watch: Reload scripts whose files change.
+            settings: What the user has set.
+            keys: By action id: keys of the user's choice, checked.
         """
         super().__init__()
         self.session = session
+        self.settings = settings
+        self.registry = REGISTRY.with_keys(keys)
         self.main = MainScreen()
+        self.main.log_pane.view.ring.capacity = settings.log_capacity
         self._paths = list(paths)
         self._clock = clock
-        self._frame_rate = frame_rate
-        self._watch = watch
         self._leaving = False
         self.typed = False
         """Whether the key that is being handled writes something where text is entered."""
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = DARK.name
+        self.theme = DARK.name if settings.theme == "auto" else settings.theme
 
     def get_default_screen(self) -> Screen[None]:
         """Return the main screen."""
@@ -83,7 +87,7 @@ class ScriptConsoleApp(App[None]):
     def on_mount(self) -> None:
         """Start to show frames, and load the first scripts."""
         self.tick()
-        self.set_interval(1 / self._frame_rate, self.tick)
+        self.set_interval(1 / self.settings.frame_rate, self.tick)
         run_job(self, "start", self._load_first, self._started)
 
     async def on_event(self, event: events.Event) -> None:
@@ -174,7 +178,7 @@ class ScriptConsoleApp(App[None]):
     # -- loading ---------------------------------------------------------------------------------------
 
     def _load_first(self) -> None:
-        if self._watch:
+        if self.settings.watch:
             self.session.watch()
         for path in self._paths:
             loading = threading.Thread(target=self._load_one, args=(path,), daemon=True)
@@ -271,7 +275,8 @@ class ScriptConsoleApp(App[None]):
             place: File and line.
         """
         try:
-            command = editor_command(place.path, place.line, os.environ)
+            chosen = {"VISUAL": self.settings.editor} if self.settings.editor else os.environ
+            command = editor_command(place.path, place.line, chosen)
             with self.suspend():
                 subprocess.run(command, check=False)
         except EditorError as error:

@@ -18,6 +18,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from scriptconsole.actions import MOVES, bindings
+from scriptconsole.screens.host import console_of
 
 
 class Tone(StrEnum):
@@ -68,6 +69,10 @@ class LineView(ScrollView, can_focus=True):
         super().__init__(id=id)
         self.cursor = 0
         """Index of the selected row; 0 when there is none."""
+
+    def on_mount(self) -> None:
+        """Take on the keys of the user's choice."""
+        self._bindings = console_of(self).registry.rebound(self._bindings)
 
     # -- what a subclass says --------------------------------------------------------------------------
 

@@ -22,7 +22,6 @@ from scriptconsole.panes.kinds import PANES
 from scriptconsole.panes.lines import LineView
 from scriptconsole.panes.logpane import LogPane
 from scriptconsole.panes.pane import FilterInput, Pane
-from scriptconsole.panes.ring import CAPACITY
 from scriptconsole.panes.status import StatusLine
 from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.host import console_of
@@ -65,6 +64,7 @@ class MainScreen(Screen[None]):
 
     async def on_mount(self) -> None:
         """Start with the scripts."""
+        self._bindings = console_of(self).registry.rebound(self._bindings)
         await self._mount_panes()
         self.arrange_panes()
         self.panes[self.recent[0]].focus_body()
@@ -76,7 +76,7 @@ class MainScreen(Screen[None]):
         """Show a frame, or keep its log for later while the display is frozen."""
         if self.frozen:
             self._waiting.extend(frame.log)
-            del self._waiting[:-CAPACITY]
+            del self._waiting[: -self.log_pane.view.ring.capacity]
             self.status.show(frame, frozen=True, held_back=len(self._waiting))
             return
         scripts = len(self.latest.scripts)
@@ -150,7 +150,7 @@ class MainScreen(Screen[None]):
         typing = isinstance(self.focused, FilterInput)
         if typing and (action not in _WHILE_TYPING or console_of(self).typed):
             return False
-        return REGISTRY.allows(action, parameters, self.pane_name)
+        return console_of(self).registry.allows(action, parameters, self.pane_name)
 
     async def _mount_panes(self) -> None:
         """Mount the panes that the slots show and that were not in sight before."""
