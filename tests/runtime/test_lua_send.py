@@ -62,6 +62,10 @@ def connect(it: Script, log: Log, peer: Start) -> Callable[[Callable[[socket.soc
 type Connect = Callable[[Callable[[socket.socket], None]], None]
 
 
+def until_the_end(client: socket.socket) -> None:
+    receive_all(client)
+
+
 def test_bytes_of_any_kind_arrive_and_are_counted(it: Script, connect: Connect) -> None:
     got: list[bytes] = []
     connect(lambda client: got.append(receive_all(client)))
@@ -110,7 +114,7 @@ def test_a_closed_connection_refuses_at_the_line_that_sends(it: Script, log: Log
 
 
 def test_what_is_no_string_is_refused(it: Script, connect: Connect) -> None:
-    connect(lambda client: None if receive_all(client) else None)
+    connect(until_the_end)
     for wrong in (None, [1], True):
         with pytest.raises(CallError, match="send"):
             it.call("send", wrong)
@@ -142,3 +146,18 @@ def test_the_method_of_one_object_is_not_that_of_another(
     log.wait_for("tried")
     log.until(lambda: got == [b"x"], "what the connection sent")
     assert not [line for line in log.lines() if "sent by" in line]
+
+
+def test_who_taps_a_connection_sees_what_lua_sends(it: Script, session: Session, connect: Connect) -> None:
+    connect(until_the_end)
+    it.call("send", "unseen")
+    number = it.call("get", "id")
+    session.tap("it", number, True)
+    it.call("send", "one ")
+    it.call("send", "two")
+    assert session.tapped("it", number).sent == b"one two"
+    session.tap("it", number, False)
+    it.call("send", "three")
+    it.call("send", "four")
+    assert it.call("get", "sent") == len("unseenone twothreefour")
+    it.call("close")

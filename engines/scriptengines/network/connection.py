@@ -99,8 +99,8 @@ class Connection(HostObject, Outlet, asyncio.Protocol):
         """For asyncio: the connection is there; tell the script."""
         self._transport = transport
         self._put = transport.write
-        if not self._host.in_python and isinstance(transport, StreamTransport):
-            self._open_descriptor = self.descriptor = transport.descriptor
+        self._shortcut(True)
+        self.descriptor = self._open_descriptor
         self._limits.senders.add(self)
         self.id = getattr(transport, "observed_id", 0) or self._host.loop.next_id()
         self.peer = format_address(transport.get_extra_info("peername")) or self.peer
@@ -413,6 +413,8 @@ class Connection(HostObject, Outlet, asyncio.Protocol):
         self.sent += size
         if self._open_descriptor >= 0:  # the next one from Lua may go straight there, if all of this has
             self.descriptor = self._open_descriptor if self._transport.is_clear else -1
+            if self._open_descriptor < 0:  # it is tapped since just now
+                self.descriptor = -1
 
     async def write(self, data: bytes | str, timeout: Any = None) -> None:
         """Send bytes, or a str as UTF-8, as fast as the other side takes them.
@@ -442,6 +444,17 @@ class Connection(HostObject, Outlet, asyncio.Protocol):
 
     def _not_open(self) -> OSError:
         return self._error or ConnectionError(f"{self.peer}: the connection is not open")
+
+    def _shortcut(self, allowed: bool) -> None:
+        """Whether `send` of Lua may go straight to the socket."""
+        if not allowed:
+            self._open_descriptor = self.descriptor = -1
+        elif (
+            self._put is not None
+            and not self._host.in_python
+            and isinstance(self._transport, StreamTransport)
+        ):
+            self._open_descriptor = self._transport.descriptor
 
     def _stop_sending(self) -> None:
         self._put = None
