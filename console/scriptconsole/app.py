@@ -74,6 +74,8 @@ class ScriptConsoleApp(App[None]):
         self._paths = list(paths)
         self._clock = clock
         self._leaving = False
+        self.command_history: list[str] = []
+        """Lines typed after `:`, oldest first."""
         self.typed = False
         """Whether the key that is being handled writes something where text is entered."""
         for theme in THEMES:
@@ -169,11 +171,33 @@ class ScriptConsoleApp(App[None]):
 
         run_job(self, label, work, then)
 
+    def ask(self, label: str, work: Callable[[], object]) -> None:
+        """Ask a script for something whose result the user wants to see.
+
+        Args:
+            label: What is asked, for the log.
+            work: Asks; it runs in a thread and must not touch widgets.
+        """
+
+        def then(outcome: Outcome) -> None:
+            self.report(label, outcome)
+            if outcome.error is None:
+                from scriptconsole.screens.call import shown_result
+
+                self.notify(shown_result(outcome.value)[:500], title=label[:80], markup=False)
+
+        run_job(self, "ask", work, then)
+
     def _script(self) -> str | None:
         alias = self.main.script()
         if alias is None:
             self.notify("No script is selected; o loads one.", severity="warning", markup=False)
         return alias
+
+    def remember_command(self, line: str) -> None:
+        """Keep a line that was typed after `:`."""
+        if self.command_history[-1:] != [line]:
+            self.command_history.append(line)
 
     # -- loading ---------------------------------------------------------------------------------------
 
@@ -200,11 +224,17 @@ class ScriptConsoleApp(App[None]):
         """Ask for a file and load it."""
         from scriptconsole.screens.load import LoadScreen
 
-        def load(path: Path, alias: str | None) -> None:
-            work = partial(self.session.load, path, alias)
-            self.act(f"load {path.name}", work, f"loaded {alias or path.stem}", logged=True)
+        self.push_screen(LoadScreen(self.load))
 
-        self.push_screen(LoadScreen(load))
+    def load(self, path: Path, alias: str | None = None) -> None:
+        """Load a script.
+
+        Args:
+            path: Its file.
+            alias: By default the file's stem.
+        """
+        work = partial(self.session.load, path, alias)
+        self.act(f"load {path.name}", work, f"loaded {alias or path.stem}", logged=True)
 
     # -- scripts ---------------------------------------------------------------------------------------
 

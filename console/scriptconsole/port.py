@@ -63,6 +63,10 @@ class SessionPort(Protocol):
         """List what can stand in `text` at `cursor`, the likeliest first."""
         ...
 
+    def emit(self, hook: str, /, *args: object) -> object:
+        """Emit a hook to all its subscribers."""
+        ...
+
     def cancel_timer(self, alias: str, timer_id: int) -> bool:
         """Cancel a pending timer; false when it was gone already."""
         ...

@@ -169,7 +169,7 @@ class RecordedSession:
         log, self.pending = tuple(self.pending), []
         return replace(self.now, log=log)
 
-    def emit(self, *records: LogRecord) -> None:
+    def logs(self, *records: LogRecord) -> None:
         self.pending.extend(records)
 
     def _note(self, *call: object) -> None:
@@ -219,6 +219,10 @@ class RecordedSession:
             Completion("vote", start, "function", "(name, weight=1)", "Count a vote.\n\nOnce a day."),
         )
         return [each for each in known if each.text.startswith(text[start:cursor])]
+
+    def emit(self, hook: str, *args: object) -> object:
+        self._note("emit", hook, args)
+        return self.answer
 
     def cancel_timer(self, alias: str, timer_id: int) -> bool:
         self._note("cancel_timer", alias, timer_id)
