@@ -241,6 +241,18 @@ def take_arrivals(told: list[tuple[int, int]], keys: dict[int, Any], ready: dequ
         loop: Removes what was cancelled.
     """
 
+class Outlet:
+    """What a connection inherits so that `send` from Lua can go straight to its socket.
+
+    Attributes:
+        descriptor: Of a socket that takes bytes as they are, while nothing waits to be sent; else -1. To be
+            changed with the run lock held only.
+        sent: Bytes handed over so far.
+    """
+
+    descriptor: int
+    sent: int
+
 @final
 class Schedule:
     """What one loop does and when: timers in order of time, then of setting; runs the callbacks.
