@@ -102,6 +102,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--no-watch", action="store_true", help="do not reload scripts when their files change"
     )
+    parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="start without what is remembered of the project: open scripts, layout, filters",
+    )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     return parser
 
@@ -155,6 +160,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.OK
     if options.timeout is not None and not options.batch:
         return _refuse("--timeout goes with --batch; add --batch, or leave it out")
+    if options.fresh and options.batch:
+        return _refuse("--fresh is for the screen; leave it out with --batch")
     if given[cut + 1 :] and not options.batch:
         return _refuse("arguments after -- go with --batch; add --batch, or leave them out")
     if not options.batch and (only := _only_batch(options)):
@@ -228,7 +235,11 @@ def _screen(options: argparse.Namespace) -> int:
     from .screen import run_screen
 
     clean = run_screen(
-        options.paths, theme=options.theme, watch=not options.no_watch, options=dict(options.option)
+        options.paths,
+        theme=options.theme,
+        watch=not options.no_watch,
+        fresh=options.fresh,
+        options=dict(options.option),
     )
     return _leave(ExitCode.OK, clean)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,7 @@ def run_screen(
     *,
     theme: str | None = None,
     watch: bool = True,
+    fresh: bool = False,
     options: Mapping[str, Any] = MappingProxyType({}),
 ) -> bool:
     """Show the console until the user leaves.
@@ -34,6 +36,7 @@ def run_screen(
         paths: Scripts and folders to load.
         theme: Name of a theme.
         watch: Reload scripts when their files change.
+        fresh: Start without what is remembered of the project.
         options: Of every script.
 
     Returns:
@@ -46,6 +49,7 @@ def run_screen(
     from scriptthemes import THEMES
 
     from .app import ScriptConsoleApp
+    from .statefile import StateFile, project_of
 
     names = [known.name for known in THEMES]
     if theme is not None and theme not in names:
@@ -54,6 +58,7 @@ def run_screen(
         app = ScriptConsoleApp(session, files, watch=watch)
         if theme is not None:
             app.theme = theme
+        app.remember(StateFile(project_of(files[0].parent if files else Path())), fresh=fresh)
         with _ended_by_signals(app), captured(lambda line: session.note("output", line)):
             app.run()
         return session.close()
