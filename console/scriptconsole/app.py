@@ -9,9 +9,10 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 from textual import events
@@ -19,12 +20,14 @@ from textual.app import App, SuspendNotSupported
 from textual.command import Provider
 from textual.screen import Screen
 
+from scriptconsole.config.settings import DEFAULTS, Settings
 from scriptconsole.editor import EditorError, editor_command
 from scriptconsole.jobs import JobDone, Outcome, explain, run_job
 from scriptconsole.memory import Memory
 from scriptconsole.palette import ActionProvider
 from scriptconsole.panes.pane import Place
 from scriptconsole.port import SessionPort
+from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.main import MainScreen
 from scriptconsole.statefile import StateFile
 from scriptengines.errors import ScriptConsoleError
@@ -52,8 +55,8 @@ class ScriptConsoleApp(App[None]):
         paths: Sequence[Path] = (),
         *,
         clock: Callable[[], float] = time.time,
-        frame_rate: float = 12,
-        watch: bool = True,
+        settings: Settings = DEFAULTS,
+        keys: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     ) -> None:
         """Make the app; it starts with `run`.
 
@@ -61,23 +64,26 @@ class ScriptConsoleApp(App[None]):
             session: Shown and driven; closed when the app ends.
             paths: Scripts to load at the start.
             clock: Seconds since the epoch, for the console's own log records.
-            frame_rate: Frames a second.
-            watch: Reload scripts whose files change.
+            settings: What the user has set.
+            keys: By action id: keys of the user's choice, checked.
         """
         super().__init__()
         self.session = session
+        self.settings = settings
+        self.registry = REGISTRY.with_keys(keys)
         self.main = MainScreen()
+        self.main.log_pane.view.ring.capacity = settings.log_capacity
         self._paths: list[tuple[Path, str | None]] = [(path, None) for path in paths]
         self._clock = clock
-        self._frame_rate = frame_rate
-        self._watch = watch
         self.leaving = False
         """Whether the session is being closed; what it shows from then on says nothing."""
+        self.command_history: list[str] = []
+        """Lines typed after `:`, oldest first."""
         self.typed = False
         """Whether the key that is being handled writes something where text is entered."""
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = DARK.name
+        self.theme = DARK.name if settings.theme == "auto" else settings.theme
         self.memory: Memory | None = None
         """What is remembered of the project, if anything is."""
 
@@ -100,7 +106,7 @@ class ScriptConsoleApp(App[None]):
     def on_mount(self) -> None:
         """Start to show frames, and load the first scripts."""
         self.tick()
-        self.set_interval(1 / self._frame_rate, self.tick)
+        self.set_interval(1 / self.settings.frame_rate, self.tick)
         if self.memory is not None:
             self.memory.start()
         run_job(self, "start", self._load_first, self._started)
@@ -184,16 +190,38 @@ class ScriptConsoleApp(App[None]):
 
         run_job(self, label, work, then)
 
+    def ask(self, label: str, work: Callable[[], object]) -> None:
+        """Ask a script for something whose result the user wants to see.
+
+        Args:
+            label: What is asked, for the log.
+            work: Asks; it runs in a thread and must not touch widgets.
+        """
+
+        def then(outcome: Outcome) -> None:
+            self.report(label, outcome)
+            if outcome.error is None:
+                from scriptconsole.screens.call import shown_result
+
+                self.notify(shown_result(outcome.value)[:500], title=label[:80], markup=False)
+
+        run_job(self, "ask", work, then)
+
     def _script(self) -> str | None:
         alias = self.main.script()
         if alias is None:
             self.notify("No script is selected; o loads one.", severity="warning", markup=False)
         return alias
 
+    def remember_command(self, line: str) -> None:
+        """Keep a line that was typed after `:`."""
+        if self.command_history[-1:] != [line]:
+            self.command_history.append(line)
+
     # -- loading ---------------------------------------------------------------------------------------
 
     def _load_first(self) -> None:
-        if self._watch:
+        if self.settings.watch:
             self.session.watch()
         for path, alias in self._paths:
             loading = threading.Thread(target=self._load_one, args=(path, alias), daemon=True)
@@ -217,11 +245,17 @@ class ScriptConsoleApp(App[None]):
         """Ask for a file and load it."""
         from scriptconsole.screens.load import LoadScreen
 
-        def load(path: Path, alias: str | None) -> None:
-            work = partial(self.session.load, path, alias)
-            self.act(f"load {path.name}", work, f"loaded {alias or path.stem}", logged=True)
+        self.push_screen(LoadScreen(self.load))
 
-        self.push_screen(LoadScreen(load))
+    def load(self, path: Path, alias: str | None = None) -> None:
+        """Load a script.
+
+        Args:
+            path: Its file.
+            alias: By default the file's stem.
+        """
+        work = partial(self.session.load, path, alias)
+        self.act(f"load {path.name}", work, f"loaded {alias or path.stem}", logged=True)
 
     # -- scripts ---------------------------------------------------------------------------------------
 
@@ -292,7 +326,8 @@ class ScriptConsoleApp(App[None]):
             place: File and line.
         """
         try:
-            command = editor_command(place.path, place.line, os.environ)
+            chosen = {"VISUAL": self.settings.editor} if self.settings.editor else os.environ
+            command = editor_command(place.path, place.line, chosen)
             with self.suspend():
                 subprocess.run(command, check=False)
         except EditorError as error:

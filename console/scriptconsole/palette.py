@@ -7,7 +7,7 @@ from functools import partial
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
 from scriptconsole.actions import Action, key_name
-from scriptconsole.registry import REGISTRY
+from scriptconsole.screens.host import console_of
 from scriptconsole.screens.main import MainScreen
 
 
@@ -19,7 +19,7 @@ class ActionProvider(Provider):
         if not isinstance(screen, MainScreen):
             return []
         pane = screen.pane_name or screen.recent[0]
-        return [action for action in REGISTRY.in_pane(pane) if action.palette]
+        return [action for action in console_of(screen).registry.in_pane(pane) if action.palette]
 
     def _run(self, action: Action) -> partial[object]:
         return partial(self.screen.run_action, action.command)

@@ -62,6 +62,10 @@ class SessionPort(Protocol):
         """List the names that complete `text` at `cursor`."""
         ...
 
+    def emit(self, hook: str, /, *args: object) -> object:
+        """Emit a hook to all its subscribers."""
+        ...
+
     def cancel_timer(self, alias: str, timer_id: int) -> bool:
         """Cancel a pending timer; false when it was gone already."""
         ...

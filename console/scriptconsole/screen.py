@@ -9,10 +9,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from scriptengines.errors import ConfigError
 from scriptengines.session import Session
 
 from .capture import captured
+from .config.sources import load, project_folder
 from .scripts import expand
 
 if TYPE_CHECKING:
@@ -25,8 +25,7 @@ if TYPE_CHECKING:
 def run_screen(
     paths: Sequence[str],
     *,
-    theme: str | None = None,
-    watch: bool = True,
+    given: Mapping[str, tuple[str, Any]] = MappingProxyType({}),
     fresh: bool = False,
     options: Mapping[str, Any] = MappingProxyType({}),
 ) -> bool:
@@ -34,8 +33,7 @@ def run_screen(
 
     Args:
         paths: Scripts and folders to load.
-        theme: Name of a theme.
-        watch: Reload scripts when their files change.
+        given: Settings of the command line: by name, the option that gives it, and its value.
         fresh: Start without what is remembered of the project.
         options: Of every script.
 
@@ -43,22 +41,24 @@ def run_screen(
         Whether every script's thread has ended.
 
     Raises:
-        ConfigError: A path is wrong.
+        ConfigError: A path or a setting is wrong.
     """
     files = expand(paths)
-    from scriptthemes import THEMES
-
+    configuration = load(project_folder(paths), given=given)
+    settings = configuration.settings
     from .app import ScriptConsoleApp
-    from .statefile import StateFile, project_of
+    from .config.keymap import check
+    from .config.themefiles import check_theme
+    from .registry import EVERY_ACTION
+    from .statefile import StateFile
 
-    names = [known.name for known in THEMES]
-    if theme is not None and theme not in names:
-        raise ConfigError(f'no theme "{theme}"; there are {", ".join(names)}')
+    keys = check(configuration.keys, EVERY_ACTION)
+    check_theme(settings.theme, configuration.origins["theme"])
     with Session(keep_failed=True, options=options) as session:
-        app = ScriptConsoleApp(session, files, watch=watch)
-        if theme is not None:
-            app.theme = theme
-        app.remember(StateFile(project_of(files[0].parent if files else Path())), fresh=fresh)
+        app = ScriptConsoleApp(session, files, settings=settings, keys=keys)
+        if settings.restore_layout:
+            project = Path.cwd() if configuration.project is None else configuration.project.parent
+            app.remember(StateFile(project), fresh=fresh)
         with _ended_by_signals(app), captured(lambda line: session.note("output", line)):
             app.run()
         return session.close()

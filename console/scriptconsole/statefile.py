@@ -18,29 +18,12 @@ from itertools import count
 from pathlib import Path
 
 from scriptconsole.state import SavedState, StateError, decode, encode
-from scriptengines.options import PROJECT_FILE
 
 SIZE_LIMIT = 4 * 2**20
 """Bytes; what is longer no console wrote."""
 
 SHOWN = 3
 """How much of what was left out is told in full."""
-
-
-def project_of(folder: Path) -> Path:
-    """Find the project that a folder is in.
-
-    Args:
-        folder: Where the search begins, upwards: that of the first script, or the working folder.
-
-    Returns:
-        The folder of the nearest scriptconsole.toml, else the working folder.
-    """
-    start = folder.resolve()
-    for each in (start, *start.parents):
-        if (each / PROJECT_FILE).is_file():
-            return each
-    return Path.cwd()
 
 
 class StateFile:

@@ -342,7 +342,7 @@ class Host:
         task.add_done_callback(self._report_task)
         if timer.repeats:
             timer.busy = True
-            task.add_done_callback(lambda _: setattr(timer, "busy", False))
+            task.add_done_callback(lambda _: self.loop.schedule.settled(timer))
 
     def clear_timer(self, timer_id: int) -> bool:
         """Cancel a timer of the script; whether it was pending."""

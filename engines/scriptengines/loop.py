@@ -26,7 +26,7 @@ from .transports import StreamTransport, make_datagrams_short
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scriptnative import Feed, Latch, RunLock
+    from scriptnative import Due, Feed, Latch, RunLock
 
     from .selectorloop import SelectorLoop
 else:
@@ -499,7 +499,11 @@ class ScriptLoop(SelectorLoop):
     def transports(self) -> dict[int, Any]:
         """Its connections by number, in the order they were made; from any thread."""
         found = ((number, weak()) for number, weak in list(self._transports_seen.items()))
-        return {number: transport for number, transport in found if transport is not None}
+        return {
+            number: transport
+            for number, transport in found
+            if transport is not None and transport._sock is not None  # its end has been told
+        }
 
     def opened_by(self) -> Any:
         """Where the script asks for what is being opened, as `locate` tells it, or "" """
@@ -560,19 +564,33 @@ class ScriptLoop(SelectorLoop):
                 return sock.dup()
         return None
 
+    def find_timer(self, timer_id: int) -> Due | None:
+        """The pending timer of a number in the rows, the script's or asyncio's."""
+        schedule = self.schedule
+        own = schedule.timers.get(timer_id)
+        if own is not None:
+            return own
+        return next(
+            (due for due in self.asyncio_timers() if self.seen_timers.get(id(due.handle)) == timer_id), None
+        )
+
+    def asyncio_timers(self) -> list[Due]:
+        """Those of asyncio that are queued or paused; from any thread."""
+        schedule = self.schedule
+        waiting = [due for due in (*schedule.heap, *schedule.shelf) if due.handle is not None]
+        return [due for due in waiting if not due.handle.cancelled()]
+
     def cancel_asyncio_timer(self, timer_id: int) -> bool:
         """Cancel a timer by its number in the rows; a sleeping task is cancelled with its sleep."""
-        for due in list(self.schedule.heap):
-            handle = due.handle
-            if handle is None or self.seen_timers.get(id(handle)) != timer_id or handle.cancelled():
-                continue
-            task = task_of(handle)
-            if task is not None:
-                task.cancel()
-            handle.cancel()
-            self._write_to_self()
-            return True
-        return False
+        due = self.find_timer(timer_id)
+        if due is None or due.handle is None:
+            return False
+        task = task_of(due.handle)
+        if task is not None:
+            task.cancel()
+        due.handle.cancel()
+        self._write_to_self()
+        return True
 
     def close_connection(self, number: int) -> bool:
         """Close a connection or listener by its number; holding the run lock."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from .calls import Calls
     from .engine import Engine
+    from .gauge import Usage
     from .health import FunctionStatistics
     from .hooks import Hooks
     from .reports import Reporter
@@ -57,6 +58,7 @@ class Script(Generations):
         self.callback_errors = 0
         self.sampled_at = time.time()
         self.meter = Meter()
+        self.usage: Usage | None = None
         self._watchdog = watchdog
         self._calls = calls
         self._rows = Rows(alias)
@@ -301,6 +303,7 @@ class Script(Generations):
             busy = sample.timers or sample.connections or self.lock.holder() is not None
             state = ScriptState.RUNNING if busy else ScriptState.IDLE
         runtime = None if self._attempt is None else self._attempt.runtime
+        usage = self.usage
         return ScriptView(
             alias=self.alias,
             path=str(self.path),
@@ -312,4 +315,7 @@ class Script(Generations):
             errors=self.cell.errors + self.callback_errors,
             last_error=self.last_error,
             sample_age=0.0 if runtime is None else max(0.0, time.time() - self.sampled_at),
+            rate=0.0 if usage is None else usage.rate,
+            cpu=0.0 if usage is None else usage.cpu,
+            memory=None if usage is None else usage.memory,
         )

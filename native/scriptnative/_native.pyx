@@ -473,6 +473,7 @@ include "schedule.pxi"
 include "arrivals.pxi"
 include "luaguard.pxi"
 include "luacross.pxi"
+include "outlet.pxi"
 include "library.pxi"
 include "plain.pxi"
 

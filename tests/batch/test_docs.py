@@ -77,7 +77,13 @@ def shell(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("page", "examples"),
-    [("README.md", 4), ("docs/embedding.md", 8), ("docs/native-modules.md", 3), ("docs/options.md", 3)],
+    [
+        ("README.md", 4),
+        ("docs/embedding.md", 8),
+        ("docs/native-modules.md", 3),
+        ("docs/options.md", 3),
+        ("docs/configuration.md", 2),
+    ],
 )
 def test_examples_run(tmp_path: Path, shell: dict[str, str], page: str, examples: int) -> None:
     where = tmp_path / "checkout"
@@ -176,6 +182,11 @@ def test_options_are_those_of_the_engines() -> None:
     assert written == options_table(), f"docs/options.md must have:\n{options_table()}"
     engines = {target.rpartition(":")[2] for target in BUILTIN_ENGINES.values()}
     assert engines == {"PythonEngine", "LuaEngine", "NativeEngine"}, "the table lacks an engine"
+
+
+def test_settings_are_those_of_the_code() -> None:
+    settings = runpy.run_path(str(ROOT / "docs" / "settings.py"))
+    assert settings["written"]() == settings["table"](), "run: python docs/settings.py"
 
 
 def test_benchmarks_and_budgets_are_those_that_run() -> None:

@@ -168,7 +168,7 @@ class RecordedSession:
         log, self.pending = tuple(self.pending), []
         return replace(self.now, log=log)
 
-    def emit(self, *records: LogRecord) -> None:
+    def logs(self, *records: LogRecord) -> None:
         self.pending.extend(records)
 
     def _note(self, *call: object) -> None:
@@ -212,6 +212,10 @@ class RecordedSession:
     def complete(self, alias: str, text: str, cursor: int) -> list[str]:
         self._note("complete", alias, text, cursor)
         return ["visitors", "vars"]
+
+    def emit(self, hook: str, *args: object) -> object:
+        self._note("emit", hook, args)
+        return self.answer
 
     def cancel_timer(self, alias: str, timer_id: int) -> bool:
         self._note("cancel_timer", alias, timer_id)

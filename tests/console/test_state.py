@@ -27,7 +27,7 @@ from scriptconsole.state import (
     decode,
     encode,
 )
-from scriptconsole.statefile import SIZE_LIMIT, StateFile, project_of
+from scriptconsole.statefile import SIZE_LIMIT, StateFile
 
 PROJECT = "/srv/greenhouse"
 
@@ -197,21 +197,6 @@ def test_lists_are_bounded() -> None:
 
 
 # -- the project -------------------------------------------------------------------------------------------
-
-
-def test_the_project_is_the_folder_of_the_nearest_settings(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    inner = tmp_path / "rooms" / "attic"
-    inner.mkdir(parents=True)
-    elsewhere = tmp_path / "elsewhere"
-    elsewhere.mkdir()
-    monkeypatch.chdir(elsewhere)
-    assert project_of(inner) == elsewhere
-    (tmp_path / "scriptconsole.toml").touch()
-    assert project_of(inner) == tmp_path
-    (inner.parent / "scriptconsole.toml").touch()
-    assert project_of(inner) == inner.parent
 
 
 def test_projects_have_files_of_their_own(tmp_path: Path) -> None:

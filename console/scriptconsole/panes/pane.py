@@ -232,10 +232,20 @@ class Pane(Vertical):
     def tab_at(self, x: int) -> PaneName | None:
         """Find the neighbour that the title names at a cell, counted from the pane's left edge."""
         for name, label, count in self.neighbours:
-            text = self._tab(name, label, count)[0].strip()
-            start = self.title_text.find(text) + 2
-            if start >= 2 and start <= x < start + len(text):
+            start = self.tab_start(name)
+            if start <= x < start + len(self._tab(name, label, count)[0].strip()):
                 return name
+        return None
+
+    def tab_start(self, wanted: PaneName) -> int:
+        """Find the cell at which the title names a neighbour, counted from the pane's left edge."""
+        text = next((self._tab(*each)[0].strip() for each in self.neighbours if each[0] is wanted), "")
+        # The frame's corner and a blank stand before the title.
+        return self.title_text.find(text) + 2
+
+    @property
+    def cursor_line(self) -> int | None:
+        """Line of the body on which the cursor stands, if it has one."""
         return None
 
     @property

@@ -81,6 +81,11 @@ class TablePane[Row](Pane):
         """The row under the cursor, if any."""
         return self.table.selected
 
+    @property
+    def cursor_line(self) -> int | None:
+        """Line of the body on which the cursor stands."""
+        return self.table.cursor_line
+
     def apply(self, frame: Frame) -> None:
         """Show the rows of a frame."""
         self.table.set_rows(self.rows(frame), frame.time)

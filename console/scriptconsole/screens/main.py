@@ -12,6 +12,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Offset
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
@@ -22,7 +23,6 @@ from scriptconsole.panes.kinds import PANES
 from scriptconsole.panes.lines import LineView
 from scriptconsole.panes.logpane import LogPane
 from scriptconsole.panes.pane import FilterInput, Pane
-from scriptconsole.panes.ring import CAPACITY
 from scriptconsole.panes.status import StatusLine
 from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.host import console_of
@@ -31,7 +31,9 @@ from scriptengines.view import Frame, LogRecord, ScriptView
 TOP_SHARE = 0.35
 """Share of the lines that the scripts take at most, unless the user gives them more."""
 
-_WHILE_TYPING = frozenset({"help", "next_pane", "maximise", "quit", "command_palette", "toggle_theme"})
+_WHILE_TYPING = frozenset(
+    {"help", "next_pane", "maximise", "quit", "command_palette", "toggle_theme", "jump"}
+)
 
 
 class MainScreen(Screen[None]):
@@ -65,6 +67,7 @@ class MainScreen(Screen[None]):
 
     async def on_mount(self) -> None:
         """Start with the scripts."""
+        self._bindings = console_of(self).registry.rebound(self._bindings)
         await self._mount_panes()
         self.arrange_panes()
         self.panes[self.recent[0]].focus_body()
@@ -76,7 +79,7 @@ class MainScreen(Screen[None]):
         """Show a frame, or keep its log for later while the display is frozen."""
         if self.frozen:
             self._waiting.extend(frame.log)
-            del self._waiting[:-CAPACITY]
+            del self._waiting[: -self.log_pane.view.ring.capacity]
             self.status.show(frame, frozen=True, held_back=len(self._waiting))
             return
         scripts = len(self.latest.scripts)
@@ -150,7 +153,7 @@ class MainScreen(Screen[None]):
         typing = isinstance(self.focused, FilterInput)
         if typing and (action not in _WHILE_TYPING or console_of(self).typed):
             return False
-        return REGISTRY.allows(action, parameters, self.pane_name)
+        return console_of(self).registry.allows(action, parameters, self.pane_name)
 
     async def _mount_panes(self) -> None:
         """Mount the panes that the slots show and that were not in sight before."""
@@ -330,6 +333,46 @@ class MainScreen(Screen[None]):
         if details is not None:
             app = console_of(self)
             app.push_screen(DetailsScreen(details, edit=app.action_edit))
+
+    def action_command_line(self) -> None:
+        """Type a command."""
+        from scriptconsole.screens.commandline import CommandLine
+
+        console_of(self).push_screen(CommandLine())
+
+    def action_menu(self) -> None:
+        """List what can be done with the selected row."""
+        pane = self.pane
+        if pane is not None:
+            row = pane.cursor_line
+            self._open_menu(pane, pane.body.region.offset + Offset(4, 1 if row is None else row + 1))
+
+    def _open_menu(self, pane: Pane, at: Offset) -> None:
+        from scriptconsole.screens.menu import Menu
+
+        common = [action for action in REGISTRY.in_pane(pane.NAME) if action.row]
+        console_of(self).push_screen(Menu([*pane.ACTIONS, *common], at))
+
+    @on(LineView.Asked)
+    def _right_clicked(self, message: LineView.Asked) -> None:
+        if self.pane is not None:
+            self._open_menu(self.pane, message.at)
+
+    def action_jump(self) -> None:
+        """Show a letter over every pane and tab, and go to the one that is pressed."""
+        from scriptconsole.screens.jump import JumpScreen
+
+        places: dict[PaneName, Offset] = {}
+        for pane in self.panes_in_sight():
+            places[pane.NAME] = pane.region.offset + Offset(1, 0)
+            for name, _, _ in pane.neighbours:
+                places[name] = pane.region.offset + Offset(pane.tab_start(name) - 1, 0)
+
+        async def go(name: PaneName | None) -> None:
+            if name is not None:
+                await self.action_show_pane(name)
+
+        console_of(self).push_screen(JumpScreen(places), go)
 
     async def action_pane(self, name: str) -> None:
         """Do what only the focused pane can."""

@@ -192,6 +192,7 @@ class LuaState:
         self._calls.await_end = self._lua["await_end"]
         self._calls.loop = loop
         self._calls.remember = self._crossing.aside(self._crossing.find("=remember"))
+        self._calls.sender = self._crossing.aside(self._crossing.find("=sender"))
         with self.lock:
             if dialect is None:
                 self._lua["bind"](give)

@@ -387,6 +387,8 @@ class Child:
                 return True, self.values.result(self._sample(runtime, argument))
             if operation == "files_changed":
                 return True, runtime.files_changed()
+            if operation in ("tap", "tapped"):
+                return True, self.values.result(getattr(runtime, operation)(*argument))
             if operation == "set_paused":
                 return True, runtime.set_paused(argument)
             # These may wait for the script, and this thread must not.
