@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from scriptnative import Function, RunLock
 
+    from .completion import Candidate
+    from .completion.question import Question
     from .options import Option
     from .reports import Reporter
     from .steering import TimerStep
@@ -169,8 +171,11 @@ class Runtime(ABC):
         """Run an expression or statements of a command line; a result is printed, as its language does."""
 
     @abstractmethod
-    def complete(self, text: str, cursor: int) -> list[str]:
-        """Names that can stand where the cursor is."""
+    def candidates(self, question: Question) -> list[Candidate] | None:
+        """What the script has where somebody types; None when it is too busy to tell.
+
+        Runs no code of the script, and looks at no more than completion.SCANNED names.
+        """
 
     @abstractmethod
     def interrupt(self, reason: str) -> bool:

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from scriptnative import Function
 
     from .calls import Calls
-    from .engine import Engine
+    from .completion import Completion
+    from .completion.asking import Asking
+    from .engine import Engine, Runtime
     from .gauge import Usage
     from .health import FunctionStatistics
     from .hooks import Hooks
@@ -62,6 +64,7 @@ class Script(Generations):
         self._watchdog = watchdog
         self._calls = calls
         self._rows = Rows(alias)
+        self._asking: Asking | None = None
 
     def _apply_profile(self, attempt: Attempt) -> None:
         name = self.settings["profile"]
@@ -245,9 +248,22 @@ class Script(Generations):
         """Run an expression or statements of a command line; what the expression gives is printed."""
         self.runtime.run_fragment(code)
 
-    def complete(self, text: str, cursor: int) -> list[str]:
-        """Names that can stand where the cursor is."""
-        return self.runtime.complete(text, cursor)
+    def completions(self, text: str, cursor: int) -> list[Completion]:
+        """What can stand where the cursor is; never waits for a busy script, which tells what is known then.
+
+        Args:
+            text: Code in its language, maybe unfinished.
+            cursor: Number of characters before the cursor.
+        """
+        if self._asking is None:
+            from .completion.asking import Asking
+
+            self._asking = Asking(self.engine.name, self._newest_runtime, lambda: self._rows.sample.variables)
+        return self._asking.completions(text, cursor)
+
+    def _newest_runtime(self) -> Runtime | None:
+        attempt = self._attempt or self._loading
+        return None if attempt is None else attempt.runtime
 
     def set_paused(self, paused: bool) -> None:
         """Hold its timers and sockets back, or let them go on; calls still work."""

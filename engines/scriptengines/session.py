@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from .attempt import Attempt
     from .calls import Calls
+    from .completion import Completion
     from .components import Components
     from .drivers import Driver
     from .engine import Engine, Part
@@ -297,9 +298,9 @@ class Session:
         """What can be called in a script."""
         return self.script(alias).functions()
 
-    def complete(self, alias: str, text: str, cursor: int) -> list[str]:
-        """Names of a script that can stand where the cursor is."""
-        return self.script(alias).complete(text, cursor)
+    def completions(self, alias: str, text: str, cursor: int) -> list[Completion]:
+        """What of a script can stand where the cursor is; see Script.completions."""
+        return self.script(alias).completions(text, cursor)
 
     def cancel_timer(self, alias: str, timer_id: int) -> bool:
         """Cancel a timer by its number in the frame; whether it was pending."""

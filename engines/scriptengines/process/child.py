@@ -21,6 +21,7 @@ from queue import SimpleQueue
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
+from scriptengines.completion.question import Question
 from scriptengines.engine import Context, Part, Runtime, Source
 from scriptengines.reports import Reporter
 from scriptnative import Cell, RunLock
@@ -385,6 +386,8 @@ class Child:
                 return None if stopped is None else True, stopped
             if operation == "sample":
                 return True, self.values.result(self._sample(runtime, argument))
+            if operation == "candidates":
+                return True, self.values.result(runtime.candidates(_question(argument)))
             if operation == "files_changed":
                 return True, runtime.files_changed()
             if operation in ("tap", "tapped"):
@@ -425,3 +428,9 @@ class Child:
             return None
         self._lock.release()
         return stopped
+
+
+def _question(told: list[Any]) -> Question:
+    place, steps, prefix, start, quote, call = told
+    steps, call = ([(kind, key) for kind, key in part] for part in (steps, call))
+    return Question(place, tuple(steps), prefix, start, quote, tuple(call))

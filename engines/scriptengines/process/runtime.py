@@ -27,6 +27,8 @@ from .wire import STOP_LIMIT, Kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
+    from scriptengines.completion import Candidate
+    from scriptengines.completion.question import Question
     from scriptengines.engine import Context, Engine, Source
     from scriptengines.steering import TimerStep
     from scriptengines.tapping import TappedRow
@@ -269,8 +271,15 @@ class ProcessRuntime(Runtime):
             self.peer.give_up_on(error)
             raise self.peer.last_error() from None
 
-    def complete(self, text: str, cursor: int) -> list[str]:
-        return [str(name) for name in self._look_up("complete", text, cursor)]
+    def candidates(self, question: Question) -> list[Candidate] | None:
+        told = [[list(step) for step in part] if type(part) is tuple else part for part in question]
+        answer = None if self._retired else self.peer.ask("candidates", told, LOOK_LIMIT)
+        found = None if answer is None else self._value_of(answer)
+        try:
+            return None if found is None else _checked(found, (str, str, str, str))
+        except Malformed as error:
+            self.peer.give_up_on(error)
+            return None
 
     def files_changed(self) -> bool:
         if not self.files:
