@@ -27,6 +27,7 @@ from .errors import (
 )
 from .hooks import Hooks
 from .joining import Joining
+from .recording import Recording
 from .reports import Report, Reporter
 from .script import Script
 from .watchdog import Watchdog
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
     from .attempt import Attempt
     from .calls import Calls
+    from .completion import Completion
     from .components import Components
     from .drivers import Driver
     from .engine import Engine, Part
@@ -107,7 +109,8 @@ class Session:
             self.clock = Clock(time.time())
             self.feed.set_clock(self.clock)
         weakref.finalize(self, os.close, self._wake_read).atexit = False
-        self.hooks = Hooks()
+        self.hooks = Hooks(self.feed.calls)
+        self._recording = Recording(self.feed.calls)
         self.emit = self.hooks.emit
         self.consult = self.hooks.consult
         self._mutex = threading.RLock()
@@ -305,9 +308,9 @@ class Session:
         """What can be called in a script."""
         return self.script(alias).functions()
 
-    def complete(self, alias: str, text: str, cursor: int) -> list[str]:
-        """Names of a script that can stand where the cursor is."""
-        return self.script(alias).complete(text, cursor)
+    def completions(self, alias: str, text: str, cursor: int) -> list[Completion]:
+        """What of a script can stand where the cursor is; see Script.completions."""
+        return self.script(alias).completions(text, cursor)
 
     def cancel_timer(self, alias: str, timer_id: int) -> bool:
         """Cancel a timer by its number in the frame; whether it was pending."""
@@ -359,11 +362,13 @@ class Session:
             target = self._scripts.get(alias)
             return (target or self.script(alias)).function(function)(*args, **kwargs)
 
-        def on(hook: str, callback: Callable[..., Any], priority: int = 0) -> int:
-            return self.hooks.subscribe(hook, callback, priority, attempt)
+        def on(hook: str, callback: Callable[..., Any], priority: int, name: str, source: str) -> int:
+            return self.hooks.subscribe(hook, callback, priority, attempt, name=name, source=source)
 
-        def once(hook: str, callback: Callable[..., Any], priority: int = 0) -> int:
-            return self.hooks.subscribe(hook, callback, priority, attempt, once=True)
+        def once(hook: str, callback: Callable[..., Any], priority: int, name: str, source: str) -> int:
+            return self.hooks.subscribe(
+                hook, callback, priority, attempt, once=True, name=name, source=source
+            )
 
         def off(number: int) -> bool:
             return self.hooks.unsubscribe(number, attempt)
@@ -455,6 +460,7 @@ class Session:
         log = tuple(self._take_records(REPORTS_PER_FRAME, FRAME_SHARE))
         scripts = self.scripts
         join = self._joining.join
+        calls, running = self._recording.take(scripts, self._by_number)
         return Frame(
             time=time.time() if self.clock is None else self.clock.wall(),
             scripts=tuple(script.view() for script in scripts),
@@ -465,7 +471,19 @@ class Session:
             dropped=self.feed.dropped,
             tasks=join(TaskView, (script.rows(TaskView) for script in scripts)),
             warnings=join(WarningView, (script.rows(WarningView) for script in scripts)),
+            calls=calls,
+            running=running,
+            calls_dropped=self._recording.dropped,
+            hooks=self.hooks.views(),
         )
+
+    def record_calls(self, on: bool) -> None:
+        """Let frames tell of calls, or no longer; calls cost a little more meanwhile."""
+        self._recording.set(on)
+
+    def enable_subscriber(self, number: int, enabled: bool) -> bool:
+        """Let a subscriber be called, or passed over, by its number in the frame; whether it is there."""
+        return self.hooks.set_enabled(number, enabled)
 
     def records(self, limit: int = REPORTS_PER_FRAME) -> list[LogRecord]:
         """Take what was reported since the last time, oldest first."""
