@@ -343,6 +343,13 @@ class ScriptConsoleApp(App[None]):
         """Change between dark and light."""
         self.theme = LIGHT.name if self.theme != LIGHT.name else DARK.name
 
+    def action_suspend_process(self) -> None:
+        """Stop until the shell says to go on, where there is one to go back to."""
+        if started_by_shell():
+            super().action_suspend_process()
+        else:
+            self.notify("No shell waits that could bring the console back.", severity="warning", markup=False)
+
     async def action_quit(self) -> None:
         """End the session, then leave; a second time leaves at once."""
         if self.leaving:
@@ -358,3 +365,12 @@ class ScriptConsoleApp(App[None]):
 
         self.set_timer(CLOSE_GRACE, self.exit)
         run_job(self, "close", close, lambda _: self.exit())
+
+
+def started_by_shell() -> bool:
+    """Whether a shell with job control waits: a parent in this session, but in another process group."""
+    parent = os.getppid()
+    try:
+        return os.getsid(parent) == os.getsid(0) and os.getpgid(parent) != os.getpgrp()
+    except OSError:  # it is gone, or may not be looked at
+        return False
