@@ -6,6 +6,7 @@ import atexit
 import contextlib
 import importlib
 import itertools
+import operator
 import os
 import threading
 import time
@@ -38,7 +39,8 @@ if TYPE_CHECKING:
     from .engine import Engine, Part
     from .health import Health, Info
     from .observer import Observer
-    from .view import Frame, FunctionInfo, LogRecord
+    from .script import Moment
+    from .view import DifferenceView, Frame, FunctionInfo, LogRecord, VariableView
     from .watcher import Watcher
     from .workers import Job
 
@@ -116,6 +118,8 @@ class Session:
         self._workers = workers, room
         self._calls: Calls | None = None
         self._observer: Observer | None = None
+        self._watch_numbers = itertools.count(1)
+        self._variables: tuple[list[tuple[VariableView, ...]], tuple[VariableView, ...]] = [], ()
         self._watcher: Watcher | None = None
         self._components: Components | None = None
         self._closed = False
@@ -293,6 +297,39 @@ class Session:
         """The value of an expression in a script's global scope."""
         return self.script(alias).evaluate(expression)
 
+    # ---- variables ---------------------------------------------------------------------------------
+
+    def expand(self, alias: str, path: tuple[str | int, ...], items: int = 100) -> None:
+        """Show in the frame what is inside a variable, at most `items` of it; `path` is a row's address."""
+        self.script(alias).tree.expand(path, items)
+
+    def collapse(self, alias: str, path: tuple[str | int, ...]) -> None:
+        """Show it no more."""
+        self.script(alias).tree.collapse(path)
+
+    def set_variable(self, alias: str, path: tuple[str | int, ...], text: str) -> None:
+        """Put the value of an expression in the script's language at a row's address; see Script.assign."""
+        self.script(alias).assign(path, text)
+
+    def add_watch(self, alias: str, expression: str) -> int:
+        """Evaluate an expression in a script's scope again and again, for the frame; its number."""
+        script = self.script(alias)
+        number = next(self._watch_numbers)
+        script.watches.add(number, expression)
+        return number
+
+    def remove_watch(self, number: int) -> bool:
+        """Evaluate it no more; whether it was a watch."""
+        return any(script.watches.remove(number) for script in self.scripts)
+
+    def mark(self, alias: str) -> None:
+        """Remember the variables of a script as they are now; see `differences`."""
+        self.script(alias).mark()
+
+    def differences(self, alias: str, against: Moment = "mark") -> list[DifferenceView]:
+        """What is not as it was at the mark, or at the end of the generation before; see Script.differences."""
+        return self.script(alias).differences(against)
+
     def functions(self, alias: str) -> list[FunctionInfo]:
         """What can be called in a script."""
         return self.script(alias).functions()
@@ -407,14 +444,14 @@ class Session:
                 self._observer = Observer()
                 for script in self.scripts:
                     self._observer.follow(script)
-        from .view import ConnectionView, Frame, TaskView, TimerView, VariableView, WarningView
+        from .view import ConnectionView, Frame, TaskView, TimerView, WarningView
 
         log = tuple(self.records())
         scripts = self.scripts
         return Frame(
             time=time.time() if self.clock is None else self.clock.wall(),
             scripts=tuple(script.view() for script in scripts),
-            variables=tuple(row for script in scripts for row in script.rows(VariableView)),
+            variables=self._all_variables(scripts),
             timers=tuple(
                 sorted((row for s in scripts for row in s.rows(TimerView)), key=lambda timer: timer.due)
             ),
@@ -423,7 +460,18 @@ class Session:
             dropped=self.feed.dropped,
             tasks=tuple(row for script in scripts for row in script.rows(TaskView)),
             warnings=tuple(row for script in scripts for row in script.rows(WarningView)),
+            watches=tuple(
+                sorted((row for s in scripts for row in s.watches.views), key=lambda watch: watch.id)
+            ),
         )
+
+    def _all_variables(self, scripts: tuple[Script, ...]) -> tuple[VariableView, ...]:
+        """Those of all scripts; the same tuple as the last time when none of them changed."""
+        parts = [script.tree.views for script in scripts]
+        before, _ = self._variables
+        if len(parts) != len(before) or not all(map(operator.is_, parts, before)):
+            self._variables = parts, tuple(itertools.chain.from_iterable(parts))
+        return self._variables[1]
 
     def records(self, limit: int = REPORTS_PER_FRAME) -> list[LogRecord]:
         """Take what was reported since the last time, oldest first."""
