@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import socket
@@ -23,13 +24,26 @@ LIFECYCLE = ("loaded (", "reloaded, ", "reload refused: ", "unloaded")
 @pytest.fixture(autouse=True, scope="session")
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Compiled modules and verdicts of this run only."""
-    before = os.environ.get("SCRIPTCONSOLE_CACHE")
-    os.environ["SCRIPTCONSOLE_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    with _variable("SCRIPTCONSOLE_CACHE", str(tmp_path_factory.mktemp("cache"))):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """No settings of whoever runs the tests."""
+    with _variable("SCRIPTCONSOLE_CONFIG", str(tmp_path_factory.mktemp("settings") / "config.toml")):
+        yield
+
+
+@contextlib.contextmanager
+def _variable(name: str, value: str) -> Iterator[None]:
+    before = os.environ.get(name)
+    os.environ[name] = value
     yield
     if before is None:
-        del os.environ["SCRIPTCONSOLE_CACHE"]
+        del os.environ[name]
     else:
-        os.environ["SCRIPTCONSOLE_CACHE"] = before
+        os.environ[name] = before
 
 
 @pytest.fixture

@@ -1,8 +1,9 @@
-"""The one list of what a user can do.
+"""What a user can do: the entries of the registry, and those that no single pane owns.
 
-Key bindings, footer, help screen and command palette are all made from it, so they cannot disagree. Each
-entry names the Textual action that does it; the methods live on the app (what touches a session), the main
-screen (what touches the display) and the line views (moving about).
+Key bindings, footer, help, palette, context menu and the `:` line are all made from `registry.REGISTRY`, so
+they cannot disagree. An entry names the Textual action that does it. Its method lives on the app (what
+touches a session), on the main screen (what touches the display), on the line views (moving about) or, with
+the command `pane('name')`, on the pane that has the focus, as `action_name`.
 """
 
 from __future__ import annotations
@@ -15,17 +16,29 @@ from textual.binding import Binding
 
 
 class PaneName(StrEnum):
-    """The panes, in the order of their number keys."""
+    """The panes, in the order of their number keys: 1 to 9, then 0."""
 
     SCRIPTS = "scripts"
     VARIABLES = "variables"
     TIMERS = "timers"
     CONNECTIONS = "connections"
     LOG = "log"
+    CALLS = "calls"
+    HOOKS = "hooks"
+    WARNINGS = "warnings"
+    REPL = "repl"
+    TASKS = "tasks"
+
+    @property
+    def digit(self) -> str:
+        """Its number key."""
+        return str((list(PaneName).index(self) + 1) % 10)
 
 
 EVERYWHERE = frozenset(PaneName)
-TABLES = EVERYWHERE - {PaneName.LOG}
+TABLES = EVERYWHERE - {PaneName.LOG, PaneName.REPL}
+LISTS = EVERYWHERE - {PaneName.REPL}
+"""Panes whose keys are commands; in the others they are text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +54,7 @@ class Action:
         scope: Panes in which it means something.
         footer: Whether the footer shows it.
         palette: Whether the command palette offers it.
+        row: Whether it is about the selected row, so that the context menu offers it in every pane.
     """
 
     id: str
@@ -51,43 +65,66 @@ class Action:
     scope: frozenset[PaneName] = EVERYWHERE
     footer: bool = False
     palette: bool = True
+    row: bool = False
 
 
 ACTIONS: tuple[Action, ...] = (
     Action("help", ("question_mark", "f1"), "Help", "Show the keys of this pane", "help", footer=True),
-    Action("details", ("enter",), "Details", "Show all of the selected row", "details", footer=True),
+    Action(
+        "details",
+        ("enter",),
+        "Details",
+        "Show all of the selected row",
+        "details",
+        LISTS,
+        footer=True,
+        row=True,
+    ),
     Action(
         "filter",
         ("slash",),
         "Filter",
-        "Filter rows by a regular expression; !regex inverts",
+        "Filter rows: a regular expression, !regex inverts, ~letters matches loosely",
         "filter",
+        LISTS,
         footer=True,
     ),
     Action(
-        "script.reload", ("r",), "Reload", "Reload the script of the selected row", "app.reload", footer=True
-    ),
-    Action("script.call", ("c",), "Call", "Call a function of the script", "app.call", footer=True),
-    Action("script.edit", ("e",), "Edit", "Open the file in $VISUAL or $EDITOR", "app.edit", footer=True),
-    Action(
-        "timer.cancel",
-        ("x", "delete"),
-        "Cancel",
-        "Cancel the selected timer",
-        "app.cancel_timer",
-        frozenset({PaneName.TIMERS}),
+        "script.reload",
+        ("r",),
+        "Reload",
+        "Reload the script of the selected row",
+        "app.reload",
         footer=True,
+        row=True,
     ),
     Action(
-        "connection.close",
-        ("x", "delete"),
-        "Close",
-        "Close the selected connection",
-        "app.close_connection",
-        frozenset({PaneName.CONNECTIONS}),
+        "script.call",
+        ("c",),
+        "Call",
+        "Call a function of the script",
+        "app.call",
         footer=True,
+        row=True,
     ),
-    Action("script.pause", ("p",), "Pause", "Pause the script, or let it go on", "app.pause", footer=True),
+    Action(
+        "script.edit",
+        ("e",),
+        "Edit",
+        "Open the file in $VISUAL or $EDITOR",
+        "app.edit",
+        footer=True,
+        row=True,
+    ),
+    Action(
+        "script.pause",
+        ("p",),
+        "Pause",
+        "Pause the script, or let it go on",
+        "app.pause",
+        footer=True,
+        row=True,
+    ),
     Action(
         "display.freeze",
         ("space",),
@@ -104,17 +141,66 @@ ACTIONS: tuple[Action, ...] = (
         "Break into what the script runs now",
         "app.interrupt",
         footer=True,
+        row=True,
     ),
     Action("script.load", ("o",), "Load", "Load a script file", "app.load", footer=True),
-    Action("script.unload", ("u",), "Unload", "End the script and remove it from the session", "app.unload"),
     Action(
-        "script.evaluate", ("colon",), "Evaluate", "Evaluate an expression inside the script", "app.evaluate"
+        "script.unload",
+        ("u",),
+        "Unload",
+        "End the script and remove it from the session",
+        "app.unload",
+        row=True,
     ),
+    Action(
+        "script.evaluate",
+        ("equals_sign",),
+        "Evaluate",
+        "Evaluate an expression inside the script",
+        "app.evaluate",
+        row=True,
+    ),
+    Action("command", ("colon",), "Command", "Type a command", "command_line", palette=False),
+    Action(
+        "menu",
+        ("full_stop",),
+        "Menu",
+        "List what can be done with the selected row",
+        "menu",
+        palette=False,
+    ),
+    Action("jump", ("ctrl+o",), "Jump", "Go to a place by the letter it shows", "jump", palette=False),
     Action("sort", ("s",), "Sort", "Sort by the underlined column; again inverts, then off", "sort", TABLES),
-    Action("copy", ("y",), "Copy", "Copy the text of the selected row", "copy_row"),
+    Action(
+        "copy",
+        ("y",),
+        "Copy",
+        "Copy the text of the selected row",
+        "copy_row",
+        LISTS,
+        row=True,
+    ),
     Action(
         "maximise", ("m", "f10"), "Maximise", "Give this pane the whole screen, or give it back", "maximise"
     ),
+    Action("pane.hide", ("H",), "Hide", "Hide this pane's place; its number key brings it back", "hide_pane"),
+    Action("pane.taller", ("plus",), "Taller", "Give this pane more lines", "resize_pane('height', 1)"),
+    Action("pane.lower", ("minus",), "Lower", "Give this pane fewer lines", "resize_pane('height', -1)"),
+    Action(
+        "pane.wider",
+        ("greater_than_sign",),
+        "Wider",
+        "Give this pane more width",
+        "resize_pane('width', 1)",
+    ),
+    Action(
+        "pane.narrower",
+        ("less_than_sign",),
+        "Narrower",
+        "Give this pane less width",
+        "resize_pane('width', -1)",
+    ),
+    Action("layout.reset", (), "Reset layout", "Put all panes back in place", "reset_layout"),
     Action(
         "back",
         ("escape",),
@@ -130,16 +216,6 @@ ACTIONS: tuple[Action, ...] = (
         "Go to the pane before",
         "next_pane(-1)",
         palette=False,
-    ),
-    *(
-        Action(
-            f"pane.{name}",
-            (str(number),),
-            name.capitalize(),
-            f"Go to the {name} pane",
-            f"show_pane('{name}')",
-        )
-        for number, name in enumerate(PaneName, start=1)
     ),
     Action(
         "theme",
@@ -157,7 +233,7 @@ ACTIONS: tuple[Action, ...] = (
         palette=False,
     ),
 )
-"""What the main screen offers."""
+"""What the main screen offers in several panes."""
 
 MOVES: tuple[Action, ...] = (
     Action("move.down", ("j", "down"), "Down", "Next row", "move(1)"),
@@ -190,6 +266,8 @@ def bindings(actions: Iterable[Action]) -> Iterator[Binding]:
         One binding per action, with its id so that a keymap can replace its keys.
     """
     for action in actions:
+        if not action.keys:
+            continue
         yield Binding(
             ",".join(action.keys),
             action.command,
@@ -202,29 +280,16 @@ def bindings(actions: Iterable[Action]) -> Iterator[Binding]:
         )
 
 
-_SCOPES: dict[str, frozenset[PaneName]] = {
-    action.command.removeprefix("app.").partition("(")[0]: action.scope for action in ACTIONS
-}
-
-
-def in_scope(command: str, pane: PaneName | None) -> bool:
-    """Tell whether a command means something in a pane.
-
-    Args:
-        command: Name of a Textual action, without namespace and arguments.
-        pane: The focused pane, or None when no pane has the focus.
-
-    Returns:
-        True for what the registry does not know, since that is not ours to forbid.
-    """
-    scope = _SCOPES.get(command)
-    return scope is None or (pane in scope if pane is not None else scope == EVERYWHERE)
-
-
 _KEY_NAMES = {
     "question_mark": "?",
     "slash": "/",
     "colon": ":",
+    "equals_sign": "=",
+    "full_stop": ".",
+    "plus": "+",
+    "minus": "-",
+    "greater_than_sign": ">",
+    "less_than_sign": "<",
     "escape": "esc",
     "pagedown": "pgdn",
     "pageup": "pgup",

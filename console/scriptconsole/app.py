@@ -9,9 +9,10 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import ClassVar
 
 from textual import events
@@ -19,15 +20,16 @@ from textual.app import App, SuspendNotSupported
 from textual.command import Provider
 from textual.screen import Screen
 
-from scriptconsole.actions import PaneName
-from scriptconsole.editor import EditorError, editor_command, place_in
+from scriptconsole.config.settings import DEFAULTS, Settings
+from scriptconsole.editor import EditorError, editor_command
 from scriptconsole.jobs import JobDone, Outcome, explain, run_job
 from scriptconsole.palette import ActionProvider
-from scriptconsole.panes.ring import LogLine
+from scriptconsole.panes.pane import Place
 from scriptconsole.port import SessionPort
+from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.main import MainScreen
 from scriptengines.errors import ScriptConsoleError
-from scriptengines.view import ConnectionView, Level, LogRecord, ScriptState, ScriptView, TimerView
+from scriptengines.view import Level, LogRecord, ScriptState
 from scriptthemes import DARK, LIGHT, STYLES, THEMES
 
 LOAD_PATIENCE = 2.0
@@ -51,8 +53,8 @@ class ScriptConsoleApp(App[None]):
         paths: Sequence[Path] = (),
         *,
         clock: Callable[[], float] = time.time,
-        frame_rate: float = 12,
-        watch: bool = True,
+        settings: Settings = DEFAULTS,
+        keys: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     ) -> None:
         """Make the app; it starts with `run`.
 
@@ -60,22 +62,25 @@ class ScriptConsoleApp(App[None]):
             session: Shown and driven; closed when the app ends.
             paths: Scripts to load at the start.
             clock: Seconds since the epoch, for the console's own log records.
-            frame_rate: Frames a second.
-            watch: Reload scripts whose files change.
+            settings: What the user has set.
+            keys: By action id: keys of the user's choice, checked.
         """
         super().__init__()
         self.session = session
+        self.settings = settings
+        self.registry = REGISTRY.with_keys(keys)
         self.main = MainScreen()
+        self.main.log_pane.view.ring.capacity = settings.log_capacity
         self._paths = list(paths)
         self._clock = clock
-        self._frame_rate = frame_rate
-        self._watch = watch
         self._leaving = False
+        self.command_history: list[str] = []
+        """Lines typed after `:`, oldest first."""
         self.typed = False
         """Whether the key that is being handled writes something where text is entered."""
         for theme in THEMES:
             self.register_theme(theme)
-        self.theme = DARK.name
+        self.theme = DARK.name if settings.theme == "auto" else settings.theme
 
     def get_default_screen(self) -> Screen[None]:
         """Return the main screen."""
@@ -84,7 +89,7 @@ class ScriptConsoleApp(App[None]):
     def on_mount(self) -> None:
         """Start to show frames, and load the first scripts."""
         self.tick()
-        self.set_interval(1 / self._frame_rate, self.tick)
+        self.set_interval(1 / self.settings.frame_rate, self.tick)
         run_job(self, "start", self._load_first, self._started)
 
     async def on_event(self, event: events.Event) -> None:
@@ -133,7 +138,7 @@ class ScriptConsoleApp(App[None]):
         """Add a record of the console's own."""
         self.main.add_log(LogRecord(self._clock(), "", level, text))
 
-    def _act(
+    def act(
         self,
         label: str,
         work: Callable[[], object],
@@ -142,7 +147,16 @@ class ScriptConsoleApp(App[None]):
         gone: str = "it was gone already",
         logged: bool = False,
     ) -> None:
-        # `logged`: the session itself writes into the log what it did.
+        """Ask the session for something and tell the user what came of it.
+
+        Args:
+            label: What is done, for an error.
+            work: Asks the session; it runs in a thread and must not touch widgets.
+            done: What has been done, for the log.
+            gone: Said when `work` returns False.
+            logged: Whether the session itself writes into the log what it did.
+        """
+
         def then(outcome: Outcome) -> None:
             if logged and isinstance(outcome.error, ScriptConsoleError):
                 self.notify_error(f"{label}: {explain(outcome.error)}")
@@ -157,16 +171,38 @@ class ScriptConsoleApp(App[None]):
 
         run_job(self, label, work, then)
 
+    def ask(self, label: str, work: Callable[[], object]) -> None:
+        """Ask a script for something whose result the user wants to see.
+
+        Args:
+            label: What is asked, for the log.
+            work: Asks; it runs in a thread and must not touch widgets.
+        """
+
+        def then(outcome: Outcome) -> None:
+            self.report(label, outcome)
+            if outcome.error is None:
+                from scriptconsole.screens.call import shown_result
+
+                self.notify(shown_result(outcome.value)[:500], title=label[:80], markup=False)
+
+        run_job(self, "ask", work, then)
+
     def _script(self) -> str | None:
         alias = self.main.script()
         if alias is None:
             self.notify("No script is selected; o loads one.", severity="warning", markup=False)
         return alias
 
+    def remember_command(self, line: str) -> None:
+        """Keep a line that was typed after `:`."""
+        if self.command_history[-1:] != [line]:
+            self.command_history.append(line)
+
     # -- loading ---------------------------------------------------------------------------------------
 
     def _load_first(self) -> None:
-        if self._watch:
+        if self.settings.watch:
             self.session.watch()
         for path in self._paths:
             loading = threading.Thread(target=self._load_one, args=(path,), daemon=True)
@@ -188,11 +224,17 @@ class ScriptConsoleApp(App[None]):
         """Ask for a file and load it."""
         from scriptconsole.screens.load import LoadScreen
 
-        def load(path: Path, alias: str | None) -> None:
-            work = partial(self.session.load, path, alias)
-            self._act(f"load {path.name}", work, f"loaded {alias or path.stem}", logged=True)
+        self.push_screen(LoadScreen(self.load))
 
-        self.push_screen(LoadScreen(load))
+    def load(self, path: Path, alias: str | None = None) -> None:
+        """Load a script.
+
+        Args:
+            path: Its file.
+            alias: By default the file's stem.
+        """
+        work = partial(self.session.load, path, alias)
+        self.act(f"load {path.name}", work, f"loaded {alias or path.stem}", logged=True)
 
     # -- scripts ---------------------------------------------------------------------------------------
 
@@ -203,22 +245,18 @@ class ScriptConsoleApp(App[None]):
     def action_reload(self) -> None:
         """Reload the selected script."""
         if (alias := self._script()) is not None:
-            self._act(
-                f"reload {alias}", partial(self.session.reload, alias), f"reloaded {alias}", logged=True
-            )
+            self.act(f"reload {alias}", partial(self.session.reload, alias), f"reloaded {alias}", logged=True)
 
     def action_unload(self) -> None:
         """Unload the selected script."""
         if (alias := self._script()) is not None:
-            self._act(
-                f"unload {alias}", partial(self.session.unload, alias), f"unloaded {alias}", logged=True
-            )
+            self.act(f"unload {alias}", partial(self.session.unload, alias), f"unloaded {alias}", logged=True)
 
     def action_interrupt(self) -> None:
         """Break into the selected script."""
         if (alias := self._script()) is not None:
             work = partial(self.session.interrupt, alias)
-            self._act(
+            self.act(
                 f"interrupt {alias}", work, f"interrupted {alias}", gone="nothing runs that could be stopped"
             )
 
@@ -227,11 +265,11 @@ class ScriptConsoleApp(App[None]):
         alias = self._script()
         if alias is None:
             return
-        row = self._view(alias)
+        row = self.main.view(alias)
         if row is not None and row.state is ScriptState.PAUSED:
-            self._act(f"resume {alias}", partial(self.session.resume, alias), f"resumed {alias}")
+            self.act(f"resume {alias}", partial(self.session.resume, alias), f"resumed {alias}")
         else:
-            self._act(f"pause {alias}", partial(self.session.pause, alias), f"paused {alias}")
+            self.act(f"pause {alias}", partial(self.session.pause, alias), f"paused {alias}")
 
     def action_call(self) -> None:
         """Call a function of the selected script."""
@@ -247,34 +285,28 @@ class ScriptConsoleApp(App[None]):
 
             self.push_screen(EvaluateScreen(self.session, alias, self.report))
 
-    def action_cancel_timer(self) -> None:
-        """Cancel the selected timer."""
-        row = self.main.panes[PaneName.TIMERS].body.selected
-        if isinstance(row, TimerView):
-            work = partial(self.session.cancel_timer, row.script, row.id)
-            self._act(f"cancel {row.callback}", work, f"cancelled timer {row.callback} of {row.script}")
-
-    def action_close_connection(self) -> None:
-        """Close the selected connection."""
-        row = self.main.panes[PaneName.CONNECTIONS].body.selected
-        if isinstance(row, ConnectionView):
-            name = row.peer or row.local
-            work = partial(self.session.close_connection, row.script, row.id)
-            self._act(f"close {name}", work, f"closed {row.protocol} {row.role} {name} of {row.script}")
-
-    def _view(self, alias: str) -> ScriptView | None:
-        return next((row for row in self.main.latest.scripts if row.alias == alias), None)
-
     # -- editor ----------------------------------------------------------------------------------------
 
     def action_edit(self) -> None:
         """Open the selected script in the user's editor, at the line the row is about."""
-        alias = self._script()
-        row = None if alias is None else self._view(alias)
-        if row is None:
-            return
+        place = None if self.main.pane is None else self.main.pane.place()
+        if place is None:
+            alias = self._script()
+            row = None if alias is None else self.main.view(alias)
+            if row is None:
+                return
+            place = Place(row.path, 0)
+        self.edit(place)
+
+    def edit(self, place: Place) -> None:
+        """Open a file in the user's editor.
+
+        Args:
+            place: File and line.
+        """
         try:
-            command = editor_command(row.path, self._line_of(row), os.environ)
+            chosen = {"VISUAL": self.settings.editor} if self.settings.editor else os.environ
+            command = editor_command(place.path, place.line, chosen)
             with self.suspend():
                 subprocess.run(command, check=False)
         except EditorError as error:
@@ -282,21 +314,7 @@ class ScriptConsoleApp(App[None]):
         except SuspendNotSupported:
             self.notify("This terminal cannot be handed to an editor.", severity="warning", markup=False)
         except OSError as error:
-            self.fail(f"edit {row.alias}: {error}; check $VISUAL and $EDITOR.")
-
-    def _line_of(self, script: ScriptView) -> int:
-        pane = self.main.pane
-        row = None if pane is None else pane.body.selected
-        line = 0
-        if isinstance(row, LogLine):
-            line = place_in(row.record.text, script.path)
-        elif isinstance(row, TimerView):
-            return place_in(row.source, script.path)
-        error = script.last_error
-        # The innermost frame may lie in another file, which is not the one opened here.
-        if not line and isinstance(row, (LogLine, ScriptView)) and error is not None:
-            line = error.line if error.file in ("", script.path) else place_in(error.detail, script.path)
-        return line
+            self.fail(f"edit {Path(place.path).name}: {error}; check $VISUAL and $EDITOR.")
 
     # -- the rest --------------------------------------------------------------------------------------
 

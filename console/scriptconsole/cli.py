@@ -6,41 +6,39 @@ Imports are made when they are needed: `--batch hello.lua` must not pay for a sc
 from __future__ import annotations
 
 import argparse
-import functools
 import os
 import sys
 import threading
 from typing import TYPE_CHECKING
 
 from .exitcodes import ExitCode
+from .usage import Parser, refuse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import NoReturn
 
 
 _FRAGMENT = "\0"
 """Before code among the paths; no path can begin with it."""
 
 
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as every other refusal does."""
+COMMANDS: dict[str, tuple[str, ...]] = {
+    "config": ("show", "path", "actions", "init"),
+    "completion": ("bash", "zsh", "fish"),
+}
+"""Sub-commands and what may follow them."""
 
-    def error(self, message: str) -> NoReturn:
-        raise SystemExit(_refuse(f"{message.removeprefix('argument ')}; see scriptconsole --help"))
 
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
+def command_line() -> Parser:
+    """The parser of everything but the sub-commands."""
+    parser = Parser(
         prog="scriptconsole",
-        # With a width of its own argparse need not import shutil to ask for the terminal's.
-        formatter_class=functools.partial(argparse.HelpFormatter, width=100),
-        usage="%(prog)s [options] PATH… [-- ARGUMENT…]",
+        usage="%(prog)s [options] PATH… [-- ARGUMENT…]\n       %(prog)s config show|path|actions|init"
+        "\n       %(prog)s completion bash|zsh|fish",
         description="Load Python, Lua and native scripts into one process and watch them live. "
         "What follows -- are arguments of the scripts.",
         epilog="Exit status of --batch: 0 ok, 1 a script failed, 2 wrong usage, 124 timed out, "
         "130 interrupted, 141 nobody reads the output any more.",
-        allow_abbrev=False,
     )
     parser.add_argument(
         "paths", nargs="*", metavar="PATH", help="a script (.py .lua .c .so), or a folder of scripts"
@@ -98,9 +96,17 @@ def _parser() -> argparse.ArgumentParser:
         metavar="NAME=VALUE",
         help="set an option of the scripts, e.g. isolation=shared; may be given several times",
     )
-    parser.add_argument("--theme", metavar="NAME", help="colours: scriptconsole-dark or scriptconsole-light")
+    parser.add_argument("--theme", metavar="NAME", help="colours: the name of a theme")
     parser.add_argument(
         "--no-watch", action="store_true", help="do not reload scripts when their files change"
+    )
+    parser.add_argument(
+        "--set",
+        type=_console_setting,
+        action="append",
+        default=[],
+        metavar="NAME=VALUE",
+        help="set something of the console, e.g. frame_rate=20; config show lists all",
     )
     parser.add_argument("--version", action="store_true", help="print the version and leave")
     return parser
@@ -138,6 +144,15 @@ def _setting(text: str) -> tuple[str, object]:
         return name, written
 
 
+def _console_setting(text: str) -> tuple[str, object]:
+    from .config.sources import flag_value
+
+    try:
+        return flag_value(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the program; scripts' own arguments follow `--`.
 
@@ -148,21 +163,23 @@ def main(argv: Sequence[str] | None = None) -> int:
         The exit status.
     """
     given = list(sys.argv[1:] if argv is None else argv)
+    if given and _is_command(given):
+        return _command(given[0], given[1:])
     cut = given.index("--") if "--" in given else len(given)
-    options = _parser().parse_intermixed_args(_in_place(given[:cut]))
+    options = command_line().parse_intermixed_args(_in_place(given[:cut]))
     if options.version:
         print(f"scriptconsole {_version()}")
         return ExitCode.OK
     if options.timeout is not None and not options.batch:
-        return _refuse("--timeout goes with --batch; add --batch, or leave it out")
+        return refuse("--timeout goes with --batch; add --batch, or leave it out")
     if given[cut + 1 :] and not options.batch:
-        return _refuse("arguments after -- go with --batch; add --batch, or leave them out")
+        return refuse("arguments after -- go with --batch; add --batch, or leave them out")
     if not options.batch and (only := _only_batch(options)):
-        return _refuse(f"{only} goes with --batch; add --batch, or leave it out")
+        return refuse(f"{only} goes with --batch; add --batch, or leave it out")
     try:
         return _batch(options, given[cut + 1 :]) if options.batch else _screen(options)
     except _config_error() as error:
-        return _refuse(str(error))
+        return refuse(str(error))
 
 
 def _in_place(given: Sequence[str]) -> list[str]:
@@ -193,7 +210,7 @@ def _only_batch(options: argparse.Namespace) -> str:
 
 def _batch(options: argparse.Namespace, arguments: list[str]) -> int:
     if not options.paths:
-        return _refuse("--batch needs at least one script: scriptconsole --batch PATH…")
+        return refuse("--batch needs at least one script: scriptconsole --batch PATH…")
     from .batch import Wishes, run_batch
     from .steps import Fragment
 
@@ -222,20 +239,37 @@ def _batch(options: argparse.Namespace, arguments: list[str]) -> int:
 
 def _screen(options: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
-        return _refuse(
-            "the console needs a terminal; to run scripts without one: scriptconsole --batch PATH…"
-        )
+        return refuse("the console needs a terminal; to run scripts without one: scriptconsole --batch PATH…")
     from .screen import run_screen
 
-    clean = run_screen(
-        options.paths, theme=options.theme, watch=not options.no_watch, options=dict(options.option)
-    )
+    given = {name: ("--set", value) for name, value in options.set}
+    if options.theme is not None:
+        given["theme"] = ("--theme", options.theme)
+    if options.no_watch:
+        given["watch"] = ("--no-watch", False)
+    clean = run_screen(options.paths, given=given, options=dict(options.option))
     return _leave(ExitCode.OK, clean)
 
 
-def _refuse(message: str) -> int:
-    print(f"scriptconsole: {message}", file=sys.stderr)
-    return ExitCode.USAGE
+def _is_command(given: Sequence[str]) -> bool:
+    """Whether the first word is a sub-command; a file or folder of that name is one only alone."""
+    follows = COMMANDS.get(given[0])
+    if follows is None:
+        return False
+    return (len(given) > 1 and given[1] in (*follows, "-h", "--help")) or not os.path.exists(given[0])
+
+
+def _command(name: str, arguments: Sequence[str]) -> int:
+    try:
+        if name == "config":
+            from .config import command
+
+            return command.run(arguments)
+        from . import completion
+
+        return completion.run(arguments)
+    except _config_error() as error:
+        return refuse(str(error))
 
 
 def _version() -> str:

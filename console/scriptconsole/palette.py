@@ -6,7 +6,8 @@ from functools import partial
 
 from textual.command import DiscoveryHit, Hit, Hits, Provider
 
-from scriptconsole.actions import ACTIONS, Action, key_name
+from scriptconsole.actions import Action, key_name
+from scriptconsole.screens.host import console_of
 from scriptconsole.screens.main import MainScreen
 
 
@@ -18,7 +19,7 @@ class ActionProvider(Provider):
         if not isinstance(screen, MainScreen):
             return []
         pane = screen.pane_name or screen.recent[0]
-        return [action for action in ACTIONS if action.palette and pane in action.scope]
+        return [action for action in console_of(screen).registry.in_pane(pane) if action.palette]
 
     def _run(self, action: Action) -> partial[object]:
         return partial(self.screen.run_action, action.command)
@@ -39,4 +40,4 @@ class ActionProvider(Provider):
 
 
 def _title(action: Action) -> str:
-    return f"{action.label}  ({key_name(action.keys[0])})"
+    return f"{action.label}  ({key_name(action.keys[0])})" if action.keys else action.label

@@ -8,10 +8,10 @@ import signal
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from scriptengines.errors import ConfigError
 from scriptengines.session import Session
 
 from .capture import captured
+from .config.sources import load, project_folder
 from .scripts import expand
 
 if TYPE_CHECKING:
@@ -24,36 +24,34 @@ if TYPE_CHECKING:
 def run_screen(
     paths: Sequence[str],
     *,
-    theme: str | None = None,
-    watch: bool = True,
+    given: Mapping[str, tuple[str, Any]] = MappingProxyType({}),
     options: Mapping[str, Any] = MappingProxyType({}),
 ) -> bool:
     """Show the console until the user leaves.
 
     Args:
         paths: Scripts and folders to load.
-        theme: Name of a theme.
-        watch: Reload scripts when their files change.
+        given: Settings of the command line: by name, the option that gives it, and its value.
         options: Of every script.
 
     Returns:
         Whether every script's thread has ended.
 
     Raises:
-        ConfigError: A path is wrong.
+        ConfigError: A path or a setting is wrong.
     """
     files = expand(paths)
-    from scriptthemes import THEMES
-
+    configuration = load(project_folder(paths), given=given)
+    settings = configuration.settings
     from .app import ScriptConsoleApp
+    from .config.keymap import check
+    from .config.themefiles import check_theme
+    from .registry import EVERY_ACTION
 
-    names = [known.name for known in THEMES]
-    if theme is not None and theme not in names:
-        raise ConfigError(f'no theme "{theme}"; there are {", ".join(names)}')
+    keys = check(configuration.keys, EVERY_ACTION)
+    check_theme(settings.theme, configuration.origins["theme"])
     with Session(keep_failed=True, options=options) as session:
-        app = ScriptConsoleApp(session, files, watch=watch)
-        if theme is not None:
-            app.theme = theme
+        app = ScriptConsoleApp(session, files, settings=settings, keys=keys)
         with _ended_by_signals(app), captured(lambda line: session.note("output", line)):
             app.run()
         return session.close()

@@ -6,6 +6,7 @@ Nothing here may parse markup: a script's output is shown as it is, minus what w
 from __future__ import annotations
 
 import re
+import time
 from math import inf
 
 from rich.cells import cell_len, set_cell_size
@@ -139,3 +140,13 @@ def interval(milliseconds: float) -> str:
 def plural(number: int, noun: str) -> str:
     """Join a count and its noun: "1 script", "2 scripts"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def moment(seconds: float) -> str:
+    """Format a time since the epoch as local date and time."""
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+
+
+def short_source(source: str) -> str:
+    """Shorten "/path/file.py:12" to "file.py:12"."""
+    return source.rpartition("/")[2][:CELL_LIMIT]

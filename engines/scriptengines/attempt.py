@@ -112,12 +112,13 @@ class Attempt:
 
     @property
     def cpu_time(self) -> float:
-        """Seconds of processor time of its thread."""
+        """Seconds of processor time of its thread, and of its process if it has one."""
         clock = self._cpu_clock
+        elsewhere = 0.0 if self.runtime is None else self.runtime.cpu_time
         try:
-            return time.clock_gettime(clock) if clock else self._cpu_used
+            return elsewhere + (time.clock_gettime(clock) if clock else self._cpu_used)
         except OSError:  # the thread has ended just now
-            return self._cpu_used
+            return elsewhere + self._cpu_used
 
     def cancel(self, reason: str) -> None:
         """Give up waiting for it to load: interrupt it, and see to its end in the background."""

@@ -19,15 +19,19 @@ if TYPE_CHECKING:
 
     from .options import Option
     from .reports import Reporter
+    from .steering import TimerStep
+    from .tapping import TappedRow
     from .tree import Delta, Opened, Row
     from .view import FunctionInfo
 
 type ValueRow = tuple[str, str, int | None, float | None]
 """(type, bounded text, number of items or None, its number or None)."""
-type TimerRow = tuple[int, str, float, float, int, str, str, float, float, float]
-"""(id, kind, interval ms, due since the epoch, count, callback, source, last ms, mean ms, late ms)."""
-type ConnectionRow = tuple[int, str, str, str, str, str, int, int, float, float, float, str]
-"""(id, protocol, role, local, peer, state, received, sent, since the epoch, both per second, source)."""
+type TimerRow = tuple[int, str, float, float, int, str, str, float, float, float, bool, float]
+"""(id, kind, interval ms, due since the epoch, count, callback, source, last ms, mean ms, late ms, paused,
+left ms)."""
+type ConnectionRow = tuple[int, str, str, str, str, str, int, int, float, float, float, str, str]
+"""(id, protocol, role, local, peer, state, received, sent, since the epoch, both per second, source,
+application)."""
 type TaskRow = tuple[int, str, str, float, str, str]
 """(id, name, state, since the epoch, where it waits, coroutine)."""
 type WarningRow = tuple[str, str, str, float, int]
@@ -208,12 +212,35 @@ class Runtime(ABC):
         """Cancel a timer of the sample; whether it was pending."""
 
     @abstractmethod
+    def steer_timer(self, timer_id: int, step: TimerStep, milliseconds: float = 0.0) -> bool:
+        """Do something to a timer of the sample; whether it was pending.
+
+        Args:
+            timer_id: Its number.
+            step: What; see steering.py.
+            milliseconds: Of the new interval.
+        """
+
+    @abstractmethod
     def close_connection(self, connection_id: int) -> bool:
         """Close a connection of the sample; whether it was open."""
 
     @abstractmethod
+    def tap(self, connection_id: int, on: bool) -> bool:
+        """Begin or end to keep what a connection carries; whether there is one. Waits for no script."""
+
+    @abstractmethod
+    def tapped(self, connection_id: int) -> TappedRow:
+        """What is kept of a connection. Waits for no script."""
+
+    @abstractmethod
     def set_paused(self, paused: bool) -> None:
         """Hold timers and sockets back, or let them go on."""
+
+    @property
+    def cpu_time(self) -> float:
+        """Seconds of processor time that it has used outside of this process."""
+        return 0.0
 
     def memory(self) -> int | None:
         """Bytes the script holds, as far as its engine can tell; may take some milliseconds."""

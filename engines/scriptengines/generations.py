@@ -179,10 +179,10 @@ class Generations(ABC):
     def _apply_profile(self, attempt: Attempt) -> None:
         """A new generation runs: do what its profile asks for."""
 
-    def _before_replacing(self, attempt: Attempt) -> None:
+    def _before_replacing(self, attempt: Attempt) -> None:  # noqa: B027 - who wants to look does
         """A new version will be tried: the last moment to look at the one that runs."""
 
-    def _replaced(self) -> None:
+    def _replaced(self) -> None:  # noqa: B027
         """It runs, and what ran before does not."""
 
     def _make_way(self) -> None:

@@ -286,14 +286,21 @@ class Host:
         """
         try:
             result = callback(*args)
-            if result is not None and inspect.iscoroutine(result):
-                return self.follow(result)
-        except (SystemExit, KeyboardInterrupt):
-            raise
-        except BaseException as error:  # noqa: BLE001 - whatever a script raises ends here, in the report
-            self.loop.interrupt_has_arrived(error)
-            self.reporter.error(where, error)
-        return None
+        except BaseException as error:  # noqa: BLE001 - whatever a script raises ends in the report
+            self.callback_failed(where, error)
+            return None
+        return None if result is None else self.follow_if_coroutine(result)
+
+    def callback_failed(self, where: str, error: BaseException) -> None:
+        """A callback of the script raised: report it. What ends the script or the run is raised again."""
+        if isinstance(error, (SystemExit, KeyboardInterrupt)):
+            raise error
+        self.loop.interrupt_has_arrived(error)
+        self.reporter.error(where, error)
+
+    def follow_if_coroutine(self, result: Any) -> asyncio.Task[Any] | None:
+        """What a callback of the script gave back: the task of one that is `async def`."""
+        return self.follow(result) if inspect.iscoroutine(result) else None
 
     def asking(self, function: Callable[..., Any]) -> Asking:
         """A function of the script whose result somebody waits for.
@@ -335,7 +342,7 @@ class Host:
         task.add_done_callback(self._report_task)
         if timer.repeats:
             timer.busy = True
-            task.add_done_callback(lambda _: setattr(timer, "busy", False))
+            task.add_done_callback(lambda _: self.loop.schedule.settled(timer))
 
     def clear_timer(self, timer_id: int) -> bool:
         """Cancel a timer of the script; whether it was pending."""

@@ -6,10 +6,12 @@ import asyncio
 import socket
 import struct
 from asyncio import selector_events
+from asyncio.sslproto import SSLProtocol
 from typing import Any, cast
 
 # By name, because typeshed hides it; it is the one transport that can be paused.
 _SocketTransport = vars(selector_events)["_SelectorSocketTransport"]
+_NETWORK = __name__.rpartition(".")[0] + ".network."
 _TCP_INFO = getattr(socket, "TCP_INFO", None)
 
 
@@ -36,6 +38,18 @@ def protocol_of(sock: socket.socket) -> str:
     if sock.family == getattr(socket, "AF_UNIX", None):
         return "unix"
     return "udp" if sock.type == socket.SOCK_DGRAM else "tcp"
+
+
+def protocol_over(transport: Any) -> Any:
+    """The protocol that a transport serves; with TLS, the one that gets the plain text."""
+    protocol = transport.get_protocol()
+    return getattr(protocol, "_app_protocol", None) if isinstance(protocol, SSLProtocol) else protocol
+
+
+def application_of(protocol: Any) -> str:
+    """What a protocol of the host's speaks: "http", "websocket", "mqtt"; "" for any other."""
+    kind = cast("type[Any]", type(protocol))
+    return str(vars(kind).get("_application", "")) if kind.__module__.startswith(_NETWORK) else ""
 
 
 def address_of(sock: socket.socket, end: str) -> str:

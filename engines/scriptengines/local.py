@@ -11,10 +11,13 @@ from .engine import Runtime
 from .host import Host
 from .loop import ScriptLoop
 from .runner import Runner
+from .steering import steer_timer
 from .tree import Readings
 
 if TYPE_CHECKING:
     from .engine import Context, Sample, Source
+    from .steering import TimerStep
+    from .tapping import TappedRow
     from .tree import Opened
 
 
@@ -83,6 +86,16 @@ class LocalRuntime(Runtime):
     def cancel_timer(self, timer_id: int) -> bool:
         with self.context.lock:
             return self.host.cancel_timer(timer_id)
+
+    def steer_timer(self, timer_id: int, step: TimerStep, milliseconds: float = 0.0) -> bool:
+        with self.context.lock:
+            return steer_timer(self.loop, timer_id, step, milliseconds)
+
+    def tap(self, connection_id: int, on: bool) -> bool:
+        return self.host.observation.taps.turn(connection_id, on)
+
+    def tapped(self, connection_id: int) -> TappedRow:
+        return self.host.observation.taps.row(connection_id)
 
     def close_connection(self, connection_id: int) -> bool:
         with self.context.lock:

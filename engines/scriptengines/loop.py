@@ -7,6 +7,7 @@ Schedule, which runs the callbacks. What can be told of its timers, tasks and so
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import selectors
 import socket
@@ -16,15 +17,16 @@ import weakref
 from threading import get_ident
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from scriptnative import Schedule, Timer
+from scriptnative import Schedule, Timer, take_arrivals
 from scriptnative.errors import ScriptInterrupt
 
 from .inspection import is_asyncio, same_host, task_of
+from .transports import StreamTransport, make_datagrams_short
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from scriptnative import Feed, Latch, RunLock
+    from scriptnative import Due, Feed, Latch, RunLock
 
     from .selectorloop import SelectorLoop
 else:
@@ -46,6 +48,9 @@ class _YieldingSelector(selectors.BaseSelector):
         self.modify = self._inner.modify
         self.get_map = self._inner.get_map
         self.get_key = self._inner.get_key
+        epoll: Any = getattr(self._inner, "_selector", None)
+        self._poll = epoll.poll if isinstance(self._inner, getattr(selectors, "EpollSelector", ())) else None
+        self._keys: dict[int, Any] = getattr(self._inner, "_fd_to_key", {})
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> Any: ...
     def unregister(self, fileobj: Any) -> Any: ...
@@ -55,21 +60,49 @@ class _YieldingSelector(selectors.BaseSelector):
         self._inner.close()
 
     def select(self, timeout: float | None = None) -> list[Any]:
+        return self._inner.select(timeout)
+
+    def wait(self, timeout: float | None) -> bool:
+        """Wait, without the run lock, and queue the handles of what has arrived; whether anything has."""
         loop = self._loop
         lock = loop.run_lock
         if timeout is not None and timeout <= 0 and not lock.contended and not loop.paused:
             lock.turn()
-            return self._inner.select(timeout)
+            found = self._look(timeout)
+            if found:
+                self._take(found)
+            return bool(found)
         if timeout is None or timeout > 0:
             loop.schedule.note_wait()
             loop.update_busy()
         depth = lock.give_up()
         try:
-            return self._inner.select(timeout)
+            found = self._look(timeout)
         finally:
             if loop.paused:
                 loop.wait_for_resume()
             lock.restore(depth)
+        if found:
+            self._take(found)
+        return bool(found)
+
+    def _look(self, timeout: float | None) -> list[Any]:
+        if self._poll is None:
+            return self._inner.select(timeout)
+        if timeout is None:
+            timeout = -1.0
+        elif timeout > 0:
+            timeout = math.ceil(timeout * 1e3) * 1e-3  # it counts milliseconds, and must not come too early
+        try:
+            return self._poll(timeout, len(self._keys) or 1)
+        except InterruptedError:
+            return []
+
+    def _take(self, found: list[Any]) -> None:
+        if self._poll is None:
+            self._loop.queue_events(found)
+        else:
+            take_arrivals(found, self._keys, self._loop.schedule.ready, self._loop)
 
 
 class Listening(NamedTuple):
@@ -123,7 +156,8 @@ class ScriptLoop(SelectorLoop):
         self.seen_timers: dict[int, int] = {}
         self._transports_seen: dict[int, weakref.ref[Any]] = {}
         self.listeners: dict[int, Listening] = {}
-        super().__init__(_YieldingSelector(self))
+        self._waiting_selector = _YieldingSelector(self)
+        super().__init__(self._waiting_selector)
         self._own_descriptors = len(self._selector.get_map())
         assert self._csock is not None
         clock = feed.clock
@@ -167,14 +201,14 @@ class ScriptLoop(SelectorLoop):
         rests = self._is_virtual and (self.paused or not (self._ready or self._stopping))
         if rests:
             timeout = schedule.rest(self._awaits_input(), self.paused)
-        events = self._selector.select(timeout)
+        has_arrived = self._waiting_selector.wait(timeout)
         if rests:
             schedule.rise()
-        if events:
-            self._process_events(events)
-            schedule.turn(False)
-        else:
-            schedule.turn(timeout == 0.0)
+        schedule.turn(not has_arrived and timeout == 0.0)
+
+    def queue_events(self, found: list[Any]) -> None:
+        """Queue the handles of what a selector has found."""
+        self._process_events(found)
 
     def _awaits_input(self) -> bool:
         return bool(self.outside_work) or len(self._selector.get_map()) > self._own_descriptors
@@ -433,12 +467,14 @@ class ScriptLoop(SelectorLoop):
         return task
 
     def _make_socket_transport(self, sock: Any, *args: Any, **kwargs: Any) -> Any:
-        transport = super()._make_socket_transport(sock, *args, **kwargs)
+        self._ensure_fd_no_transport(sock)
+        transport: Any = StreamTransport(self, sock, *args, **kwargs)
         self._observe(transport, kwargs, "")
         return transport
 
     def _make_datagram_transport(self, sock: Any, *args: Any, **kwargs: Any) -> Any:
         transport = super()._make_datagram_transport(sock, *args, **kwargs)
+        make_datagrams_short(transport, sock)
         self._observe(transport, kwargs, "")
         return transport
 
@@ -463,7 +499,11 @@ class ScriptLoop(SelectorLoop):
     def transports(self) -> dict[int, Any]:
         """Its connections by number, in the order they were made; from any thread."""
         found = ((number, weak()) for number, weak in list(self._transports_seen.items()))
-        return {number: transport for number, transport in found if transport is not None}
+        return {
+            number: transport
+            for number, transport in found
+            if transport is not None and transport._sock is not None  # its end has been told
+        }
 
     def opened_by(self) -> Any:
         """Where the script asks for what is being opened, as `locate` tells it, or "" """
@@ -524,19 +564,33 @@ class ScriptLoop(SelectorLoop):
                 return sock.dup()
         return None
 
+    def find_timer(self, timer_id: int) -> Due | None:
+        """The pending timer of a number in the rows, the script's or asyncio's."""
+        schedule = self.schedule
+        own = schedule.timers.get(timer_id)
+        if own is not None:
+            return own
+        return next(
+            (due for due in self.asyncio_timers() if self.seen_timers.get(id(due.handle)) == timer_id), None
+        )
+
+    def asyncio_timers(self) -> list[Due]:
+        """Those of asyncio that are queued or paused; from any thread."""
+        schedule = self.schedule
+        waiting = [due for due in (*schedule.heap, *schedule.shelf) if due.handle is not None]
+        return [due for due in waiting if not due.handle.cancelled()]
+
     def cancel_asyncio_timer(self, timer_id: int) -> bool:
         """Cancel a timer by its number in the rows; a sleeping task is cancelled with its sleep."""
-        for due in list(self.schedule.heap):
-            handle = due.handle
-            if handle is None or self.seen_timers.get(id(handle)) != timer_id or handle.cancelled():
-                continue
-            task = task_of(handle)
-            if task is not None:
-                task.cancel()
-            handle.cancel()
-            self._write_to_self()
-            return True
-        return False
+        due = self.find_timer(timer_id)
+        if due is None or due.handle is None:
+            return False
+        task = task_of(due.handle)
+        if task is not None:
+            task.cancel()
+        due.handle.cancel()
+        self._write_to_self()
+        return True
 
     def close_connection(self, number: int) -> bool:
         """Close a connection or listener by its number; holding the run lock."""

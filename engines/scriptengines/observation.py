@@ -12,9 +12,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .engine import Sample
-from .host import written
+from .host import HostObject, written
 from .inspection import (
     address_of,
+    application_of,
     byte_counts,
     describe_callable,
     is_closed_by_peer,
@@ -22,17 +23,19 @@ from .inspection import (
     is_paused,
     name_of,
     protocol_of,
+    protocol_over,
     waits_at,
 )
 from .mistakes import Mistakes
 
 if TYPE_CHECKING:
-    from scriptnative import Timer
+    from scriptnative import Due, Timer
 
     from .engine import ConnectionRow, TaskRow, TimerRow
     from .host import Host
     from .loop import ScriptLoop
     from .sockets import OwnSocket, OwnSockets
+    from .tapping import Taps
     from .tree import Delta
 
 
@@ -89,6 +92,7 @@ class Observation:
         self._sockets: OwnSockets | None = host.sockets
         self._traffic: dict[int, Traffic] = {}
         self._ports: set[str] = set()
+        self._taps: Taps | None = None
         self.seen: list[Seen] = []
         self.mistakes = Mistakes(host)
 
@@ -105,28 +109,38 @@ class Observation:
             self._sockets is not None and self._sockets.close(number)
         )
 
+    @property
+    def taps(self) -> Taps:
+        """What is kept of the bytes that connections carry; made when it is first asked for."""
+        if self._taps is None:
+            from .tapping import Taps
+
+            self._taps = Taps(self._loop, self._sockets)
+        return self._taps
+
     # ---- timers -------------------------------------------------------------------------------
 
     def timers(self, limit: int) -> list[TimerRow]:
         """All pending timers, soonest first."""
         schedule = self._loop.schedule
-        offset = self._loop.wall_time() - self._loop.time()
+        now = self._loop.time()
+        offset = self._loop.wall_time() - now
         own = sorted(list(schedule.timers.values()), key=lambda timer: timer.when)[:limit]
         places: dict[tuple[int, int], str] = {}
-        rows = [_timer_row(timer, offset, places) for timer in own]
-        return sorted(rows + self._asyncio_timers(limit, offset), key=lambda row: row[3])[:limit]
+        rows = [_timer_row(timer, now, offset, places) for timer in own]
+        return sorted(rows + self._asyncio_timers(limit, now, offset), key=lambda row: row[3])[:limit]
 
-    def _asyncio_timers(self, limit: int, offset: float) -> list[TimerRow]:
+    def _asyncio_timers(self, limit: int, now: float, offset: float) -> list[TimerRow]:
         loop = self._loop
-        waiting = [due for due in list(loop.schedule.heap) if due.handle is not None]
-        waiting = sorted((due for due in waiting if not due.handle.cancelled()), key=lambda due: due.when)
+        waiting = sorted(loop.asyncio_timers(), key=lambda due: due.when)
         seen: dict[int, int] = {}
         rows: list[TimerRow] = []
         for due in waiting[:limit]:
             number = loop.seen_timers.get(id(due.handle)) or loop.next_id()
             seen[id(due.handle)] = number
             name, source = name_of(due.handle)
-            rows.append((number, "asyncio", 0.0, due.when + offset, 0, name, source, 0.0, 0.0, 0.0))
+            when, left = _due(due, now) + offset, due.left * 1e3 if due.paused else 0.0
+            rows.append((number, "asyncio", 0.0, when, 0, name, source, 0.0, 0.0, 0.0, due.paused, left))
         loop.seen_timers = seen
         return rows
 
@@ -170,10 +184,11 @@ class Observation:
             known.add(sock.fileno())
             state = "closing" if transport.is_closing() else "paused" if is_paused(transport) else "open"
             protocol, source = transport.observed_protocol, written(transport.observed_source)
-            now = traffic[number] = self._measure(number, sock, protocol)
+            carried = protocol_over(transport)
+            now = traffic[number] = self._measure(number, sock, protocol, carried)
             self.seen.append(Seen(number, transport, now, source))
             role, since = transport.observed_role, transport.observed_since
-            rows.append(_row(number, role, state, since, source, now))
+            rows.append(_row(number, role, state, since, source, now, application_of(carried)))
         for own, sock in [] if self._sockets is None else self._sockets.open_ones(known, limit - len(rows)):
             with suppress(OSError):  # closed meanwhile
                 row = self._row_of_own(own, sock, traffic)
@@ -198,10 +213,11 @@ class Observation:
         role = "server" if not now.peer or now.local.rpartition(":")[2] in self._ports else "client"
         return _row(own.number, role, "open", own.since, source, now)
 
-    def _measure(self, number: int, sock: socket.socket, protocol: str) -> Traffic:
+    def _measure(self, number: int, sock: socket.socket, protocol: str, carried: Any = None) -> Traffic:
         now = self._loop.time()
         before = self._traffic.get(number)
-        received, sent = byte_counts(sock)
+        own = getattr(carried, "_counts", None) if isinstance(carried, HostObject) else None
+        received, sent = byte_counts(sock) if own is None else own()
         hung_up = is_closed_by_peer(sock)
         if before is None or not before.peer:
             where = protocol or protocol_of(sock), address_of(sock, "local"), address_of(sock, "peer")
@@ -225,7 +241,12 @@ def _state_of(task: Any) -> str:
     return "ready" if task._fut_waiter is None else "waiting"
 
 
-def _timer_row(timer: Timer, offset: float, places: dict[tuple[int, int], str]) -> TimerRow:
+def _due(due: Due, now: float) -> float:
+    """When it comes, in the loop's time; of what is paused: when it came if it were resumed now."""
+    return now + due.left if due.paused else due.when
+
+
+def _timer_row(timer: Timer, now: float, offset: float, places: dict[tuple[int, int], str]) -> TimerRow:
     place: Any = timer.place
     if isinstance(place, str):
         source = place
@@ -239,22 +260,26 @@ def _timer_row(timer: Timer, offset: float, places: dict[tuple[int, int], str]) 
         timer.id,
         timer.kind,
         timer.interval,
-        timer.when + offset,
+        _due(timer, now) + offset,
         timer.count,
         name,
         source or defined,
         timer.last * 1e3,
         mean,
         max(0.0, timer.late) * 1e3,
+        timer.paused,
+        timer.left * 1e3 if timer.paused else 0.0,
     )
 
 
 def _listener_row(number: int, sock: socket.socket, since: float, source: str) -> ConnectionRow:
     local = address_of(sock, "local")
-    return (number, protocol_of(sock), "listener", local, "", "open", 0, 0, since, 0.0, 0.0, source)
+    return (number, protocol_of(sock), "listener", local, "", "open", 0, 0, since, 0.0, 0.0, source, "")
 
 
-def _row(number: int, role: str, state: str, since: float, source: str, now: Traffic) -> ConnectionRow:
+def _row(
+    number: int, role: str, state: str, since: float, source: str, now: Traffic, application: str = ""
+) -> ConnectionRow:
     return (
         number,
         now.protocol,
@@ -268,6 +293,7 @@ def _row(number: int, role: str, state: str, since: float, source: str, now: Tra
         now.receiving,
         now.sending,
         source,
+        application,
     )
 
 

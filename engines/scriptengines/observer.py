@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 from .errors import ScriptConsoleError
+from .gauge import Gauge
 
 if TYPE_CHECKING:
     from .script import Script
@@ -51,9 +52,12 @@ class Observer:
             self.forget(script)
 
     def _look(self, script: Script, stop: threading.Event) -> None:
+        gauge = Gauge(script)
         while not stop.is_set() and not script.closed:
             began = time.thread_time()
             with contextlib.suppress(ScriptConsoleError):  # it is being closed, or between two generations
                 script.refresh()
             spent = time.thread_time() - began
+            with contextlib.suppress(ScriptConsoleError):
+                script.usage = gauge.look()
             stop.wait(min(max(PERIOD, spent / SHARE), LONGEST_PERIOD))

@@ -7,15 +7,19 @@ most, then a comment at the top of the script, then its own table in the project
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
+from . import projectfile
 from .errors import ConfigError, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
 
-PROJECT_FILE = "scriptconsole.toml"
+    from .projectfile import KeyPath
+
+ENGINES = ("python", "lua", "native")
+"""Ours; those of others are entry points."""
 HEADER_LINES = 20
 _HEADER = re.compile(rb"[ \t]*(?:#|--|//)[ \t]*scriptconsole:(.*)")
 _SIZE = re.compile(r"(\d+)\s*(B|KiB|MiB|GiB)?")
@@ -116,10 +120,13 @@ COMMON: Mapping[str, Option] = {
 
 
 class _Setting(NamedTuple):
+    """A value somebody gave; `line` is that of a header, `table` where in the project file it stands."""
+
     name: str
     value: Any
     file: str
     line: int
+    table: KeyPath = ()
 
 
 def resolve(
@@ -176,9 +183,9 @@ def _known(declared: Iterable[str]) -> str:
 
 
 def _wrong(setting: _Setting, reason: str) -> ConfigError:
-    place = (
-        f"{setting.file}:{setting.line}: " if setting.line else f"{setting.file}: " if setting.file else ""
-    )
+    if setting.table:
+        return projectfile.wrong(Path(setting.file), (*setting.table, setting.name), reason)
+    place = f"{setting.file}:{setting.line}: " if setting.line else ""
     return ConfigError(place + reason, file=setting.file, line=setting.line)
 
 
@@ -212,31 +219,43 @@ def _parsed(written: str, file: str, line: int) -> dict[str, Any]:
 
 def _project(path: Path, engine: str, alias: str) -> list[_Setting]:
     """Settings in the nearest project file, above the script or beside it."""
-    for folder in path.parents:
-        file = folder / PROJECT_FILE
-        if file.is_file():
-            tables = _read_project(file)
-            found: list[_Setting] = []
-            for section, name in (("engines", engine), ("scripts", alias)):
-                found += [_Setting(*item, str(file), 0) for item in _table(tables, section, name, file)]
-            return found
-    return []
+    file = projectfile.nearest(path.parent)
+    if file is None:
+        return []
+    tables = projectfile.read(file)
+    projectfile.check_tables(file, tables)
+    for name in tables.get("engines", ()) if isinstance(tables.get("engines"), dict) else ():
+        if name != engine:
+            check_engine(file, name)
+    found: list[_Setting] = []
+    for section, name in (("engines", engine), ("scripts", alias)):
+        found += [
+            _Setting(*item, str(file), 0, (section, name)) for item in _table(tables, section, name, file)
+        ]
+    return found
 
 
-def _read_project(file: Path) -> dict[str, Any]:
-    import tomllib
+def check_engine(file: Path, name: str) -> None:
+    """Refuse options of an engine that there is not, which no script would ever read.
 
-    try:
-        return tomllib.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{file} cannot be read: {error.strerror}", file=str(file)) from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: not valid TOML: {error}", file=str(file)) from None
+    Raises:
+        ConfigError: There is none of that name, neither ours nor an installed one.
+    """
+    if name in ENGINES:
+        return
+    from importlib.metadata import entry_points
+
+    known = [*ENGINES, *(entry.name for entry in entry_points(group="scriptconsole.engines"))]
+    if name not in known:
+        hint = did_you_mean(name, known) or f" There are: {', '.join(ENGINES)}."
+        raise projectfile.wrong(file, ("engines", name), f'there is no engine "{name}".{hint}')
 
 
 def _table(tables: dict[str, Any], section: str, name: str, file: Path) -> list[tuple[str, Any]]:
     outer: Any = tables.get(section, {})
-    table: Any = cast("dict[str, Any]", outer).get(name, {}) if isinstance(outer, dict) else outer
+    if not isinstance(outer, dict):
+        raise projectfile.wrong(file, (section,), f"[{section}.{name}] must be a table")
+    table: Any = cast("dict[str, Any]", outer).get(name, {})
     if not isinstance(table, dict):
-        raise ConfigError(f"{file}: [{section}.{name}] must be a table", file=str(file))
+        raise projectfile.wrong(file, (section, name), f"[{section}.{name}] must be a table")
     return list(cast("dict[str, Any]", table).items())

@@ -6,6 +6,7 @@ How versions of its code follow each other is in generations.py.
 from __future__ import annotations
 
 import contextlib
+import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from .calls import Calls
     from .engine import Engine
+    from .gauge import Usage
     from .health import FunctionStatistics
     from .hooks import Hooks
     from .reports import Reporter
@@ -68,9 +70,11 @@ class Script(Generations):
         self.callback_errors = 0
         self.sampled_at = time.time()
         self.meter = Meter()
+        self.usage: Usage | None = None
         self._watchdog = watchdog
         self._calls = calls
         self._rows = Rows(alias)
+        self._looking = threading.RLock()
         self._variables: Variables | None = None
         self._watches: Watches | None = None
         self._outgoing: list[Row] | None = None
@@ -306,13 +310,14 @@ class Script(Generations):
         if attempt is None or attempt.runtime is None:
             return False
         tree = self.tree
-        sample = attempt.runtime.sample(limit, tree.opened, tree.known)
-        if sample is not None:
-            self.sampled_at = time.time()
-            self._rows.update(sample)
-            tree.update(sample.variables, self.sampled_at)
-        if self._watches is not None:
-            self._watches.evaluate(attempt.runtime, time.time())
+        with self._looking:  # so that a look that began earlier does not end later
+            sample = attempt.runtime.sample(limit, tree.opened, tree.known)
+            if sample is not None:
+                self.sampled_at = time.time()
+                self._rows.update(sample)
+                tree.update(sample.variables, self.sampled_at)
+            if self._watches is not None:
+                self._watches.evaluate(attempt.runtime, time.time())
         return sample is not None
 
     def mark(self) -> None:
@@ -397,6 +402,7 @@ class Script(Generations):
             busy = sample.timers or sample.connections or self.lock.holder() is not None
             state = ScriptState.RUNNING if busy else ScriptState.IDLE
         runtime = None if self._attempt is None else self._attempt.runtime
+        usage = self.usage
         return ScriptView(
             alias=self.alias,
             path=str(self.path),
@@ -408,4 +414,7 @@ class Script(Generations):
             errors=self.cell.errors + self.callback_errors,
             last_error=self.last_error,
             sample_age=0.0 if runtime is None else max(0.0, time.time() - self.sampled_at),
+            rate=0.0 if usage is None else usage.rate,
+            cpu=0.0 if usage is None else usage.cpu,
+            memory=None if usage is None else usage.memory,
         )

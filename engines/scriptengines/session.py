@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from .health import Health, Info
     from .observer import Observer
     from .script import Moment
-    from .view import DifferenceView, Frame, FunctionInfo, LogRecord, VariableView
+    from .view import DifferenceView, Frame, FunctionInfo, LogRecord, Tapped, VariableView
     from .watcher import Watcher
     from .workers import Job
 
@@ -327,7 +327,7 @@ class Session:
         self.script(alias).mark()
 
     def differences(self, alias: str, against: Moment = "mark") -> list[DifferenceView]:
-        """What is not as it was at the mark, or at the end of the generation before; see Script.differences."""
+        """What is not as it was at the mark, or when the generation before ended; see Script.differences."""
         return self.script(alias).differences(against)
 
     def functions(self, alias: str) -> list[FunctionInfo]:
@@ -341,6 +341,41 @@ class Session:
     def cancel_timer(self, alias: str, timer_id: int) -> bool:
         """Cancel a timer by its number in the frame; whether it was pending."""
         return self.script(alias).runtime.cancel_timer(timer_id)
+
+    def fire_timer(self, alias: str, timer_id: int) -> bool:
+        """Let a timer fire now: an interval once more, its beat unchanged; whether it was pending."""
+        return self.script(alias).runtime.steer_timer(timer_id, "fire")
+
+    def pause_timer(self, alias: str, timer_id: int) -> bool:
+        """Hold a timer back, and keep what is left of its time; whether it was pending."""
+        return self.script(alias).runtime.steer_timer(timer_id, "pause")
+
+    def resume_timer(self, alias: str, timer_id: int) -> bool:
+        """Let a paused timer go on with what is left of its time; whether it was pending."""
+        return self.script(alias).runtime.steer_timer(timer_id, "resume")
+
+    def change_interval(self, alias: str, timer_id: int, milliseconds: float) -> bool:
+        """Change an interval from its next firing on; what fires once does so that long after now.
+
+        Returns:
+            Whether it was pending.
+
+        Raises:
+            ValueError: That is no number of milliseconds.
+        """
+        if not milliseconds >= 0:
+            raise ValueError(f"an interval is a number of milliseconds, not less than 0, got {milliseconds}")
+        return self.script(alias).runtime.steer_timer(timer_id, "change", float(milliseconds))
+
+    def tap(self, alias: str, connection_id: int, on: bool = True) -> bool:
+        """Begin or end to keep the last 4 KiB each way of a connection; whether there is such a one."""
+        return self.script(alias).runtime.tap(connection_id, on)
+
+    def tapped(self, alias: str, connection_id: int) -> Tapped:
+        """The last bytes of a connection since it was tapped."""
+        from .view import Tapped
+
+        return Tapped(*self.script(alias).runtime.tapped(connection_id))
 
     def close_connection(self, alias: str, connection_id: int) -> bool:
         """Close a connection by its number in the frame; whether it was open."""

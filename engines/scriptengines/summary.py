@@ -1,7 +1,8 @@
 """Bounded texts for values: enough to see, never a whole large object, and no code of a script runs for them.
 
-So nothing is asked of an object that its class could answer: not `repr`, `len`, `isinstance` (a class may have
-a property `__class__`) or `value.__dict__`, but the built-in type's own function for each. Trees are in tree.py.
+So nothing is asked of an object that its class could answer: not `repr`, `len`, `value.__dict__` or
+`isinstance` (a class may have a property `__class__`), but the built-in type's own function for each. Trees
+are in tree.py.
 """
 
 from __future__ import annotations
@@ -37,9 +38,23 @@ ROUTINES = (
     MethodWrapperType,
     ClassMethodDescriptorType,
 )
-_BRACKETS = ((dict, "{}"), (list, "[]"), (tuple, "()"), (set, "{}"), (frozenset, "{}"))
+_BRACKETS: tuple[tuple[Any, str], ...] = (
+    (dict, "{}"),
+    (list, "[]"),
+    (tuple, "()"),
+    (set, "{}"),
+    (frozenset, "{}"),
+)
 _STOCK = frozenset({"datetime", "decimal", "_decimal", "_pydecimal", "pathlib", "pathlib._local", "uuid"})
 """Modules whose types have a `__repr__` that is short and quick; scripts define none in them."""
+kind_of: Callable[[Any], type] = type
+is_a: Callable[[type, Any], bool] = issubclass
+"""By other names, so that a checker of types does not take them for what the value is used as."""
+DICT: Any = dict
+LIST: Any = list
+TUPLE: Any = tuple
+_SIZED: tuple[Any, ...] = (str, bytes, bytearray, list, tuple, dict, set, frozenset)
+_TEXTS: tuple[Any, ...] = (str, bytes, bytearray)
 _NAME: Callable[[type], str] = vars(type)["__name__"].__get__
 _QUALNAME: Callable[[type], str] = vars(type)["__qualname__"].__get__
 _FIELDS: Callable[[type], Any] = vars(type)["__dict__"].__get__
@@ -66,12 +81,12 @@ def type_name(kind: type) -> str:
 
 def size_of(value: Any) -> int | None:
     """Number of items of a built-in container or string, or of a subclass; None for anything else."""
-    kind = type(value)
-    for base in (str, bytes, bytearray, list, tuple, dict, set, frozenset):
-        if kind is base or issubclass(kind, base):
+    kind = kind_of(value)
+    for base in _SIZED:
+        if kind is base or is_a(kind, base):
             return base.__len__(value)
     queue = _deque()
-    if queue is not None and issubclass(kind, queue):
+    if queue is not None and is_a(kind, queue):
         return queue.__len__(value)
     if _NAME(kind) == "ndarray" and _FIELDS(kind).get("__module__", "") == "numpy":
         return int(value.size)
@@ -79,14 +94,14 @@ def size_of(value: Any) -> int | None:
 
 
 def items_of(value: Any, kind: type) -> Iterator[Any] | None:
-    """Iterates over what a built-in container, or a subclass, holds (a dict: pairs); None for anything else."""
-    if issubclass(kind, dict):
-        return iter(dict.items(value))
-    for base in (list, tuple, set, frozenset):
-        if issubclass(kind, base):
+    """Iterates over what a built-in container holds, a dict's items in pairs; None for anything else."""
+    if is_a(kind, dict):
+        return iter(DICT.items(value))
+    for base in _SIZED[3:]:
+        if is_a(kind, base):
             return base.__iter__(value)
     queue = _deque()
-    return queue.__iter__(value) if queue is not None and issubclass(kind, queue) else None
+    return queue.__iter__(value) if queue is not None and is_a(kind, queue) else None
 
 
 def attributes_of(value: Any, kind: type) -> dict[str, Any] | None:
@@ -116,7 +131,7 @@ def class_attributes(value: type) -> list[tuple[str, Any]]:
     return [
         (name, item)
         for name, item in list(_FIELDS(value).items())
-        if type(name) is str and not name.startswith("_") and not _is_descriptor(type(item))
+        if type(name) is str and not name.startswith("_") and not _is_descriptor(kind_of(item))
     ]
 
 
@@ -126,14 +141,14 @@ def _is_descriptor(kind: type) -> bool:
 
 def field_names(kind: type) -> tuple[str, ...]:
     """Those of a named tuple; empty for anything else."""
-    names = _FIELDS(kind).get("_fields") if issubclass(kind, tuple) else None
-    return names if type(names) is tuple and all(type(name) is str for name in names) else ()
+    names: Any = _FIELDS(kind).get("_fields") if is_a(kind, tuple) else None
+    return names if kind_of(names) is tuple and all(kind_of(name) is str for name in names) else ()
 
 
 def is_ours(kind: type) -> bool:
     """Whether it is a type of the host, whose texts run no code of a script."""
     module = _FIELDS(kind).get("__module__")
-    return type(module) is str and module.startswith(("scriptengines.", "scriptnative"))
+    return kind_of(module) is str and module.startswith(("scriptengines.", "scriptnative"))
 
 
 def reachable_bytes(roots: Iterable[Any], limit: int = 200_000) -> int:
@@ -144,6 +159,7 @@ def reachable_bytes(roots: Iterable[Any], limit: int = 200_000) -> int:
         limit: Objects to look at; the rest does not count.
     """
     import gc
+    import time
     from types import CodeType, FrameType
 
     seen: set[int] = set()
@@ -151,10 +167,12 @@ def reachable_bytes(roots: Iterable[Any], limit: int = 200_000) -> int:
     total = 0
     while waiting and len(seen) < limit:
         value = waiting.pop()
-        if id(value) in seen or issubclass(type(value), (type, ModuleType, CodeType, FrameType)):
+        if id(value) in seen or is_a(kind_of(value), (type, ModuleType, CodeType, FrameType)):
             continue
         seen.add(id(value))
         total += sys.getsizeof(value, 0)
+        if not len(seen) % 256:  # by itself the interpreter would let others wait for 5 ms
+            time.sleep(0)
         if gc.is_tracked(value):
             waiting += gc.get_referents(value)
     return total
@@ -166,7 +184,7 @@ def _deque() -> Any:
 
 
 def _summary(value: Any, limit: int, depth: int) -> str:
-    kind: type[Any] = type(value)
+    kind = kind_of(value)
     if kind is int:
         return repr(value) if value.bit_length() <= 4 * limit else f"<int of {value.bit_length()} bits>"
     if kind is str or kind is bytes or kind is bytearray:
@@ -176,11 +194,11 @@ def _summary(value: Any, limit: int, depth: int) -> str:
     for base, brackets in _BRACKETS:
         if kind is base:
             return _container(value, kind, brackets, limit, depth)
-    if issubclass(kind, ROUTINES):
+    if is_a(kind, ROUTINES):
         return f"<function {str.__str__(_routine_name(value, kind))}>"
-    if issubclass(kind, type):
+    if is_a(kind, type):
         return f"<class {str.__str__(_QUALNAME(value))}>"
-    if issubclass(kind, ModuleType):
+    if is_a(kind, ModuleType):
         return f"<module {_summary(vars(ModuleType)['__dict__'].__get__(value).get('__name__'), limit, 0)}>"
     return _object(value, kind, limit, depth)
 
@@ -207,7 +225,7 @@ def _container(value: Any, kind: type, brackets: str, limit: int, depth: int) ->
     except RuntimeError:  # changed its size just then
         return f"{opening}…{closing}"
     for item in head:
-        if issubclass(kind, dict):
+        if is_a(kind, dict):
             text = f"{_summary(item[0], limit, 0)}: {_summary(item[1], limit, depth - 1)}"
         else:
             text = _summary(item, limit, depth - 1)
@@ -225,30 +243,30 @@ def _container(value: Any, kind: type, brackets: str, limit: int, depth: int) ->
 def _object(value: Any, kind: type, limit: int, depth: int) -> str:
     name = str.__str__(_QUALNAME(kind))
     module = _FIELDS(kind).get("__module__", "")
-    if type(module) is str and module in _STOCK and kind is getattr(sys.modules.get(module), name, None):
+    if kind_of(module) is str and module in _STOCK and kind is getattr(sys.modules.get(module), name, None):
         return repr(value)
     if name == "ndarray" and module == "numpy":
         return f"<ndarray {value.dtype} {value.shape}>"
     fields = attributes_of(value, kind)
     enum = getattr(sys.modules.get("enum"), "EnumType", None)
-    if enum is not None and issubclass(type(kind), enum) and fields is not None:
+    if enum is not None and is_a(kind_of(kind), enum) and fields is not None:
         return f"{name}.{_plain(fields.get('_name_'))}"
-    if issubclass(kind, BaseException):
+    if is_a(kind, BaseException):
         inner = _container(_ARGUMENTS(value), tuple, "()", limit, depth)
         return f"{name}{inner.replace(',)', ')') if len(_ARGUMENTS(value)) == 1 else inner}"
     if is_ours(kind):
         return str(value) + ("" if getattr(value, "is_open", True) else " (closed)")
     if names := field_names(kind):
-        pairs = list(zip(names, tuple.__iter__(value), strict=False))
+        pairs = list(zip(names, TUPLE.__iter__(value), strict=False))
         return f"{name}({_assignments(pairs[:ITEMS], len(pairs) > ITEMS, limit, depth)})"
     for base, brackets in (*_BRACKETS, (_deque(), "[]")):
-        if base is not None and issubclass(kind, base):
+        if base is not None and is_a(kind, base):
             return f"{name}({_container(value, base, brackets, limit, depth)})"
-    for base in (str, bytes, bytearray):
-        if issubclass(kind, base):
+    for base in _TEXTS:
+        if is_a(kind, base):
             return f"{name}({base.__getitem__(value, slice(limit))!r})"
-    if issubclass(kind, (int, float)) and kind is not bool:
-        base = int if issubclass(kind, int) else float
+    if is_a(kind, (int, float)) and kind is not bool:
+        base = int if is_a(kind, int) else float
         return (
             f"{name}({base.__repr__(value) if base is float or int.bit_length(value) <= 4 * limit else '…'})"
         )
@@ -257,8 +275,8 @@ def _object(value: Any, kind: type, limit: int, depth: int) -> str:
     head: list[tuple[Any, Any]] = []
     more = False
     if fields:
-        head = list(islice(dict.items(fields), ITEMS))
-        more = dict.__len__(fields) > ITEMS
+        head = list(islice(DICT.items(fields), ITEMS))
+        more = DICT.__len__(fields) > ITEMS
     if not head:
         slots = slots_of(value, kind)
         head, more = slots[:ITEMS], len(slots) > ITEMS

@@ -1,8 +1,8 @@
 """The variables of a script as rows of a tree, for values that are Python objects; and changes in that tree.
 
-Reading runs no code of a script and is bounded in items, depth and time; see summary.py. What Lua states hold
-is walked by lua/inspect.lua, which gives the same rows. Which rows are open, and how rows become views, is the
-business of variables.py.
+Reading runs no code of a script and is bounded in items, depth and time; see summary.py. What Lua states
+hold is walked by lua/inspect.lua, which gives the same rows. Which rows are open, and how rows become views,
+is the business of variables.py.
 """
 
 from __future__ import annotations
@@ -22,14 +22,19 @@ from typing import TYPE_CHECKING, Any, cast
 from scriptnative.errors import CrossingError
 
 from .summary import (
+    DICT,
     KEY_LIMIT,
     LIMIT,
+    LIST,
     ROUTINES,
+    TUPLE,
     attributes_of,
     class_attributes,
     field_names,
+    is_a,
     is_ours,
     items_of,
+    kind_of,
     size_of,
     slots_of,
     summarize,
@@ -51,6 +56,7 @@ type Delta = tuple[int, int, list[int] | None, list[Row]]
 
 ITEMS = 100
 """Items of a container that are shown at first."""
+CLOSED: Opened = {}
 MAX_DEPTH = 32
 READING_LIMIT = 0.2
 """Seconds that the reading of one script's variables may take; what is left is not shown."""
@@ -110,7 +116,9 @@ class Tree:
         rows = self.rows
         waiting = list(named)
         for done, (step, label, value) in enumerate(waiting):
-            if len(rows) >= self._limit or (not len(rows) & 63 and time.perf_counter() > self._end):
+            if not len(rows) & 127:
+                time.sleep(0)  # by itself the interpreter would let others wait for 5 ms
+            if len(rows) >= self._limit or (not len(rows) & 127 and time.perf_counter() > self._end):
                 rows.append((depth, MORE, "…", "", "not read", len(waiting) - done, 0, None))
                 return
             known = self._before.get(step) if depth == 0 else None
@@ -118,14 +126,14 @@ class Tree:
                 self.scalars[step] = known
                 rows.append(known[1])
                 continue
-            kind = type(value)
+            kind = kind_of(value)
             if kind is int:
                 number = float(value) if -_BIG < value < _BIG else None
                 rows.append((depth, step, label, "int", summarize(value), None, 0, number))
             elif kind is float:
                 rows.append((depth, step, label, "float", repr(value), None, 0, value))
             elif kind is str or kind is bool or value is None:
-                size = len(value) if kind is str else None
+                size = size_of(value) if kind is str else None
                 rows.append((depth, step, label, kind.__name__, summarize(value), size, 0, None))
             else:
                 self._add(depth, step, label, value, kind, opened)
@@ -137,7 +145,7 @@ class Tree:
         flags = EXPANDABLE if depth < MAX_DEPTH and is_expandable(value, kind) else 0
         inside = opened.get(step) if flags else None
         if inside is None and flags and depth < self._deep and not any(value is each for each in self._above):
-            inside = ITEMS, {}
+            inside = ITEMS, CLOSED
         if inside is not None:
             flags |= EXPANDED
         self.rows.append((depth, step, label, type_name(kind), summarize(value), size_of(value), flags, None))
@@ -157,7 +165,7 @@ class Tree:
         self, name: str, kind: str, text: str, inside: list[tuple[Step, str, Any]], opened: Opened
     ) -> None:
         """Add a row of the top level that stands for several values."""
-        given = opened.get(name, (ITEMS, {}) if self._deep else None)
+        given = opened.get(name, (ITEMS, CLOSED) if self._deep else None)
         flags = EXPANDABLE | (EXPANDED if given is not None else 0)
         self.rows.append((0, name, name, kind, text, len(inside), flags, None))
         if given is not None:
@@ -168,17 +176,17 @@ def is_expandable(value: Any, kind: type) -> bool:
     """Whether there is something inside that could be shown."""
     if kind is FunctionType:
         return bool(value.__closure__ or attributes_of(value, kind))
-    if issubclass(kind, type):
+    if is_a(kind, type):
         return bool(class_attributes(value))
     if _is_frame(kind):
         return _frame_of(value) is not None
-    if issubclass(kind, (str, bytes, bytearray)):
+    if is_a(kind, (str, bytes, bytearray)):
         return bool(attributes_of(value, kind))
     if items_of(value, kind) is not None and size_of(value):
         return True
     if kind is MethodType:
         return True
-    if issubclass(kind, ROUTINES):
+    if is_a(kind, ROUTINES):
         return False
     return bool(attributes_of(value, kind)) or bool(slots_of(value, kind))
 
@@ -187,13 +195,13 @@ def children(value: Any, kind: type, limit: int) -> tuple[list[tuple[Step, str, 
     """What is inside a value: at most `limit` of (step, label, value), and how many there are besides."""
     inside: list[tuple[Step, str, Any]]
     size = size_of(value) or 0
-    items = None if issubclass(kind, (str, bytes, bytearray)) else items_of(value, kind)
+    items = None if is_a(kind, (str, bytes, bytearray)) else items_of(value, kind)
     if items is not None:
         try:
             head = list(islice(items, limit))
         except RuntimeError:  # changed its size just then
             head = []
-        if issubclass(kind, dict):
+        if is_a(kind, dict):
             inside = [(*_key(key), item) for key, item in head]
         else:
             names = field_names(kind)
@@ -203,7 +211,7 @@ def children(value: Any, kind: type, limit: int) -> tuple[list[tuple[Step, str, 
             inside = list(zip(range(len(head)), labels, head, strict=False))
         own = attributes_of(value, kind)
         if own and len(inside) < limit:
-            inside += [(f"\0.{name}", f".{name}", item) for name, item in list(dict.items(own))[:limit]]
+            inside += [(f"\0.{name}", f".{name}", item) for name, item in list(DICT.items(own))[:limit]]
         return inside, size - len(head)
     mark = "" if kind is FunctionType or _is_frame(kind) else "."
     inside = [(name, f"{mark}{name}", item) for name, item in _fields(value, kind)]
@@ -225,13 +233,13 @@ def _fields(value: Any, kind: type) -> list[tuple[str, Any]]:
         return found + list((attributes_of(value, kind) or {}).items())
     if kind is MethodType:
         return [("__self__", value.__self__), ("__func__", value.__func__)]
-    if issubclass(kind, type):
+    if is_a(kind, type):
         return class_attributes(value)
     frame = _frame_of(value) if _is_frame(kind) else None
     if frame is not None:
         return list(dict(frame.f_locals).items())
     own = attributes_of(value, kind)
-    named = [(name, item) for name, item in list(dict.items(own or {})) if type(name) is str]
+    named = [(name, item) for name, item in list(DICT.items(own or {})) if type(name) is str]
     if is_ours(kind):
         return [(name, item) for name, item in named if not name.startswith("_")]
     return slots_of(value, kind) + named
@@ -271,12 +279,12 @@ def step_into(owner: Any, step: Step, place: str) -> Any:
     Raises:
         CrossingError: Nothing is.
     """
-    kind = type(owner)
-    if issubclass(kind, dict) and not (type(step) is str and step[:1] == "\0"):
-        if dict.__contains__(owner, step):
-            return dict.__getitem__(owner, step)
-    elif type(step) is int and issubclass(kind, (list, tuple)):
-        base = list if issubclass(kind, list) else tuple
+    kind = kind_of(owner)
+    if is_a(kind, dict) and not (type(step) is str and step[:1] == "\0"):
+        if DICT.__contains__(owner, step):
+            return DICT.__getitem__(owner, step)
+    elif type(step) is int and is_a(kind, (list, tuple)):
+        base = LIST if is_a(kind, list) else TUPLE
         if 0 <= step < base.__len__(owner):
             return base.__getitem__(owner, step)
     else:
@@ -294,14 +302,14 @@ def put(owner: Any, step: Step, value: Any, place: str) -> None:
     Raises:
         CrossingError: What is there cannot be changed.
     """
-    kind: type[Any] = type(owner)
-    if type(step) is str and step.startswith("\0."):
+    kind = kind_of(owner)
+    if isinstance(step, str) and step.startswith("\0."):
         setattr(owner, step[2:], value)
-    elif issubclass(kind, dict):
+    elif is_a(kind, dict):
         cast("dict[Any, Any]", owner)[_real_key(owner, step, place)] = value
-    elif issubclass(kind, (tuple, set, frozenset)):
+    elif is_a(kind, (tuple, set, frozenset)):
         raise CrossingError(f"{place}: a {type_name(kind)} cannot be changed; change what holds it")
-    elif type(step) is int:
+    elif isinstance(step, int):
         owner[step] = value
     elif kind is FunctionType and step in owner.__code__.co_freevars:
         owner.__closure__[owner.__code__.co_freevars.index(step)].cell_contents = value
@@ -312,9 +320,9 @@ def put(owner: Any, step: Step, value: Any, place: str) -> None:
 
 
 def _real_key(owner: dict[Any, Any], step: Step, place: str) -> Any:
-    if type(step) is int or step[:1] != "\0":
+    if isinstance(step, int) or step[:1] != "\0":
         return step
-    for key in list(dict.keys(owner)):
+    for key in list(DICT.keys(owner)):
         if _key(key)[0] == step:
             return key
     raise CrossingError(f"{place}: there is no {_said(step)} in it any more")

@@ -1,4 +1,4 @@
-"""The variables of one script for a screen: what is open, which changed when, what numbers were, what differs.
+"""The variables of one script for a screen: what is open, what changed when, what numbers were, what differs.
 
 Works on the rows that runtimes give (see tree.py); reads nothing itself. All methods may be called from any
 thread.
@@ -7,6 +7,7 @@ thread.
 from __future__ import annotations
 
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 from .tree import CLOSURES, EXPANDABLE, EXPANDED, ITEMS, MAX_DEPTH, MORE, STATE
@@ -84,7 +85,7 @@ class Variables:
             number, total, changed, told = delta
             if changed is None:
                 rows = told
-            elif number != self._reading + 1:  # two threads look: the other was first
+            elif number != self._reading + 1:  # of a reading that is not known here
                 return
             else:
                 rows = self._rows[:total]
@@ -92,6 +93,9 @@ class Variables:
                 for index, row in zip(changed, told, strict=True):
                     rows[index] = row
             self._reading = number
+            if rows == self._rows:
+                self._rows = rows
+                return
             if changed is None or not self._patch(rows, changed, moment):
                 self._rebuild(rows, moment)
             self._rows = rows
@@ -124,6 +128,8 @@ class Variables:
         path: Path = ()
         for row in rows:
             depth, step = row[0], row[1]
+            if not len(views) & 255:
+                time.sleep(0)  # by itself the interpreter would let the screen wait for 5 ms
             if depth != len(path):
                 path = tuple(place[:depth])
             address = (*path, step)
@@ -169,7 +175,7 @@ class Variables:
             type=kind,
             value=value,
             size=None if more else size,
-            changed_at=changed_at,
+            changed_at=0.0 if more else changed_at,
             path=path,
             expandable=bool(flags & EXPANDABLE),
             expanded=bool(flags & EXPANDED),

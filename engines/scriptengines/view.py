@@ -64,6 +64,9 @@ class ScriptView:
         errors: Errors it raised since it was loaded.
         last_error: The most recent error, also that of a reload that was refused.
         sample_age: Seconds since its variables were last read; over 1 means it is busy.
+        rate: Calls into it a second, over the last second.
+        cpu: Share of a core that its own thread (or process) had over the last second; 1.0 is all of one.
+        memory: Bytes it holds, as far as its engine can tell; read every few seconds.
     """
 
     alias: str
@@ -76,11 +79,14 @@ class ScriptView:
     errors: int
     last_error: ErrorView | None
     sample_age: float
+    rate: float = 0.0
+    cpu: float = 0.0
+    memory: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class VariableView:
-    """One variable of a script, or a value inside one that is expanded; those follow their owner in the frame.
+    """One variable of a script, or a value inside one that is expanded; these follow what holds them.
 
     Attributes:
         script: Alias of its owner.
@@ -190,6 +196,8 @@ class TimerView:
         last: Milliseconds its last call took.
         mean: Milliseconds its calls took on average.
         late: Milliseconds it was late the last time.
+        paused: It waits until it is resumed; `due` is then when it would come if that were now.
+        left: Milliseconds that it has still to go then.
     """
 
     script: str
@@ -203,6 +211,8 @@ class TimerView:
     last: float = 0.0
     mean: float = 0.0
     late: float = 0.0
+    paused: bool = False
+    left: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,12 +227,13 @@ class ConnectionView:
         local: Local address.
         peer: Remote address, "" for a listener.
         state: "open", "closing" or "paused".
-        received: Bytes read.
-        sent: Bytes written.
+        received: Bytes read; 0 when nobody counts them, as of datagrams that the host does not carry.
+        sent: Bytes written; likewise.
         opened: Seconds since the epoch.
         receiving: Bytes read a second.
         sending: Bytes written a second.
         source: "file:line" of the script that opened it, or "".
+        application: What is spoken over it, as far as the host knows: "http", "websocket", "mqtt" or "".
     """
 
     script: str
@@ -238,6 +249,7 @@ class ConnectionView:
     receiving: float = 0.0
     sending: float = 0.0
     source: str = ""
+    application: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,6 +273,25 @@ class TaskView:
     since: float
     waits: str
     coroutine: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tapped:
+    """What is kept of the bytes of a connection.
+
+    Attributes:
+        received: The last that came; of a websocket, the messages without their frames.
+        sent: The last that went.
+        received_before: Bytes that came since it was tapped, before those.
+        sent_before: Bytes that went likewise.
+        note: One sentence: what these bytes are, or why there are none; "" when it needs none.
+    """
+
+    received: bytes
+    sent: bytes
+    received_before: int = 0
+    sent_before: int = 0
+    note: str = ""
 
 
 class WarningKind(StrEnum):
@@ -336,7 +367,7 @@ class Frame:
     Attributes:
         time: Seconds since the epoch.
         scripts: In order of loading.
-        variables: Of all scripts, by script, then in order of definition; what is inside expanded ones follows them.
+        variables: Of all scripts, by script, then in order of definition; see VariableView.
         timers: Of all scripts, soonest first.
         connections: Of all scripts, oldest first.
         log: Only the records that are new since the frame before.

@@ -146,9 +146,13 @@ class Due:
         when: The moment, in the loop's time.
         handle: asyncio's handle of it; None for a Timer.
         cancelled: It will not happen; said of a Timer only.
+        paused: It waits until it is resumed.
+        left: Seconds that it had still to go when it was paused.
     """
 
     when: float
+    paused: bool
+    left: float
     handle: Any
     cancelled: bool
 
@@ -190,6 +194,28 @@ class Timer(Due):
     def cancel(self) -> None:
         """It will not be called any more."""
 
+def take_arrivals(told: list[tuple[int, int]], keys: dict[int, Any], ready: deque[Any], loop: Any) -> None:
+    """Queue the handles of descriptors that have news.
+
+    Args:
+        told: What epoll.poll gave: descriptors and events.
+        keys: selectors.SelectorKey of each descriptor, whose data is (reader, writer), as asyncio has it.
+        ready: The loop's queue.
+        loop: Removes what was cancelled.
+    """
+
+class Outlet:
+    """What a connection inherits so that `send` from Lua can go straight to its socket.
+
+    Attributes:
+        descriptor: Of a socket that takes bytes as they are, while nothing waits to be sent; else -1. To be
+            changed with the run lock held only.
+        sent: Bytes handed over so far.
+    """
+
+    descriptor: int
+    sent: int
+
 @final
 class Schedule:
     """What one loop does and when: timers in order of time, then of setting; runs the callbacks.
@@ -204,6 +230,7 @@ class Schedule:
 
     Attributes:
         heap: All that is queued, in heap order; to be read only.
+        shelf: All that is paused and not queued; to be read only.
         timers: The pending timers of the script, by number.
         patience: Seconds; infinite at first.
         forgiven: A moment; nothing counts as late before it.
@@ -219,6 +246,8 @@ class Schedule:
     """
 
     heap: list[Due]
+    shelf: set[Due]
+    ready: deque[Any]
     timers: dict[int, Timer]
     patience: float
     forgiven: float
@@ -256,7 +285,7 @@ class Schedule:
         """A queued handle of asyncio's was cancelled."""
     @property
     def pending(self) -> int:
-        """How many are queued and not cancelled."""
+        """How many are queued or paused, and not cancelled."""
     def add(self, when: float, handle: Any) -> None:
         """Queue a handle of asyncio's."""
     def next_id(self) -> int:
@@ -268,7 +297,20 @@ class Schedule:
     def clear(self, timer_id: int) -> bool:
         """Cancel a timer of the script; whether it was pending."""
     def clear_all(self) -> None:
-        """Cancel all of them."""
+        """Cancel all of them; what is paused of asyncio's goes on, so that it can end."""
+    def pause(self, due: Due) -> bool:
+        """Keep what is left of its time; one that is due already stays so. Whether it was pending."""
+    def resume(self, due: Due) -> bool:
+        """Go on with what is left of its time; whether it was pending."""
+    def fire_now(self, due: Due) -> bool:
+        """Run it in the next turn: an interval once more than its beat has it. Whether it was pending."""
+    def change(self, due: Due, milliseconds: float) -> bool:
+        """Set an interval from its next firing on, the delay of what fires once from now on.
+
+        Whether it was pending.
+        """
+    def settled(self, timer: Timer) -> None:
+        """The `async def` callback of an interval has ended."""
     def timeout(self) -> float | None:
         """Seconds until something is due; None: nothing ever is."""
     def rest(self, awaits_input: bool, paused: bool) -> float | None:

@@ -470,8 +470,10 @@ cdef class Interpreter:
 
 
 include "schedule.pxi"
+include "arrivals.pxi"
 include "luaguard.pxi"
 include "luacross.pxi"
+include "outlet.pxi"
 include "library.pxi"
 include "plain.pxi"
 

@@ -35,6 +35,8 @@ cdef class Due:
     cdef readonly double when
     cdef unsigned long long serial
     cdef bint queued
+    cdef readonly bint paused
+    cdef readonly double left
     cdef readonly bint cancelled
     cdef readonly object handle
 
@@ -51,6 +53,8 @@ cdef class Timer(Due):
     cdef readonly unsigned long long count
     cdef readonly double last, total, late
     cdef public bint busy, rests, silent
+    cdef bint owed
+    cdef int extra
     cdef public object label
     cdef object callback_, args, context, place_
     cdef Schedule schedule
@@ -80,6 +84,7 @@ cdef class Schedule:
     """The timers of one loop, and the callbacks it runs; see _native.pyi."""
 
     cdef readonly list heap
+    cdef readonly set shelf
     cdef readonly dict timers
     cdef readonly object ready
     cdef object take, put, settle, failed, held
@@ -100,6 +105,7 @@ cdef class Schedule:
 
     def __cinit__(self, ready, settle, failed, held, Clock clock=None, int descriptor=-1):
         self.heap = []
+        self.shelf = set()
         self.timers = {}
         self.ready = ready
         self.take, self.put = ready.popleft, ready.append
@@ -219,6 +225,10 @@ cdef class Schedule:
             for at in range(len(heap) // 2 - 1, -1, -1):
                 self.sink(<Due>heap[at], at)
             self.cancelled = 0
+        if self.shelf:
+            for due in list(self.shelf):
+                if self.is_void(due):
+                    self.shelf.discard(due)
         while heap and self.is_void(<Due>heap[0]):
             due = self.unqueue()
             if due.handle is not None:
@@ -227,12 +237,18 @@ cdef class Schedule:
 
     @property
     def pending(self):
-        """How many are queued and not cancelled."""
-        return len(self.heap) - self.cancelled - (self.count_silent() if self.has_silent else 0)
+        """How many are queued or paused, and not cancelled."""
+        cdef Py_ssize_t count = len(self.heap) - self.cancelled
+        if self.has_silent:
+            count -= self.count_silent(self.heap) + self.count_silent(self.shelf)
+        if self.shelf:
+            for due in self.shelf:
+                count += not self.is_void(<Due>due)
+        return count
 
-    cdef Py_ssize_t count_silent(self):
+    cdef Py_ssize_t count_silent(self, dues):
         cdef Py_ssize_t count = 0
-        for due in self.heap:
+        for due in dues:
             if type(due) is Timer and (<Timer>due).silent and not (<Timer>due).cancelled:
                 count += 1
         return count
@@ -277,16 +293,27 @@ cdef class Schedule:
             return False
         if timer.queued:
             self.cancelled += 1
+        self.shelf.discard(timer)
         timer.forget()
         return True
 
     def clear_all(self):
+        """Cancel all timers of the script; what is paused of asyncio's goes on, so that it can end."""
         for timer_id in list(self.timers):
             self.clear(timer_id)
+        for due in list(self.shelf):
+            self.resume(due)
 
     cdef int fire(self, Timer timer, double moment) except -1:
         cdef double step
         if timer.cancelled:
+            return 0
+        if timer.extra:
+            timer.extra -= 1
+            return self.fire_between(timer)
+        if timer.paused:  # it was due already
+            timer.left = 0.0
+            self.shelf.add(timer)
             return 0
         timer.late = moment - (timer.when if timer.when > self.forgiven else self.forgiven)
         if timer.repeats and timer.rests:
@@ -294,7 +321,10 @@ cdef class Schedule:
             self.call(timer)
             if not timer.cancelled:
                 timer.when = self.now()
-                if timer.interval > 0:
+                if timer.paused:
+                    timer.left = max(0.0, timer.interval) / 1000.0
+                    self.shelf.add(timer)
+                elif timer.interval > 0:
                     timer.when += timer.interval / 1000.0
                     self.queue(timer)
                 else:
@@ -346,6 +376,107 @@ cdef class Schedule:
         finally:
             if context is not None:
                 PyContext_Exit(context)
+        return 0
+
+    # ---- by hand ---------------------------------------------------------------------------------------
+
+    cdef void take_out(self, Due due):
+        """Remove it from the queue, wherever it is in there."""
+        cdef list heap = self.heap
+        cdef Py_ssize_t at
+        heap.remove(due)
+        due.queued = False
+        for at in range(len(heap) // 2 - 1, -1, -1):
+            self.sink(<Due>heap[at], at)
+        if due.handle is not None:
+            due.handle._scheduled = False
+
+    cdef void put_in(self, Due due, double when):
+        due.when = when
+        if due.handle is not None:
+            due.handle._when = when
+            due.handle._scheduled = True
+        self.queue(due)
+
+    def pause(self, Due due):
+        """Keep what is left of its time; one that is due already stays so. Whether it was pending."""
+        if self.is_void(due):
+            return False
+        if due.paused:
+            return True
+        if not due.queued and type(due) is not Timer:
+            return False
+        due.paused = True
+        due.left = max(0.0, due.when - self.now())
+        if due.queued:
+            self.take_out(due)
+            self.shelf.add(due)
+        return True
+
+    def resume(self, Due due):
+        """Go on with what is left of its time; whether it was pending."""
+        if self.is_void(due):
+            self.shelf.discard(due)
+            return False
+        if due.paused:
+            due.paused = False
+            if due in self.shelf:  # else it is about to be run, and still is
+                self.shelf.discard(due)
+                self.put_in(due, self.now() + due.left)
+        return due.queued or type(due) is Timer
+
+    def fire_now(self, Due due):
+        """Run it in the next turn: an interval once more than its beat has it; whether it was pending."""
+        cdef Timer timer
+        if self.is_void(due):
+            return False
+        if type(due) is Timer and (<Timer>due).repeats:
+            timer = <Timer>due
+            timer.extra += 1
+            self.put(timer)
+            return True
+        if due.queued:
+            self.take_out(due)
+        elif due in self.shelf:
+            self.shelf.discard(due)
+        else:  # it is in the next turn
+            due.paused = False
+            return type(due) is Timer
+        due.paused = False
+        due.when = self.now()
+        self.put(due if due.handle is None else due.handle)
+        return True
+
+    def change(self, Due due, double milliseconds):
+        """Set the interval from its next firing on, of what fires once its delay; whether it was pending."""
+        cdef double left = max(0.0, milliseconds / 1000.0)
+        if self.is_void(due) or not (due.queued or due in self.shelf or type(due) is Timer):
+            return False
+        if type(due) is Timer:
+            (<Timer>due).interval = milliseconds
+            if (<Timer>due).repeats:
+                return True
+        if due.paused:
+            due.left = left
+        elif due.queued:
+            self.take_out(due)
+            self.put_in(due, self.now() + left)
+        return True
+
+    def settled(self, Timer timer):
+        """The `async def` callback of an interval has ended."""
+        timer.busy = False
+        if timer.owed:
+            timer.owed = False
+            self.fire_now(timer)
+
+    cdef int fire_between(self, Timer timer) except -1:
+        """Fire an interval by hand, which changes nothing of its beat."""
+        if timer.busy:
+            timer.owed = True
+            return 0
+        timer.count += 1
+        self.call(timer)
         return 0
 
     # ---- turns -----------------------------------------------------------------------------------------

@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 import pytest
 
-from scriptconsole.actions import ACTIONS, MOVES, Action, key_name
 from scriptconsole.exitcodes import ExitCode
 from scriptengines import errors
 from scriptengines.lua import LuaEngine
@@ -78,7 +77,13 @@ def shell(tmp_path: Path) -> dict[str, str]:
 
 @pytest.mark.parametrize(
     ("page", "examples"),
-    [("README.md", 4), ("docs/embedding.md", 8), ("docs/native-modules.md", 3), ("docs/options.md", 3)],
+    [
+        ("README.md", 4),
+        ("docs/embedding.md", 8),
+        ("docs/native-modules.md", 3),
+        ("docs/options.md", 3),
+        ("docs/configuration.md", 2),
+    ],
 )
 def test_examples_run(tmp_path: Path, shell: dict[str, str], page: str, examples: int) -> None:
     where = tmp_path / "checkout"
@@ -152,21 +157,10 @@ def test_pages_name_no_machine(page: Path) -> None:
     assert not re.search(r"/(?:root|home|work|tmp)/", text)
 
 
-def table_of(actions: tuple[Action, ...]) -> str:
-    """The rows for docs/console.md."""
-    rows = ["| key | does |", "|---|---|"]
-    for action in actions:
-        keys = " ".join(f"`{key_name(key)}`" for key in action.keys)
-        scope = "" if len(action.scope) > 1 else f" ({next(iter(action.scope))})"
-        rows.append(f"| {keys} | {action.tooltip}{scope} |")
-    return "\n".join(rows)
-
-
-@pytest.mark.parametrize(("mark", "actions"), [("actions", ACTIONS), ("moves", MOVES)])
-def test_keys_are_those_of_the_registry(mark: str, actions: tuple[Action, ...]) -> None:
+def test_keys_are_those_of_the_registry() -> None:
+    keys = runpy.run_path(str(ROOT / "docs" / "keys.py"))
     page = (ROOT / "docs" / "console.md").read_text()
-    written = page.partition(f"<!-- {mark} -->\n")[2].partition(f"\n<!-- /{mark} -->")[0]
-    assert written == table_of(actions), f"docs/console.md must have:\n{table_of(actions)}"
+    assert keys["renewed"](page) == page, "the tables of keys are old: python docs/keys.py"
 
 
 def options_table() -> str:
@@ -188,6 +182,11 @@ def test_options_are_those_of_the_engines() -> None:
     assert written == options_table(), f"docs/options.md must have:\n{options_table()}"
     engines = {target.rpartition(":")[2] for target in BUILTIN_ENGINES.values()}
     assert engines == {"PythonEngine", "LuaEngine", "NativeEngine"}, "the table lacks an engine"
+
+
+def test_settings_are_those_of_the_code() -> None:
+    settings = runpy.run_path(str(ROOT / "docs" / "settings.py"))
+    assert settings["written"]() == settings["table"](), "run: python docs/settings.py"
 
 
 def test_benchmarks_and_budgets_are_those_that_run() -> None:

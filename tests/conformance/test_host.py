@@ -12,7 +12,7 @@ import pytest
 
 from scriptengines.hooks import Outcome
 from scriptengines.session import Session
-from scriptengines.view import Level
+from scriptengines.view import Level, TimerView
 from tests.conftest import DEADLINE, Log, line_of
 
 from .conftest import Load
@@ -87,6 +87,67 @@ def test_timers_appear_in_the_frame_and_can_be_cancelled_there(
     assert session.cancel_timer("it", timer.id)
     log.drain()
     assert not session.cancel_timer("it", timer.id)
+
+
+@behaviour("timers are fired by hand")
+def test_a_timer_can_be_fired_by_hand(session: Session, load: Load, log: Log) -> None:
+    script = load("timers")
+    once, again = script.call("start", 60_000), script.call("repeat", 60_000)
+    before = shown(session, log, again)
+    assert session.fire_timer("it", once)
+    log.wait_for("tick 1")
+    assert not session.fire_timer("it", once)
+    assert session.fire_timer("it", again)
+    log.wait_for("tick 2")
+    after = shown(session, log, again, lambda timer: timer.count == 1)
+    assert abs(after.due - before.due) < 1
+    assert session.fire_timer("it", again)  # it clears itself
+    log.drain()
+    assert not session.fire_timer("it", again)
+
+
+@behaviour("timers are paused")
+def test_a_timer_can_be_paused(session: Session, load: Load, log: Log) -> None:
+    script = load("timers")
+    number = script.call("start", 60_000)
+    assert session.pause_timer("it", number)
+    held = shown(session, log, number, lambda timer: timer.paused)
+    assert 0 < held.left <= 60_000
+    assert session.change_interval("it", number, 1)
+    assert shown(session, log, number, lambda timer: timer.left == 1).paused
+    assert session.pending
+    assert script.get("ticks") == 0
+    assert session.resume_timer("it", number)
+    log.drain()
+    assert script.get("ticks") == 1
+    assert not session.pause_timer("it", number)
+    assert not session.resume_timer("it", number)
+
+
+@behaviour("intervals are changed")
+def test_the_interval_of_a_timer_can_be_changed(session: Session, load: Load, log: Log) -> None:
+    script = load("timers")
+    number = script.call("repeat", 100)
+    assert session.change_interval("it", number, 1)
+    log.drain()
+    assert log.lines("it") == ["tick 1", "tick 2", "tick 3"]
+    assert not session.change_interval("it", number, 1)
+    with pytest.raises(ValueError, match="not less than 0, got -1"):
+        session.change_interval("it", number, -1)
+
+
+def shown(
+    session: Session, log: Log, number: int, so: Callable[[TimerView], bool] = lambda _: True
+) -> TimerView:
+    """The row of a timer, once it is `so`."""
+    found: list[TimerView] = []
+
+    def look() -> bool:
+        found[:] = [timer for timer in session.frame().timers if timer.id == number and so(timer)]
+        return bool(found)
+
+    log.until(look, "such a row")
+    return found[0]
 
 
 # ---- log and output ---------------------------------------------------------------------------------------
@@ -282,6 +343,34 @@ def test_the_server_and_its_connections_are_shown(session: Session, load: Load, 
     log.drain()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), DEADLINE)
+
+
+@behaviour("connections are tapped")
+def test_the_last_bytes_of_a_connection_can_be_seen(session: Session, load: Load, log: Log) -> None:
+    port = load("server").call("port")
+    with socket.create_connection(("127.0.0.1", port), DEADLINE) as client:
+        client.sendall(b"before")
+        assert client.recv(6, socket.MSG_WAITALL) == b"before"
+        log.until(lambda: len(session.frame().connections) == 2)
+        [number] = [row.id for row in session.frame().connections if row.role == "server"]
+        assert session.tapped("it", number).received == b""
+        assert session.tap("it", number)
+        payload = b"\x1b[31m" + bytes(range(256)) * 40
+        client.sendall(payload)
+        assert client.recv(len(payload), socket.MSG_WAITALL) == payload
+        log.until(lambda: session.tapped("it", number).sent_before + 4096 >= len(payload))
+        seen = session.tapped("it", number)
+        assert seen.received == seen.sent == payload[-4096:]
+        assert seen.received_before == seen.sent_before == len(payload) - 4096
+        assert session.tap("it", number, on=False)
+        client.sendall(b"after")
+        assert client.recv(5, socket.MSG_WAITALL) == b"after"
+        assert session.tapped("it", number).received == b""
+    log.until(lambda: len(session.frame().connections) == 1)
+    assert not session.tap("it", number)
+    [listener] = session.frame().connections
+    assert session.tap("it", listener.id)
+    assert "no bytes" in session.tapped("it", listener.id).note
 
 
 @pytest.fixture

@@ -11,7 +11,9 @@ from textual import events
 from textual.command import CommandPalette
 from textual.widgets import Input, OptionList, Static
 
-from scriptconsole.actions import ACTIONS, MOVES, PaneName
+from scriptconsole.actions import MOVES, PaneName
+from scriptconsole.app import ScriptConsoleApp
+from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.call import CallScreen
 from scriptconsole.screens.details import DetailsScreen
 from scriptconsole.screens.evaluate import EvaluateScreen
@@ -25,6 +27,13 @@ from .support import NARROW, drawn, log, log_texts, notices, running, table, unt
 
 def static(screen: object, selector: str) -> str:
     return str(screen.query_one(selector, Static).render())  # type: ignore[attr-defined]
+
+
+FIRST = [PaneName.SCRIPTS, PaneName.VARIABLES, PaneName.TIMERS, PaneName.CONNECTIONS, PaneName.LOG]
+
+
+def in_sight(app: ScriptConsoleApp) -> list[PaneName]:
+    return [pane.NAME for pane in app.main.panes_in_sight()]
 
 
 # -- scripts --------------------------------------------------------------------------------------------
@@ -100,7 +109,23 @@ async def test_a_timer_that_is_gone_is_no_error(session: RecordedSession) -> Non
 async def test_keys_without_any_script(session: RecordedSession) -> None:
     session.now = replace(FRAME, scripts=(), variables=(), timers=(), connections=())
     async with running(session) as (app, pilot):
-        for key in ["r", "u", "p", "i", "c", "colon", "e", "enter", "y", "s", "j", "k", "g", "G", "pagedown"]:
+        for key in [
+            "r",
+            "u",
+            "p",
+            "i",
+            "c",
+            "equals_sign",
+            "e",
+            "enter",
+            "y",
+            "s",
+            "j",
+            "k",
+            "g",
+            "G",
+            "pagedown",
+        ]:
             await pilot.press(key)
         for pane in "234":
             await pilot.press(pane, "x", "enter", "j", "y")
@@ -125,13 +150,14 @@ async def test_paths_are_loaded_and_failures_told(session: RecordedSession, tmp_
 
 async def test_number_keys_and_tab_go_round_the_panes(session: RecordedSession) -> None:
     async with running(session) as (app, pilot):
-        for number, name in enumerate(PaneName, start=1):
-            await pilot.press(str(number))
+        for name in app.main.panes:
+            await pilot.press(name.digit)
             assert app.main.pane_name is name
+        last = app.main.pane_name
         await pilot.press("tab")
         assert app.main.pane_name is PaneName.SCRIPTS
         await pilot.press("shift+tab")
-        assert app.main.pane_name is PaneName.LOG
+        assert app.main.pane_name is last
 
 
 async def test_narrow_shows_the_pane_that_is_asked_for(session: RecordedSession) -> None:
@@ -145,7 +171,7 @@ async def test_narrow_shows_the_pane_that_is_asked_for(session: RecordedSession)
         assert not app.main.panes[PaneName.VARIABLES].display
         await pilot.resize_terminal(140, 44)
         await pilot.pause()
-        assert all(pane.display for pane in app.main.panes.values())
+        assert in_sight(app) == FIRST
 
 
 @pytest.mark.parametrize("size", [(40, 12), (20, 6), (10, 3), (300, 100)])
@@ -160,13 +186,13 @@ async def test_odd_sizes_do_no_harm(session: RecordedSession, size: tuple[int, i
 async def test_maximise_and_back(session: RecordedSession, key: str) -> None:
     async with running(session) as (app, pilot):
         await pilot.press("3", key)
-        assert [name for name, pane in app.main.panes.items() if pane.display] == [PaneName.TIMERS]
+        assert in_sight(app) == [PaneName.TIMERS]
         await pilot.press("5")
-        assert [name for name, pane in app.main.panes.items() if pane.display] == [PaneName.LOG]
+        assert in_sight(app) == [PaneName.LOG]
         await pilot.press(key)
-        assert all(pane.display for pane in app.main.panes.values())
+        assert in_sight(app) == FIRST
         await pilot.press(key, "escape")
-        assert all(pane.display for pane in app.main.panes.values())
+        assert in_sight(app) == FIRST
 
 
 async def test_freeze_holds_everything_and_loses_no_line(session: RecordedSession) -> None:
@@ -174,7 +200,7 @@ async def test_freeze_holds_everything_and_loses_no_line(session: RecordedSessio
         before = log(app).ring.total
         await pilot.press("space")
         session.now = replace(FRAME, time=NOW + 5, scripts=SCRIPTS[:1])
-        session.emit(LogRecord(NOW, "greeter", Level.OUTPUT, "while frozen"))
+        session.logs(LogRecord(NOW, "greeter", Level.OUTPUT, "while frozen"))
         await until(pilot, lambda: not session.pending)
         app.write_log(Level.INFO, "from the console")
         assert table(app, "scripts").row_count == len(SCRIPTS)
@@ -312,7 +338,7 @@ async def test_help_names_every_key_of_the_pane(session: RecordedSession, key: s
         await pilot.press("3", key)
         assert isinstance(app.screen, HelpScreen)
         text = "\n".join(str(widget.render()) for widget in app.screen.query(Static))
-        for action in (*ACTIONS, *MOVES):
+        for action in (*REGISTRY.actions, *MOVES):
             if PaneName.TIMERS in action.scope and not action.id.startswith("pane."):
                 assert action.tooltip in text
         assert "Close the selected connection" not in text
@@ -422,7 +448,7 @@ async def test_result_whose_repr_fails(session: RecordedSession) -> None:
 async def test_evaluate_with_completion(session: RecordedSession) -> None:
     session.answer = 18
     async with running(session) as (app, pilot):
-        await pilot.press("colon", "v", "i")
+        await pilot.press("equals_sign", "v", "i")
         assert isinstance(app.screen, EvaluateScreen)
         entry = app.screen.query_one(Input)
         await until(pilot, lambda: entry._suggestion == "visitors")
@@ -480,7 +506,7 @@ async def test_every_binding_has_an_id_and_can_be_remapped(session: RecordedSess
         await pilot.press("f5")
         await until(pilot, lambda: ("reload", "greeter") in session.calls)
         assert [call for call in session.calls if call[0] == "reload"] == [("reload", "greeter")]
-    ids = [action.id for action in (*ACTIONS, *MOVES)]
+    ids = [action.id for action in (*REGISTRY.actions, *MOVES)]
     assert len(ids) == len(set(ids))
 
 

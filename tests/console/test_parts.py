@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from scriptconsole import text
-from scriptconsole.actions import PaneName
 from scriptconsole.arguments import ArgumentError, parse_arguments
 from scriptconsole.editor import EditorError, editor_command, place_in
 from scriptconsole.panes.columns import Column, lay_out
@@ -22,7 +21,6 @@ from scriptconsole.panes.lines import Cell
 from scriptconsole.panes.ring import LINE_LIMIT, Ring
 from scriptconsole.panes.status import health_of
 from scriptconsole.screens.load import complete_path
-from scriptconsole.screens.main import panes_that_fit
 from scriptengines.view import Frame, Level, LogRecord, ScriptState, ScriptView
 
 from .recording import NOW, SCRIPTS, TRACEBACK
@@ -115,15 +113,6 @@ def test_columns_never_overlap(width: int, seen: list[int]) -> None:
         assert one.start + one.width < two.start
 
 
-def test_panes_that_fit() -> None:
-    order = list(PaneName)
-    assert panes_that_fit(140, 44, order) == set(PaneName)
-    assert panes_that_fit(80, 60, order) == set(PaneName)
-    assert PaneName.CONNECTIONS not in panes_that_fit(140, 24, order)
-    assert panes_that_fit(80, 24, order) == {PaneName.SCRIPTS, PaneName.VARIABLES, PaneName.LOG}
-    assert PaneName.CONNECTIONS in panes_that_fit(80, 24, [PaneName.LOG, PaneName.CONNECTIONS, *order[:3]])
-
-
 def test_health_names_who_is_in_trouble() -> None:
     fine = tuple(replace(row, state=ScriptState.IDLE, errors=0, last_error=None) for row in SCRIPTS)
     broken, raising = SCRIPTS[1], replace(SCRIPTS[1], state=ScriptState.RUNNING)
@@ -158,8 +147,16 @@ def test_filter() -> None:
     inverse = parse_filter("!ab")
     assert inverse is not None
     assert not inverse.keeps("cab")
+    loose = parse_filter("~gr tr")
+    assert loose is not None
+    assert loose.keeps("greeter")
+    assert not loose.keeps("greet")
+    strange = parse_filter("!~(*")
+    assert strange is not None
+    assert not strange.keeps("a(b*")
     assert parse_filter("") is None
     assert parse_filter("!") is None
+    assert parse_filter("~") is None
 
 
 @pytest.mark.parametrize("bad", ["(", "[", "*", "!(", "(?P<a>", "a{99999999999}"])

@@ -123,22 +123,26 @@ def test_what_is_wrong_in_a_header_is_told_with_its_line(write: Write, written: 
 
 
 @pytest.mark.parametrize(
-    ("written", "message"),
+    ("written", "line", "message"),
     [
-        ("[scripts.it]\nlabl = 1\n", 'no option "labl". Did you mean "label"?'),
-        ("[scripts]\nit = 1\n", "[scripts.it] must be a table"),
-        ("engines = 1\n", "[engines.python] must be a table"),
-        ("[scripts.it\n", "not valid TOML"),
+        ("\n[scripts.it]\nlabl = 1\n", 3, 'no option "labl". Did you mean "label"?'),
+        ("[scripts.it]\nlabel = 1\n", 2, "label must be a text, got 1"),
+        ("[scripts]\nit = 1\n", 2, "[scripts.it] must be a table"),
+        ("engines = 1\n", 1, "[engines.python] must be a table"),
+        ("[scripts.it\n", 1, "not valid TOML"),
+        ("[script.it]\n", 1, 'no table "script" in this file. Did you mean "scripts"?'),
+        ("[nonsense]\n", 1, "It may have: engines, scripts, console, keys."),
     ],
 )
-def test_what_is_wrong_in_the_project_file_is_told_with_its_name(
-    write: Write, script: Path, written: str, message: str
+def test_what_is_wrong_in_the_project_file_is_told_with_its_line(
+    write: Write, script: Path, written: str, line: int, message: str
 ) -> None:
     project = write("scriptconsole.toml", written)
     with pytest.raises(ConfigError) as caught:
         options(script)
-    assert str(caught.value).startswith(f"{project}: ")
+    assert str(caught.value).startswith(f"{project}:{line}: ")
     assert message in str(caught.value)
+    assert (caught.value.file, caught.value.line) == (str(project), line)
 
 
 def test_what_is_wrong_of_the_caller_is_told_without_a_place(script: Path) -> None:

@@ -16,7 +16,8 @@ import pytest
 from scriptengines import Session
 from scriptengines.observer import LONGEST_PERIOD, Observer
 from scriptengines.view import ConnectionView, Frame, TaskView, TimerView
-from tests.conftest import Log, line_of
+from scriptnative import Cell
+from tests.conftest import DEADLINE, Log, line_of
 
 type Write = Callable[[str, str], Path]
 type Until = Callable[[Callable[[Frame], Any]], Any]
@@ -436,6 +437,46 @@ clients = [socket.create_connection(("127.0.0.1", {peer.getsockname()[1]})) for 
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+# ---- scripts ---------------------------------------------------------------------------------------
+
+
+def test_a_script_tells_how_often_it_is_called(session: Session, write: Write, until: Until) -> None:
+    script = session.load(write("it.lua", "function add(a, b) return a + b end"))
+    assert until(lambda frame: frame.scripts and frame.scripts[0].memory)  # it is looked at
+
+    def called(frame: Frame) -> bool:
+        for _ in range(100):
+            script.call("add", 1, 2)
+        return frame.scripts[0].rate > 100
+
+    until(called)
+    until(lambda frame: frame.scripts[0].rate == 0.0)
+
+
+@pytest.mark.parametrize("isolation", ["isolated", "process"])
+def test_a_busy_script_has_a_share_of_a_core(
+    session: Session, write: Write, until: Until, isolation: str
+) -> None:
+    text = "def spin():\n    while True:\n        pass\nimport host\nhost.set_timeout(spin, 0)\n"
+    session.load(write("it.py", text), isolation=isolation)
+    until(lambda frame: 0.2 < frame.scripts[0].cpu < 1.5)
+
+
+def test_the_memory_of_a_script_is_read_now_and_then(session: Session, write: Write, until: Until) -> None:
+    session.load(write("it.py", "kept = [bytes(1000) for _ in range(1000)]"))
+    until(lambda frame: 1_000_000 < (frame.scripts[0].memory or 0) < 10_000_000)
+
+
+def test_a_busy_lua_script_is_not_waited_for(session: Session, write: Write, log: Log) -> None:
+    script = session.load(write("it.lua", "function spin() print('spins') while true do end end"))
+    spinning = session.submit("it", "spin")
+    log.wait_for("spins")
+    assert script.memory() is None
+    script.interrupt()
+    assert spinning.exception(DEADLINE) is not None
+    assert (script.memory() or 0) > 1000
+
+
 # ---- what it costs --------------------------------------------------------------------------------
 
 
@@ -451,6 +492,11 @@ def test_costly_looks_become_rare(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Costly:
         closed = False
+        cell = Cell()
+        cpu_time = 0.0
+
+        def memory(self) -> None:
+            pass
 
         def refresh(self) -> None:
             while sum(range(1000)) and clock[0] < 10:

@@ -117,7 +117,7 @@ def test_keys(console: Terminal) -> None:
     console.press("escape")
     console.wait_gone("Call a function of controller")
 
-    console.press(":")
+    console.press("=")
     console.wait_for("Evaluate inside controller")
     console.press("TARGET + 1", "enter")
     console.wait_for(r"22\.0")

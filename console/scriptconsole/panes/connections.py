@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from functools import partial
 from math import inf
 
-from scriptconsole.actions import PaneName
+from scriptconsole.actions import Action, PaneName
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.lines import Cell, Tone
-from scriptconsole.panes.pane import Pane
-from scriptconsole.panes.table import VirtualTable
-from scriptconsole.text import CELL_LIMIT, clean, size, span
+from scriptconsole.panes.pane import Details
+from scriptconsole.panes.tablepane import TablePane
+from scriptconsole.screens.host import console_of
+from scriptconsole.text import CELL_LIMIT, clean, moment, size, span
 from scriptengines.view import ConnectionView, Frame
 
 _MARKS = {"listener": "◂", "server": "←", "client": "→"}
@@ -22,10 +24,6 @@ def _role(row: ConnectionView, _now: float) -> Cell:
 
 def _state(row: ConnectionView, _now: float) -> Cell:
     return Cell(row.state, Tone.GOOD if row.state == "open" else Tone.WARN)
-
-
-def _refresh_after(rows: Sequence[ConnectionView], _now: float) -> float:
-    return 1.0 if rows else inf
 
 
 COLUMNS: tuple[Column[ConnectionView], ...] = (
@@ -63,41 +61,82 @@ COLUMNS: tuple[Column[ConnectionView], ...] = (
 )
 
 
-class ConnectionsPane(Pane):
+class ConnectionsPane(TablePane[ConnectionView]):
     """The sockets of all scripts, oldest first."""
 
     NAME = PaneName.CONNECTIONS
     LABEL = "Connections"
     MEANING = (
-        "One row per socket of a script's event loop, oldest first.\n"
+        "One row per socket of a script, oldest first.\n"
         "◂ listener waits for peers   ← server: a peer came to us   → client: we went to a peer"
     )
+    ACTIONS = (
+        Action(
+            "connection.close",
+            ("x", "delete"),
+            "Close",
+            "Close the selected connection",
+            "pane('close_it')",
+            frozenset({PaneName.CONNECTIONS}),
+            footer=True,
+        ),
+    )
+    EMPTY = "no connections"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.table: VirtualTable[ConnectionView] = VirtualTable(
-            COLUMNS,
-            key=lambda row: (row.script, row.id),
-            text=lambda row: f"{row.script} {row.protocol} {row.role} {row.local} {row.peer} {row.state}",
-            empty="no connections",
-            live=_refresh_after,
-            id="connections",
-        )
+    def columns(self) -> Sequence[Column[ConnectionView]]:
+        """Return the columns."""
+        return COLUMNS
 
-    @property
-    def body(self) -> VirtualTable[ConnectionView]:
-        """The table."""
-        return self.table
+    def rows(self, frame: Frame) -> Sequence[ConnectionView]:
+        """Return the connections."""
+        return frame.connections
 
-    def apply(self, frame: Frame) -> None:
-        """Show the connections."""
-        self.table.set_rows(frame.connections, frame.time)
+    def key(self, row: ConnectionView) -> Hashable:
+        """Return script and number."""
+        return row.script, row.id
 
-    def script(self) -> str | None:
-        """Return the owner of the selected connection."""
-        return None if self.table.selected is None else self.table.selected.script
+    def text(self, row: ConnectionView) -> str:
+        """Return what the filter searches."""
+        return f"{row.script} {row.protocol} {row.role} {row.local} {row.peer} {row.state}"
 
-    def copy_text(self) -> str | None:
+    def owner(self, row: ConnectionView) -> str:
+        """Return the script that opened it."""
+        return row.script
+
+    def source(self, row: ConnectionView) -> str:
+        """Return where it was opened."""
+        return row.source
+
+    def looks_different_after(self, rows: Sequence[ConnectionView], now: float) -> float:
+        """Show ages in whole seconds."""
+        return 1.0 if rows else inf
+
+    def row_text(self, row: ConnectionView) -> str:
         """Return owner, protocol and both addresses."""
-        row = self.table.selected
-        return None if row is None else f"{row.script}\t{row.protocol} {row.role}\t{row.local}\t{row.peer}"
+        return f"{row.script}\t{row.protocol} {row.role}\t{row.local}\t{row.peer}"
+
+    def action_close_it(self) -> None:
+        """Close the selected connection."""
+        row = self.selected
+        if row is not None:
+            app, name = console_of(self), row.peer or row.local
+            work = partial(app.session.close_connection, row.script, row.id)
+            app.act(f"close {name}", work, f"closed {row.protocol} {row.role} {name} of {row.script}")
+
+    def details(self) -> Details | None:
+        """Return both ends and what went through."""
+        row = self.selected
+        if row is None:
+            return None
+        facts = [
+            ("script", row.script),
+            ("socket", f"{row.protocol} {row.role}, {row.state}"),
+            ("local", row.local),
+            ("peer", row.peer or "none"),
+            ("received", f"{size(row.received)} ({row.received:,} bytes)"),
+            ("sent", f"{size(row.sent)} ({row.sent:,} bytes)"),
+            ("opened", moment(row.opened)),
+            ("opened at", row.source or "unknown"),
+            ("number", str(row.id)),
+        ]
+        return Details("Connection", facts)

@@ -1,4 +1,4 @@
-"""The filter of a pane: a regular expression, inverted by a leading `!`."""
+"""The filter of a pane: a regular expression, or loose letters after `~`; a leading `!` inverts both."""
 
 from __future__ import annotations
 
@@ -35,7 +35,8 @@ def parse_filter(source: str) -> Filter | None:
     Lower-case patterns ignore case and a capital makes them exact, as in ripgrep's smart case.
 
     Args:
-        source: A regular expression, with `!` in front to invert it.
+        source: A regular expression, or `~` and letters that must come in this order with anything between;
+            with `!` in front to invert it.
 
     Returns:
         The filter, or None when nothing is filtered.
@@ -45,6 +46,8 @@ def parse_filter(source: str) -> Filter | None:
     """
     inverse = source.startswith("!")
     expression = source[1:] if inverse else source
+    if expression.startswith("~"):
+        expression = ".*?".join(map(re.escape, expression[1:].replace(" ", "")))
     if not expression:
         return None
     # A capital inside an escape such as \S or \W says nothing about case.

@@ -1,23 +1,48 @@
-"""A pane: a titled frame round a list of rows, with the line in which its filter is typed."""
+"""A pane: a titled frame round one body, with the line in which its filter is typed.
+
+What is in the body is up to the subclasses: `tablepane` for rows, `logpane` for the log.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import ClassVar, NamedTuple
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
+from textual.widget import Widget
 from textual.widgets import Input, Static
 
-from scriptconsole.actions import PaneName
+from scriptconsole.actions import Action, PaneName
 from scriptconsole.panes.filter import Filter, FilterError, parse_filter
-from scriptconsole.panes.log import LogView
-from scriptconsole.panes.table import VirtualTable
 from scriptconsole.text import clean
 from scriptengines.view import Frame
+
+
+class Details(NamedTuple):
+    """All of one row, for the details screen.
+
+    Attributes:
+        title: What the row is.
+        facts: Names and values.
+        texts: Heading, text and style class ("value-text", "error-text") of each long text.
+        functions_of: Alias of the script whose functions are listed, if any.
+    """
+
+    title: str
+    facts: Sequence[tuple[str, str]]
+    texts: Sequence[tuple[str, str, str]] = ()
+    functions_of: str | None = None
+
+
+class Place(NamedTuple):
+    """A line of a file; line 0 when only the file is known."""
+
+    path: str
+    line: int
 
 
 class FilterInput(Input):
@@ -43,21 +68,24 @@ class FilterInput(Input):
 
 
 class Pane(Vertical):
-    """A frame round one body of rows."""
+    """A frame round one body."""
 
     NAME: ClassVar[PaneName]
     LABEL: ClassVar[str]
     MEANING: ClassVar[str] = ""
     """What the rows mean, for the help screen."""
+    ACTIONS: ClassVar[tuple[Action, ...]] = ()
+    """What can be done in this pane only; `pane('x')` as a command calls its `action_x`."""
     ALLOW_MAXIMIZE = False
 
     def __init__(self) -> None:
         super().__init__(id=f"pane-{self.NAME}")
-        self.number = list(PaneName).index(self.NAME) + 1
         self._note = ""
         self._titles: object = None
-        self.neighbours: Sequence[Pane] = ()
-        """Panes hidden for want of room, named in this one's title."""
+        self.title_text = ""
+        """The title as it reads, without its styles."""
+        self.neighbours: Sequence[tuple[PaneName, str, int | None]] = ()
+        """Name, label and count of the panes out of sight that this one's title names."""
         self.note_in_title = False
         """Whether the frame has no lower border that could hold the note."""
 
@@ -66,23 +94,43 @@ class Pane(Vertical):
         yield self.body
         yield Static(id="filter-error", markup=False)
         yield FilterInput(
-            placeholder="regular expression, !regex inverts", compact=True, id="filter", select_on_focus=False
+            placeholder="regular expression, !regex inverts, ~letters matches loosely",
+            compact=True,
+            id="filter",
+            select_on_focus=False,
         )
 
     def on_mount(self) -> None:
         """Show the title of an empty pane."""
         self.retitle()
 
+    @property
+    def in_sight(self) -> bool:
+        """Whether the main screen shows it."""
+        return bool(self.display)
+
+    @in_sight.setter
+    def in_sight(self, shown: bool) -> None:
+        self.display = shown
+
     # -- what a subclass says --------------------------------------------------------------------------
 
     @property
-    def body(self) -> VirtualTable[Any] | LogView:
-        """The rows."""
+    def body(self) -> Widget:
+        """What takes the focus."""
         raise NotImplementedError
 
     def apply(self, frame: Frame) -> None:
-        """Show a frame."""
+        """Show a frame; called while the pane is in sight."""
         raise NotImplementedError
+
+    def count(self, frame: Frame) -> int | None:
+        """Count the rows a frame has for this pane, for titles; None when that says nothing."""
+        return None
+
+    def counts(self) -> tuple[int, int]:
+        """Count the rows after and before filtering."""
+        return 0, 0
 
     def summary(self) -> str:
         """Say in a few words what stands out, for the title."""
@@ -90,11 +138,26 @@ class Pane(Vertical):
 
     def script(self) -> str | None:
         """Return the alias of the script the selected row belongs to."""
-        raise NotImplementedError
+        return None
 
     def copy_text(self) -> str | None:
         """Return the selected row as text for the clipboard."""
-        raise NotImplementedError
+        return None
+
+    def details(self) -> Details | None:
+        """Return all of the selected row."""
+        return None
+
+    def place(self) -> Place | None:
+        """Return the line of source that the selected row is about."""
+        return None
+
+    def select(self, key: object) -> bool:
+        """Put the cursor on the row with this key; return whether it is there."""
+        return False
+
+    def sort(self) -> None:
+        """Sort by the chosen column."""
 
     # -- title -----------------------------------------------------------------------------------------
 
@@ -104,44 +167,74 @@ class Pane(Vertical):
             self._note = text
             self.retitle()
 
-    @on(LogView.Arranged)
     def retitle(self) -> None:
-        """Show number, name, counts, filter and note."""
-        chosen = self.body.filter if isinstance(self.body, VirtualTable) else self.body.ring.filter
-        total = self.total
-        shown = self.body.row_count
-        parts = [f"{shown:,} of {total:,}" if chosen is not None else f"{total:,}"]
+        """Show number, name, counts, filter, neighbours and note."""
+        chosen = self.filter
+        shown, total = self.counts()
+        parts = [f"{shown:,} of {total:,}" if chosen is not None else f"{total:,}"] if self.counted else []
         if summary := self.summary():
             parts.append(summary)
         tail = " · ".join(parts)
         pattern = f"  /{clean(chosen.source)}" if chosen is not None else ""
-        hidden = "".join(f"  {pane.number} {pane.LABEL} {pane.total:,}" for pane in self.neighbours)
-        titles = (tail, pattern, hidden, self._note, self.note_in_title)
+        titles = (tail, pattern, tuple(self.neighbours), self._note, self.note_in_title)
         if titles == self._titles:
             return
         self._titles = titles
         note = clean(self._note)
         beside, below = (f"  {note}", "") if note and self.note_in_title else ("", note)
-        self.border_title = Content.assemble(
-            (f"{self.number} ", "$accent"),
+        title = Content.assemble(
+            (f"{self.NAME.digit} ", "$accent"),
             (self.LABEL, "bold"),
-            f"  {tail}",
+            f"  {tail}" if tail else "",
             (pattern, "$warning bold"),
-            (hidden, "$foreground-muted"),
+            *(self._tab(*neighbour) for neighbour in self.neighbours),
             (beside, "$warning"),
         )
+        self.title_text = title.plain
+        self.border_title = title
         self.border_subtitle = Content(below) if below else None
 
+    @staticmethod
+    def _tab(name: PaneName, label: str, count: int | None) -> tuple[str, str]:
+        return f"  {name.digit} {label}" + ("" if count is None else f" {count:,}"), "$foreground-muted"
+
+    def tab_at(self, x: int) -> PaneName | None:
+        """Find the neighbour that the title names at a cell, counted from the pane's left edge."""
+        for name, label, count in self.neighbours:
+            start = self.tab_start(name)
+            if start <= x < start + len(self._tab(name, label, count)[0].strip()):
+                return name
+        return None
+
+    def tab_start(self, wanted: PaneName) -> int:
+        """Find the cell at which the title names a neighbour, counted from the pane's left edge."""
+        text = next((self._tab(*each)[0].strip() for each in self.neighbours if each[0] is wanted), "")
+        # The frame's corner and a blank stand before the title.
+        return self.title_text.find(text) + 2
+
     @property
-    def total(self) -> int:
-        """Rows before filtering."""
-        return self.body.total if isinstance(self.body, VirtualTable) else self.body.ring.total
+    def cursor_line(self) -> int | None:
+        """Line of the body on which the cursor stands, if it has one."""
+        return None
+
+    @property
+    def counted(self) -> bool:
+        """Whether the title tells the number of rows."""
+        return True
+
+    # -- focus and filter ------------------------------------------------------------------------------
 
     def focus_body(self) -> None:
-        """Give the rows the focus at once; `Widget.focus` would come after the keys typed ahead."""
+        """Give the body the focus at once; `Widget.focus` would come after the keys typed ahead."""
         self.screen.set_focus(self.body)
 
-    # -- filter ----------------------------------------------------------------------------------------
+    @property
+    def filter(self) -> Filter | None:
+        """The filter that is on."""
+        return None
+
+    def filter_by(self, chosen: Filter | None) -> None:
+        """Show only the rows a filter keeps."""
 
     def open_filter(self) -> None:
         """Show the filter line and type into it."""
@@ -159,15 +252,25 @@ class Pane(Vertical):
         if not entry.value:
             return False
         entry.value = ""
-        self.filter_by(None)
+        self._filter_by(None)
         return True
 
-    def filter_by(self, chosen: Filter | None) -> None:
-        """Show only the rows a filter keeps."""
-        self.body.set_filter(chosen)
+    def set_filter(self, source: str) -> None:
+        """Filter by what a user could have typed.
+
+        Raises:
+            FilterError: It is no regular expression.
+        """
+        chosen = parse_filter(source)
+        with self.prevent(Input.Changed):
+            self.query_one(FilterInput).value = source
+        self._filter_by(chosen)
+
+    def _filter_by(self, chosen: Filter | None) -> None:
+        self.filter_by(chosen)
         self.retitle()
 
-    @on(Input.Changed)
+    @on(Input.Changed, "#filter")
     def _typed(self, event: Input.Changed) -> None:
         event.stop()
         try:
@@ -177,9 +280,9 @@ class Pane(Vertical):
             self.query_one("#filter-error", Static).update(Content(str(error)))
             return
         self.remove_class("-bad-filter")
-        self.filter_by(chosen)
+        self._filter_by(chosen)
 
-    @on(Input.Submitted)
+    @on(Input.Submitted, "#filter")
     def _entered(self, event: Input.Submitted) -> None:
         event.stop()
         self.close_filter()

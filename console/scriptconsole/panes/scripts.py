@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
+
 from scriptconsole.actions import PaneName
+from scriptconsole.editor import place_in
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.lines import Cell, Tone
-from scriptconsole.panes.pane import Pane
-from scriptconsole.panes.table import VirtualTable
-from scriptconsole.text import CELL_LIMIT, clean, count
-from scriptengines.view import Frame, ScriptState, ScriptView
+from scriptconsole.panes.pane import Details, Place
+from scriptconsole.panes.tablepane import TablePane
+from scriptconsole.text import CELL_LIMIT, clean, count, moment
+from scriptengines.view import ErrorView, Frame, ScriptState, ScriptView
 
 SYMBOLS: dict[ScriptState, tuple[str, Tone]] = {
     ScriptState.LOADING: ("◌", Tone.DIM),
@@ -81,7 +84,7 @@ COLUMNS: tuple[Column[ScriptView], ...] = (
 )
 
 
-class ScriptsPane(Pane):
+class ScriptsPane(TablePane[ScriptView]):
     """The scripts, in order of loading."""
 
     NAME = PaneName.SCRIPTS
@@ -91,28 +94,32 @@ class ScriptsPane(Pane):
         "● running  ○ idle  ◌ loading  ‖ paused  ✗ failed  · closed\n"
         "Kept: how it is isolated. Gen: the version of its code; a reload makes the next one."
     )
+    EMPTY = "no scripts yet: o loads one"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.table: VirtualTable[ScriptView] = VirtualTable(
-            COLUMNS,
-            key=lambda row: row.alias,
-            text=lambda row: (
-                f"{row.alias} {row.state} {row.engine} {row.isolation} "
-                f"{row.last_error.message if row.last_error else ''}"
-            ),
-            empty="no scripts yet: o loads one",
-            id="scripts",
-        )
+    def columns(self) -> Sequence[Column[ScriptView]]:
+        """Return the columns."""
+        return COLUMNS
 
-    @property
-    def body(self) -> VirtualTable[ScriptView]:
-        """The table."""
-        return self.table
+    def rows(self, frame: Frame) -> Sequence[ScriptView]:
+        """Return the scripts."""
+        return frame.scripts
+
+    def key(self, row: ScriptView) -> Hashable:
+        """Return the alias."""
+        return row.alias
+
+    def text(self, row: ScriptView) -> str:
+        """Return what the filter searches."""
+        error = row.last_error.message if row.last_error else ""
+        return f"{row.alias} {row.state} {row.engine} {row.isolation} {error}"
+
+    def owner(self, row: ScriptView) -> str:
+        """Return the script itself."""
+        return row.alias
 
     def apply(self, frame: Frame) -> None:
-        """Show the scripts."""
-        self.table.set_rows(frame.scripts, frame.time)
+        """Show the scripts, and name the busy ones."""
+        super().apply(frame)
         busy = [script for script in frame.scripts if script.sample_age > BUSY_AFTER]
         self.note(", ".join(script.alias for script in busy[:3]) + " busy" if busy else "")
 
@@ -121,14 +128,46 @@ class ScriptsPane(Pane):
         failed = sum(row.state is ScriptState.FAILED for row in self.table.source)
         return f"{failed} failed" if failed else ""
 
-    def script(self) -> str | None:
-        """Return the selected script."""
-        return None if self.table.selected is None else self.table.selected.alias
-
-    def copy_text(self) -> str | None:
+    def row_text(self, row: ScriptView) -> str:
         """Return alias, path and last error."""
-        row = self.table.selected
-        if row is None:
-            return None
         error = "" if row.last_error is None else f"\n{row.last_error.detail or row.last_error.message}"
         return f"{row.alias}\t{row.path}\t{row.state}{error}"
+
+    def place(self) -> Place | None:
+        """Return the line of the last error, or the file."""
+        row = self.selected
+        return None if row is None else error_place(row) or Place(row.path, 0)
+
+    def details(self) -> Details | None:
+        """Return where the script comes from, how it does and its last error."""
+        row = self.selected
+        if row is None:
+            return None
+        facts = [
+            ("state", f"{SYMBOLS[row.state][0]} {row.state}"),
+            ("file", row.path),
+            ("engine", f"{row.engine}, {row.isolation}"),
+            ("generation", str(row.generation)),
+            ("calls", f"{row.calls:,}"),
+            ("errors", f"{row.errors:,}"),
+        ]
+        texts: list[tuple[str, str, str]] = []
+        if row.last_error is not None:
+            heading = f"Last error, {moment(row.last_error.time)}"
+            texts.append((heading, _error_text(row.last_error), "error-text"))
+        return Details(f"Script {row.alias}", facts, texts, functions_of=row.alias)
+
+
+def error_place(row: ScriptView) -> Place | None:
+    """Find the line of a script's file at which its last error happened."""
+    error = row.last_error
+    if error is None:
+        return None
+    # The innermost frame may lie in another file, which is not the one opened here.
+    line = error.line if error.file in ("", row.path) else place_in(error.detail, row.path)
+    return Place(row.path, line) if line else None
+
+
+def _error_text(error: ErrorView) -> str:
+    place = f"{error.file}:{error.line}\n" if error.file and error.line else ""
+    return f"{place}{error.detail or error.message}"

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from functools import partial
 from math import inf
 
-from scriptconsole.actions import PaneName
+from scriptconsole.actions import Action, PaneName
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.lines import Cell, Tone
-from scriptconsole.panes.pane import Pane
-from scriptconsole.panes.table import VirtualTable
-from scriptconsole.text import CELL_LIMIT, clean, count, interval, span
+from scriptconsole.panes.pane import Details
+from scriptconsole.panes.tablepane import TablePane
+from scriptconsole.screens.host import console_of
+from scriptconsole.text import CELL_LIMIT, clean, count, interval, moment, short_source, span
 from scriptengines.view import Frame, TimerView
 
 LATE_AFTER = 0.25
@@ -22,11 +24,6 @@ def _due(row: TimerView, now: float) -> Cell:
     if left < -LATE_AFTER:
         return Cell(f"late {span(-left)}", Tone.WARN)
     return Cell(span(left), Tone.STRONG if left < 1 else Tone.PLAIN)
-
-
-def _refresh_after(rows: Sequence[TimerView], now: float) -> float:
-    # Soonest first: when the first is over 10 s away, countdowns show whole seconds only.
-    return inf if not rows else 0.1 if min(row.due for row in rows[:64]) - now < 10 else 1.0
 
 
 COLUMNS: tuple[Column[TimerView], ...] = (
@@ -69,12 +66,7 @@ COLUMNS: tuple[Column[TimerView], ...] = (
 )
 
 
-def short_source(source: str) -> str:
-    """Shorten "/path/file.py:12" to "file.py:12"."""
-    return source.rpartition("/")[2][:CELL_LIMIT]
-
-
-class TimersPane(Pane):
+class TimersPane(TablePane[TimerView]):
     """The pending timers of all scripts, soonest first."""
 
     NAME = PaneName.TIMERS
@@ -84,34 +76,73 @@ class TimersPane(Pane):
         "Kind: timeout fires once, interval again and again, asyncio was made by asyncio itself.\n"
         "late: it should have fired; its script is busy or paused."
     )
+    ACTIONS = (
+        Action(
+            "timer.cancel",
+            ("x", "delete"),
+            "Cancel",
+            "Cancel the selected timer",
+            "pane('cancel')",
+            frozenset({PaneName.TIMERS}),
+            footer=True,
+        ),
+    )
+    EMPTY = "no timers"
 
-    def __init__(self) -> None:
-        super().__init__()
-        self.table: VirtualTable[TimerView] = VirtualTable(
-            COLUMNS,
-            key=lambda row: (row.script, row.id),
-            text=lambda row: f"{row.script} {row.callback} {row.kind} {row.source} {row.id}",
-            empty="no timers",
-            live=_refresh_after,
-            id="timers",
-        )
+    def columns(self) -> Sequence[Column[TimerView]]:
+        """Return the columns."""
+        return COLUMNS
 
-    @property
-    def body(self) -> VirtualTable[TimerView]:
-        """The table."""
-        return self.table
+    def rows(self, frame: Frame) -> Sequence[TimerView]:
+        """Return the timers."""
+        return frame.timers
 
-    def apply(self, frame: Frame) -> None:
-        """Show the timers."""
-        self.table.set_rows(frame.timers, frame.time)
+    def key(self, row: TimerView) -> Hashable:
+        """Return script and number."""
+        return row.script, row.id
 
-    def script(self) -> str | None:
-        """Return the owner of the selected timer."""
-        return None if self.table.selected is None else self.table.selected.script
+    def text(self, row: TimerView) -> str:
+        """Return what the filter searches."""
+        return f"{row.script} {row.callback} {row.kind} {row.source} {row.id}"
 
-    def copy_text(self) -> str | None:
+    def owner(self, row: TimerView) -> str:
+        """Return the script that set it."""
+        return row.script
+
+    def source(self, row: TimerView) -> str:
+        """Return where it was set."""
+        return row.source
+
+    def looks_different_after(self, rows: Sequence[TimerView], now: float) -> float:
+        """Count down in tenths when a timer is near, else in seconds."""
+        # Soonest first: when the first is over 10 s away, countdowns show whole seconds only.
+        return inf if not rows else 0.1 if min(row.due for row in rows[:64]) - now < 10 else 1.0
+
+    def row_text(self, row: TimerView) -> str:
         """Return owner, callback, interval and source."""
-        row = self.table.selected
-        return (
-            None if row is None else f"{row.script}\t{row.callback}\t{interval(row.interval)}\t{row.source}"
-        )
+        return f"{row.script}\t{row.callback}\t{interval(row.interval)}\t{row.source}"
+
+    def action_cancel(self) -> None:
+        """Cancel the selected timer."""
+        row = self.selected
+        if row is not None:
+            app = console_of(self)
+            work = partial(app.session.cancel_timer, row.script, row.id)
+            app.act(f"cancel {row.callback}", work, f"cancelled timer {row.callback} of {row.script}")
+
+    def details(self) -> Details | None:
+        """Return what it calls, when, and where it was set."""
+        row = self.selected
+        if row is None:
+            return None
+        facts = [
+            ("script", row.script),
+            ("callback", row.callback),
+            ("kind", row.kind),
+            ("every", interval(row.interval)),
+            ("due", moment(row.due)),
+            ("fired", f"{row.count:,}"),
+            ("set at", row.source or "unknown"),
+            ("number", str(row.id)),
+        ]
+        return Details("Timer", facts)

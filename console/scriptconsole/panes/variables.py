@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from math import inf
 
 from scriptconsole.actions import PaneName
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.lines import Cell, Tone
-from scriptconsole.panes.pane import Pane
+from scriptconsole.panes.pane import Details
 from scriptconsole.panes.scripts import BUSY_AFTER
-from scriptconsole.panes.table import VirtualTable
-from scriptconsole.text import CELL_LIMIT, clean, count, span
+from scriptconsole.panes.tablepane import TablePane
+from scriptconsole.text import CELL_LIMIT, clean, count, moment, span
 from scriptengines.view import Frame, VariableView
 
 FLASH = 1.0
 """Seconds for which a changed value is marked."""
 
 
-class VariablesPane(Pane):
+class VariablesPane(TablePane[VariableView]):
     """The variables of all scripts."""
 
     NAME = PaneName.VARIABLES
@@ -28,20 +28,14 @@ class VariablesPane(Pane):
         "A value that just changed is lit for a second and marked ›.\n"
         "~ marks values of a busy script: they were true when it last yielded. Enter shows the whole value."
     )
+    EMPTY = "no variables"
 
     def __init__(self) -> None:
-        super().__init__()
         self._stale: frozenset[str] = frozenset()
-        self.table: VirtualTable[VariableView] = VirtualTable(
-            self._columns(),
-            key=lambda row: (row.script, row.name),
-            text=lambda row: f"{row.script} {row.name} {row.type} {row.value}",
-            empty="no variables",
-            live=self._flashing,
-            id="variables",
-        )
+        super().__init__()
 
-    def _columns(self) -> Sequence[Column[VariableView]]:
+    def columns(self) -> Sequence[Column[VariableView]]:
+        """Return the columns; how a value looks depends on whether its script is busy."""
         return (
             Column(
                 "Script",
@@ -85,14 +79,30 @@ class VariablesPane(Pane):
             return Cell("› " + text, Tone.FLASH)
         return Cell("  " + text)
 
-    def _flashing(self, rows: Sequence[VariableView], drawn_at: float) -> float:
-        lit = (rows[i].changed_at + FLASH - drawn_at for i in self.table.in_sight)
+    def rows(self, frame: Frame) -> Sequence[VariableView]:
+        """Return the variables."""
+        return frame.variables
+
+    def key(self, row: VariableView) -> Hashable:
+        """Return script and name."""
+        return row.script, row.name
+
+    def text(self, row: VariableView) -> str:
+        """Return what the filter searches."""
+        return f"{row.script} {row.name} {row.type} {row.value}"
+
+    def owner(self, row: VariableView) -> str:
+        """Return the script it belongs to."""
+        return row.script
+
+    def looks_different_after(self, rows: Sequence[VariableView], now: float) -> float:
+        """Redraw when the next mark of a change goes out."""
+        lit = (rows[i].changed_at + FLASH - now for i in self.table.in_sight)
         return min((left for left in lit if 0 < left <= FLASH), default=inf)
 
-    @property
-    def body(self) -> VirtualTable[VariableView]:
-        """The table."""
-        return self.table
+    def row_text(self, row: VariableView) -> str:
+        """Return name and value."""
+        return f"{row.name} = {row.value}"
 
     def apply(self, frame: Frame) -> None:
         """Show the variables, and which of them are old."""
@@ -101,7 +111,7 @@ class VariablesPane(Pane):
         if stale != self._stale:
             self._stale = stale
             self.table.prepare()
-        self.table.set_rows(frame.variables, frame.time)
+        super().apply(frame)
         if busy:
             alias, age = max(busy.items(), key=lambda item: item[1])
             others = f" and {len(busy) - 1} more" if len(busy) > 1 else ""
@@ -109,11 +119,13 @@ class VariablesPane(Pane):
         else:
             self.note("")
 
-    def script(self) -> str | None:
-        """Return the owner of the selected variable."""
-        return None if self.table.selected is None else self.table.selected.script
-
-    def copy_text(self) -> str | None:
-        """Return name and value."""
-        row = self.table.selected
-        return None if row is None else f"{row.name} = {row.value}"
+    def details(self) -> Details | None:
+        """Return the whole value."""
+        row = self.selected
+        if row is None:
+            return None
+        facts = [("script", row.script), ("type", row.type)]
+        if row.size is not None:
+            facts.append(("size", f"{row.size:,}"))
+        facts.append(("changed", moment(row.changed_at) if row.changed_at else "never"))
+        return Details(f"Variable {row.name}", facts, [("Value", row.value, "value-text")])

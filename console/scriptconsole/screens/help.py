@@ -12,9 +12,10 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from scriptconsole.actions import ACTIONS, EVERYWHERE, MOVES, Action, PaneName, key_name
+from scriptconsole.actions import Action, PaneName, key_name
 from scriptconsole.panes.pane import Pane
 from scriptconsole.screens.dialog import Dialog
+from scriptconsole.screens.host import console_of
 
 _KEY_WIDTH = 13
 
@@ -24,7 +25,7 @@ _PANES = frozenset(f"pane.{name}" for name in PaneName)
 
 def _any_of(panes: Sequence[Action]) -> Action:
     """Say in one line what the number keys do."""
-    keys = tuple(action.keys[0] for action in panes)
+    keys = tuple(action.keys[0] for action in panes if action.keys)
     names = ", ".join(action.label.lower() for action in panes)
     return replace(panes[0], keys=keys, tooltip=f"Go to a pane: {names}")
 
@@ -48,8 +49,10 @@ class HelpScreen(Dialog):
     def compose(self) -> ComposeResult:
         """Show the meaning of the rows over the keys."""
         name = self._pane.NAME
-        here = [action for action in ACTIONS if name in action.scope]
-        own = [action for action in here if action.scope != EVERYWHERE]
+        registry = console_of(self).registry
+        here = registry.in_pane(name)
+        ids = {action.id for action in self._pane.ACTIONS}
+        own = [action for action in here if action.id in ids]
         with self.box(f"Help: {self._pane.LABEL}", "esc closes"), VerticalScroll(id="scroll"):
             yield Static(Content(self._pane.MEANING), id="help-text")
             if own:
@@ -59,11 +62,11 @@ class HelpScreen(Dialog):
             panes = [action for action in here if action.id in _PANES]
             rest = [a for a in here if a not in own and a not in scripts and a not in panes]
             yield from self._section("Display", [*rest, _any_of(panes)])
-            yield from self._section("Moving about", MOVES)
+            yield from self._section("Moving about", registry.moves)
 
     def on_mount(self) -> None:
         """Let the arrow keys scroll."""
-        self.query_one("#scroll").focus()
+        self.set_focus(self.query_one("#scroll"))
 
     def _section(self, title: str, actions: Iterable[Action]) -> ComposeResult:
         yield Static(Content(title), classes="heading")

@@ -1,101 +1,76 @@
-"""The main screen: five panes, the status line over them and the footer under them.
+"""The main screen: the panes in their slots, the status line over them and the footer under them.
 
-It owns what is shown (focus, filter, freeze, which panes fit); what is done to scripts belongs to the app.
+It owns what is shown (focus, layout, filter, freeze); what is done to scripts belongs to the app.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from typing import ClassVar
 
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Offset
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
 
-from scriptconsole.actions import ACTIONS, PaneName, bindings, in_scope
-from scriptconsole.panes.connections import ConnectionsPane
+from scriptconsole.actions import PaneName, bindings
+from scriptconsole.layout import HOMES, MIDDLE, RIGHT, TALL, WIDE, Layout, Slot
+from scriptconsole.panes.kinds import PANES
 from scriptconsole.panes.lines import LineView
 from scriptconsole.panes.logpane import LogPane
 from scriptconsole.panes.pane import FilterInput, Pane
-from scriptconsole.panes.ring import CAPACITY
-from scriptconsole.panes.scripts import ScriptsPane
 from scriptconsole.panes.status import StatusLine
-from scriptconsole.panes.table import VirtualTable
-from scriptconsole.panes.timers import TimersPane
-from scriptconsole.panes.variables import VariablesPane
+from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.host import console_of
 from scriptengines.view import Frame, LogRecord, ScriptView
 
-WIDE = 100
-"""Columns from which panes stand side by side."""
-TALL = 34
-"""Lines from which all panes of a wide screen fit over each other."""
-TALL_STACK = 44
-"""Lines from which all five panes fit in one stack."""
+TOP_SHARE = 0.35
+"""Share of the lines that the scripts take at most, unless the user gives them more."""
 
-_MIDDLE = (PaneName.VARIABLES, PaneName.TIMERS, PaneName.CONNECTIONS)
-_WHILE_TYPING = frozenset({"help", "next_pane", "maximise", "quit", "command_palette", "toggle_theme"})
-_RIGHT = (PaneName.TIMERS, PaneName.CONNECTIONS)
-
-
-def panes_that_fit(width: int, height: int, recent: Sequence[PaneName]) -> frozenset[PaneName]:
-    """Choose the panes for a terminal size.
-
-    Args:
-        width: Columns.
-        height: Lines.
-        recent: All panes, last used first; where not all fit, the last used one is shown.
-    """
-    if width >= WIDE:
-        if height >= TALL:
-            return frozenset(PaneName)
-        hidden = [name for name in recent if name in _RIGHT][1:]
-    elif height >= TALL_STACK:
-        return frozenset(PaneName)
-    else:
-        hidden = [name for name in recent if name in _MIDDLE][1:]
-    return frozenset(PaneName).difference(hidden)
+_WHILE_TYPING = frozenset(
+    {"help", "next_pane", "maximise", "quit", "command_palette", "toggle_theme", "jump"}
+)
 
 
 class MainScreen(Screen[None]):
-    """The five panes."""
+    """The panes."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*bindings(ACTIONS)]
+    BINDINGS: ClassVar[list[BindingType]] = [*bindings(REGISTRY.actions)]
     ESCAPE_TO_MINIMIZE = False
 
     def __init__(self) -> None:
         super().__init__(id="main")
-        self.panes: dict[PaneName, Pane] = {
-            pane.NAME: pane
-            for pane in (ScriptsPane(), VariablesPane(), TimersPane(), ConnectionsPane(), LogPane())
-        }
+        self.panes: dict[PaneName, Pane] = {kind.NAME: kind() for kind in PANES}
+        self.layout_model = Layout()
         self.status = StatusLine()
-        self.recent = list(PaneName)
-        self.maximised = False
         self.frozen = False
         self.latest = Frame(0.0)
         """The newest frame that is shown."""
+        self._boxes = {slot: Vertical(id=f"slot-{slot}", classes="slot") for slot in Slot}
         self._waiting: list[LogRecord] = []
 
     def compose(self) -> ComposeResult:
-        """Lay out the panes."""
+        """Lay out the slots; a pane is mounted when it is first in sight."""
         yield self.status
-        yield self.panes[PaneName.SCRIPTS]
+        yield self._boxes[Slot.TOP]
         with Horizontal(id="middle"):
-            yield self.panes[PaneName.VARIABLES]
+            yield self._boxes[Slot.LEFT]
             with Vertical(id="right"):
-                yield self.panes[PaneName.TIMERS]
-                yield self.panes[PaneName.CONNECTIONS]
-        yield self.panes[PaneName.LOG]
+                yield self._boxes[Slot.UPPER]
+                yield self._boxes[Slot.LOWER]
+        yield self._boxes[Slot.BOTTOM]
         yield Footer(compact=True, show_command_palette=False)
 
-    def on_mount(self) -> None:
+    async def on_mount(self) -> None:
         """Start with the scripts."""
-        self.panes[PaneName.SCRIPTS].focus_body()
+        self._bindings = console_of(self).registry.rebound(self._bindings)
+        await self._mount_panes()
+        self.arrange_panes()
+        self.panes[self.recent[0]].focus_body()
         self.status.show(self.latest, frozen=False, held_back=0)
 
     # -- frames ----------------------------------------------------------------------------------------
@@ -104,15 +79,26 @@ class MainScreen(Screen[None]):
         """Show a frame, or keep its log for later while the display is frozen."""
         if self.frozen:
             self._waiting.extend(frame.log)
-            del self._waiting[:-CAPACITY]
+            del self._waiting[: -self.log_pane.view.ring.capacity]
             self.status.show(frame, frozen=True, held_back=len(self._waiting))
             return
+        scripts = len(self.latest.scripts)
         self.latest = frame
         with console_of(self).batch_update():
-            for pane in self.panes.values():
-                pane.apply(frame)
-                pane.retitle()
+            self.log_pane.extend(frame.log)
+            if len(frame.scripts) != scripts:
+                self._size_slots()
+            for pane in self.panes_in_sight():
+                self._show(pane)
             self.status.show(frame, frozen=False, held_back=0)
+
+    def _show(self, pane: Pane) -> None:
+        pane.apply(self.latest)
+        pane.neighbours = [
+            (name, self.panes[name].LABEL, self.panes[name].count(self.latest))
+            for name in self._tabs.get(pane.NAME, ())
+        ]
+        pane.retitle()
 
     def add_log(self, record: LogRecord) -> None:
         """Add a record of the console itself."""
@@ -128,7 +114,21 @@ class MainScreen(Screen[None]):
         assert isinstance(pane, LogPane)
         return pane
 
+    def view(self, alias: str) -> ScriptView | None:
+        """Find a script of the newest frame."""
+        return next((row for row in self.latest.scripts if row.alias == alias), None)
+
     # -- focus and layout ------------------------------------------------------------------------------
+
+    @property
+    def recent(self) -> list[PaneName]:
+        """All panes there are, last used first."""
+        return [name for name in self.layout_model.recent if name in self.panes]
+
+    @property
+    def maximised(self) -> bool:
+        """Whether one pane has the whole screen."""
+        return self.layout_model.maximised
 
     @property
     def pane_name(self) -> PaneName | None:
@@ -144,68 +144,138 @@ class MainScreen(Screen[None]):
             return None
         return next((node for node in focused.ancestors_with_self if isinstance(node, Pane)), None)
 
+    def panes_in_sight(self) -> list[Pane]:
+        """List the panes that are shown now."""
+        return [pane for pane in self.panes.values() if pane.is_attached and pane.in_sight]
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what means something in the focused pane."""
         typing = isinstance(self.focused, FilterInput)
         if typing and (action not in _WHILE_TYPING or console_of(self).typed):
             return False
-        return in_scope(action, self.pane_name)
+        return console_of(self).registry.allows(action, parameters, self.pane_name)
+
+    async def _mount_panes(self) -> None:
+        """Mount the panes that the slots show and that were not in sight before."""
+        for slot, box in self._boxes.items():
+            pane = self.panes[self._shown_in(slot)]
+            if not pane.is_attached:
+                await box.mount(pane)
+
+    def _shown_in(self, slot: Slot) -> PaneName:
+        return next(name for name in self.recent if HOMES[name] is slot)
+
+    @property
+    def _tabs(self) -> Mapping[PaneName, list[PaneName]]:
+        """Panes out of sight that the title of a pane in sight names."""
+        shown = {slot: self._shown_in(slot) for slot in self._slots}
+        tabs: dict[PaneName, list[PaneName]] = {name: [] for name in shown.values()}
+        if self.maximised:
+            return tabs
+        for name in self.panes:
+            home = HOMES[name]
+            if shown.get(home) is name or home in self.layout_model.hidden:
+                continue
+            # A slot without room of its own is reached through the one that took it.
+            host = next((slot for slot in (home, *RIGHT, *MIDDLE) if slot in shown), None)
+            if host is not None:
+                tabs[shown[host]].append(name)
+        return tabs
+
+    @property
+    def _slots(self) -> frozenset[Slot]:
+        return self.layout_model.slots(*console_of(self).size)
 
     def arrange_panes(self) -> None:
         """Show the panes that fit, or only the maximised one."""
         width, height = console_of(self).size
-        if self.maximised:
-            shown: Iterable[PaneName] = {self.recent[0]}
-        else:
-            shown = panes_that_fit(width, height, self.recent)
-        for name, pane in self.panes.items():
-            pane.display = name in shown
-        self.query_one("#right").display = any(self.panes[name].display for name in _RIGHT)
-        self.query_one("#middle").display = any(self.panes[name].display for name in _MIDDLE)
-        hidden = [] if self.maximised else [pane for pane in self.panes.values() if not pane.display]
-        for pane in self.panes.values():
-            host = pane.NAME is next(
-                (name for name in self.recent if name in _MIDDLE and name in shown), None
-            )
-            pane.neighbours = hidden if host else ()
-            pane.note_in_title = height < TALL
-            pane.retitle()
+        slots = self._slots
+        for slot, box in self._boxes.items():
+            box.display = slot in slots
+            shown = self._shown_in(slot)
+            for name in self.panes:
+                if HOMES[name] is slot:
+                    self.panes[name].in_sight = slot in slots and name is shown
+        self.query_one("#right").display = any(slot in slots for slot in RIGHT)
+        self.query_one("#middle").display = any(slot in slots for slot in MIDDLE)
         self.set_class(self.maximised, "-maximised")
         self.set_class(width < WIDE, "-stacked")
         self.set_class(height < TALL, "-short")
+        self._size_slots()
+        for pane in self.panes_in_sight():
+            pane.note_in_title = height < TALL
+            self._show(pane)
+
+    def _size_slots(self) -> None:
+        width, height = console_of(self).size
+        sizes = self.layout_model.sizes
+        tall, stacked = height >= TALL, width < WIDE
+        rows = max(len(self.latest.scripts), 1) + 1 + (2 if tall else 1)
+        most = max(round(height * TOP_SHARE * sizes["top"]), 3)
+        top = "1fr" if self.maximised else min(rows, most) if sizes["top"] <= 1 else most
+        self._boxes[Slot.TOP].styles.height = top
+        self._boxes[Slot.BOTTOM].styles.height = f"{(2 if tall and not stacked else 1) * sizes['bottom']}fr"
+        self.query_one("#middle").styles.height = "3fr" if tall else "1fr"
+        self._boxes[Slot.LEFT].styles.width = "1fr" if stacked else f"{sizes['left']}fr"
+        self._boxes[Slot.UPPER].styles.height = f"{sizes['upper']}fr"
 
     def on_resize(self, event: events.Resize) -> None:
         """Choose the panes for the new size."""
-        self.arrange_panes()
+        if self.panes[self.recent[0]].is_attached:
+            self.arrange_panes()
 
     @on(events.DescendantFocus)
     def _focused(self) -> None:
         name = self.pane_name
         if name is not None and self.recent[0] != name:
-            self.recent.remove(name)
-            self.recent.insert(0, name)
+            self.layout_model.use(name)
             self.arrange_panes()
             self.refresh_bindings()
 
-    def action_show_pane(self, name: str) -> None:
+    async def action_show_pane(self, name: str) -> None:
         """Go to a pane, making it visible first."""
         wanted = PaneName(name)
-        self.recent.remove(wanted)
-        self.recent.insert(0, wanted)
+        self.layout_model.use(wanted)
+        await self._mount_panes()
         self.arrange_panes()
         self.panes[wanted].focus_body()
         self.refresh_bindings()
 
-    def action_next_pane(self, step: int) -> None:
+    async def action_next_pane(self, step: int) -> None:
         """Go round the panes, hidden ones included."""
-        names = list(PaneName)
+        names = list(self.panes)
         at = names.index(self.pane_name or self.recent[0])
-        self.action_show_pane(names[(at + step) % len(names)])
+        await self.action_show_pane(names[(at + step) % len(names)])
 
     def action_maximise(self) -> None:
         """Give the focused pane the whole screen, or give it back."""
-        self.maximised = not self.maximised
+        self.layout_model.maximised = not self.maximised
         self.arrange_panes()
+
+    async def action_hide_pane(self) -> None:
+        """Put the focused pane's slot away; going to one of its panes brings it back."""
+        name = self.pane_name or self.recent[0]
+        self.layout_model.maximised = False
+        if not self.layout_model.hide(name):
+            self.notify("This is the last pane in sight.", severity="warning", markup=False)
+            return
+        await self.action_show_pane(self.recent[0])
+
+    def action_resize_pane(self, direction: str, steps: int) -> None:
+        """Make the focused pane larger or smaller."""
+        if self.layout_model.resize(self.pane_name or self.recent[0], direction, steps):
+            self.arrange_panes()
+        else:
+            self.notify("This pane has the whole width.", severity="warning", markup=False, timeout=2)
+
+    async def action_reset_layout(self) -> None:
+        """Put all panes back to their places and sizes."""
+        await self.set_layout(Layout())
+
+    async def set_layout(self, layout: Layout) -> None:
+        """Take on a layout."""
+        self.layout_model = layout
+        await self.action_show_pane(self.recent[0])
 
     # -- display ---------------------------------------------------------------------------------------
 
@@ -225,8 +295,8 @@ class MainScreen(Screen[None]):
 
     def action_sort(self) -> None:
         """Sort the focused table by its chosen column."""
-        if self.pane is not None and isinstance(self.pane.body, VirtualTable):
-            self.pane.body.action_sort()
+        if self.pane is not None:
+            self.pane.sort()
 
     def action_back(self) -> None:
         """Leave one thing: maximised, filter, freeze."""
@@ -257,10 +327,57 @@ class MainScreen(Screen[None]):
     @on(LineView.Activated)
     def action_details(self) -> None:
         """Show all of the selected row."""
-        from scriptconsole.screens.details import open_details
+        from scriptconsole.screens.details import DetailsScreen
 
+        details = None if self.pane is None else self.pane.details()
+        if details is not None:
+            app = console_of(self)
+            app.push_screen(DetailsScreen(details, edit=app.action_edit))
+
+    def action_command_line(self) -> None:
+        """Type a command."""
+        from scriptconsole.screens.commandline import CommandLine
+
+        console_of(self).push_screen(CommandLine())
+
+    def action_menu(self) -> None:
+        """List what can be done with the selected row."""
+        pane = self.pane
+        if pane is not None:
+            row = pane.cursor_line
+            self._open_menu(pane, pane.body.region.offset + Offset(4, 1 if row is None else row + 1))
+
+    def _open_menu(self, pane: Pane, at: Offset) -> None:
+        from scriptconsole.screens.menu import Menu
+
+        common = [action for action in REGISTRY.in_pane(pane.NAME) if action.row]
+        console_of(self).push_screen(Menu([*pane.ACTIONS, *common], at))
+
+    @on(LineView.Asked)
+    def _right_clicked(self, message: LineView.Asked) -> None:
         if self.pane is not None:
-            open_details(self, self.pane)
+            self._open_menu(self.pane, message.at)
+
+    def action_jump(self) -> None:
+        """Show a letter over every pane and tab, and go to the one that is pressed."""
+        from scriptconsole.screens.jump import JumpScreen
+
+        places: dict[PaneName, Offset] = {}
+        for pane in self.panes_in_sight():
+            places[pane.NAME] = pane.region.offset + Offset(1, 0)
+            for name, _, _ in pane.neighbours:
+                places[name] = pane.region.offset + Offset(pane.tab_start(name) - 1, 0)
+
+        async def go(name: PaneName | None) -> None:
+            if name is not None:
+                await self.action_show_pane(name)
+
+        console_of(self).push_screen(JumpScreen(places), go)
+
+    async def action_pane(self, name: str) -> None:
+        """Do what only the focused pane can."""
+        if self.pane is not None:
+            await self.pane.run_action(name)
 
     # -- selection -------------------------------------------------------------------------------------
 
@@ -270,16 +387,25 @@ class MainScreen(Screen[None]):
         return chosen if chosen is not None else self.panes[PaneName.SCRIPTS].script()
 
     @on(StatusLine.Chosen)
-    def _go_to_failed(self, message: StatusLine.Chosen) -> None:
-        self.action_show_pane(PaneName.SCRIPTS)
-        body = self.panes[PaneName.SCRIPTS].body
-        for index in range(body.row_count):
-            row = body.rows[index] if isinstance(body, VirtualTable) else None
-            if isinstance(row, ScriptView) and row.alias == message.alias:
-                body.move_to(index)
+    async def _go_to_failed(self, message: StatusLine.Chosen) -> None:
+        await self.select(PaneName.SCRIPTS, message.alias)
 
-    def on_click(self, event: events.Click) -> None:
-        """Focus the pane whose frame was clicked."""
+    async def select(self, name: PaneName, key: object) -> bool:
+        """Go to a row of a table.
+
+        Args:
+            name: Of the pane.
+            key: Of the row, as the pane's `key` makes it.
+
+        Returns:
+            Whether the row is there.
+        """
+        await self.action_show_pane(name)
+        return self.panes[name].select(key)
+
+    async def on_click(self, event: events.Click) -> None:
+        """Focus the pane whose frame was clicked, or the one its title names there."""
         widget: Widget | None = event.widget
         if isinstance(widget, Pane):
-            widget.focus_body()
+            tab = widget.tab_at(event.x) if event.y == 0 else None
+            await self.action_show_pane(tab or widget.NAME)

@@ -52,6 +52,7 @@ class LuaRuntime(LocalRuntime):
     def __init__(self, source: Source, context: Context, previous: Runtime | None) -> None:
         super().__init__(source, context, previous, {})
         reporter = context.reporter
+        self._memory: int | None = None
         self._writers = {
             stream: LineWriter(partial(reporter.output, stream=stream)) for stream in ("stdout", "stderr")
         }
@@ -157,7 +158,12 @@ class LuaRuntime(LocalRuntime):
         return self.state.export_state()
 
     def memory(self) -> int | None:
-        return self.state.memory
+        if self.context.lock.acquire(LOOK_LIMIT):
+            try:
+                self._memory = self.state.memory
+            finally:
+                self.context.lock.release()
+        return self._memory
 
     def interrupt(self, reason: str) -> bool:
         sent = self.state.guard.interrupt(reason)

@@ -12,6 +12,7 @@ from functools import cache, partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any, cast
 
+from scriptengines.tree import CLOSED
 from scriptnative import LuaCallable, LuaCrossing, LuaGuard, LuaReference
 from scriptnative.errors import CrossingError, LoadError, UnknownFunction, did_you_mean
 
@@ -34,7 +35,6 @@ _CHAIN = re.compile(r"((?:[A-Za-z_]\w*[.:])*)([A-Za-z_]\w*)?$")
 _NUMBERS = ("integer", "float", "number")
 _LEVELS = ("debug", "info", "warning", "error")
 _OWN = b"=[scriptconsole]"
-_CLOSED: Opened = {}
 _RUN_CODE = ("get", "set", "look", "assign")
 """Functions of inspect.lua that run code of the script."""
 MAX_COMPLETIONS = 200
@@ -204,6 +204,7 @@ class LuaState:
         self._calls.await_end = self._lua["await_end"]
         self._calls.loop = loop
         self._calls.remember = self._crossing.aside(self._crossing.find("=remember"))
+        self._calls.sender = self._crossing.aside(self._crossing.find("=sender"))
         with self.lock:
             if dialect is None:
                 self._lua["bind"](give)
@@ -303,7 +304,7 @@ class LuaState:
         return sorted(found, key=lambda function: (function.line, function.name))
 
     def variables(
-        self, limit: int = 500, opened: Opened = _CLOSED, deep: int = 0, patience: float = -1.0
+        self, limit: int = 500, opened: Opened = CLOSED, deep: int = 0, patience: float = -1.0
     ) -> list[Row] | None:
         """Rows of the tree of variables: `host.state`, the globals by name, the locals that functions use.
 
@@ -316,7 +317,6 @@ class LuaState:
         Returns:
             The rows; None when the script was too busy, then a next look goes on where this one ended.
         """
-        look = self._inspect("variables")
         wanted = limit, opened, deep
         if self._look is None or self._look[0] != wanted:
             self._look = None
@@ -324,6 +324,7 @@ class LuaState:
             if not self.lock.acquire(patience):
                 return None
             try:
+                look = self._inspect("variables")
                 found = look() if self._look is not None else look(*wanted)
             finally:
                 self.lock.release()
@@ -355,7 +356,7 @@ class LuaState:
             LoadError: It is no expression.
             CrossingError: What is there cannot be changed.
         """
-        source = b"return " + text.strip().encode("utf-8", "surrogateescape")
+        source = b"return (" + text.strip().encode("utf-8", "surrogateescape") + b"\n)"  # one value
         chunk = self._compile("compile", "(console)", source, b"=(console)")
         problem = self._inspect("assign")(chunk, *path)
         if problem is not None:

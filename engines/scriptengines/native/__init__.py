@@ -18,8 +18,8 @@ from scriptengines.host import HostObject
 from scriptengines.local import LocalRuntime
 from scriptengines.locations import compiled_modules
 from scriptengines.options import Option
-from scriptengines.summary import size_of, summarize, type_name
-from scriptengines.tree import EXPANDED, ITEMS, STATE, Tree, put, step_into
+from scriptengines.summary import kind_of, size_of, summarize, type_name
+from scriptengines.tree import CLOSED, EXPANDED, ITEMS, STATE, Tree, put, step_into
 from scriptnative import bind_native
 from scriptnative.errors import CrossingError
 
@@ -282,7 +282,7 @@ class NativeRuntime(LocalRuntime):
         if state:
             tree.add_all(0, [(STATE, STATE, state)], opened)
         for row in self.module.variables()[: limit - len(tree.rows)]:
-            inside = opened.get(row.name, (ITEMS, {}) if deep else None) if row.is_array else None
+            inside = opened.get(row.name, (ITEMS, CLOSED) if deep else None) if row.is_array else None
             tree.rows.append(row.tree_row(EXPANDED if inside is not None else 0))
             if inside is not None:
                 tree.rows += self.module.elements(row, min(inside[0], limit - len(tree.rows)))
@@ -291,7 +291,7 @@ class NativeRuntime(LocalRuntime):
     def look(self, expression: str) -> ValueRow | None:
         value: Any = self.evaluate(expression)
         number = float(value) if type(value) in (int, float) else None
-        return type_name(type(value)), summarize(value), size_of(value), number
+        return type_name(kind_of(value)), summarize(value), size_of(value), number
 
     def assign(self, path: tuple[str | int, ...], text: str) -> None:
         value = _literal(text)
@@ -421,7 +421,7 @@ def _literal(text: str) -> Any:
         return ast.literal_eval(text.strip())
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         raise ScriptConsoleError(
-            f"{text.strip()[:80]!r} is no value; write a number, a text in quotes, True, False, or a list of them"
+            f"{text.strip()[:80]!r} is no value; write a number, a text in quotes, True, False, or a list"
         ) from None
 
 

@@ -72,6 +72,8 @@ class Exchange(asyncio.Protocol):
         is_one_too_many: Whether the server has as many as it may have.
     """
 
+    _application = "http"
+
     def __init__(self, server: HttpServer, *, is_one_too_many: bool = False) -> None:
         self._is_one_too_many = is_one_too_many
         self._server = server

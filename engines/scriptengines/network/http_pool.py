@@ -59,6 +59,8 @@ class Wire(asyncio.Protocol):
         leave: Called once, when it has ended.
     """
 
+    _application = "http"
+
     def __init__(self, leave: Callable[[], None]) -> None:
         self._leave: Callable[[], None] | None = leave
         self._state = h11.Connection(h11.CLIENT, max_incomplete_event_size=_MAX_HEAD)

@@ -56,6 +56,8 @@ UNREAD = 1000
 class _Stream(asyncio.Protocol):
     """A connection to the broker, with the methods of a socket that paho uses."""
 
+    _application = "mqtt"
+
     def __init__(self, client: MqttClient, place: Place) -> None:
         self._client = client
         self._place = place

@@ -210,6 +210,10 @@ class UdpSocket(HostObject, asyncio.DatagramProtocol):
 
     # ---- state ------------------------------------------------------------------------------------
 
+    def _counts(self) -> tuple[int, int]:
+        """Bytes each way, which the kernel counts for connections only."""
+        return self.received, self.sent
+
     @property
     def local_address(self) -> str:
         """`local`, by a name that Lua can write."""

@@ -34,11 +34,12 @@ from .web import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from websockets.http11 import Request
 
     from scriptengines.host import Asking, Host
+    from scriptengines.tapping import Tap
 
 COMMON_OPTIONS = (
     "max_size",
@@ -52,6 +53,7 @@ COMMON_OPTIONS = (
 _TLS = ("verify", "ca", "cert", "key", "server_name")
 _OPTIONS = (*COMMON_OPTIONS, "headers", "origin", "timeout", *_TLS)
 _EVENTS = ("connected", "message", "closed", "error")
+_MESSAGES = (Opcode.TEXT, Opcode.BINARY, Opcode.CONT)
 _MAX_WAITING = 32
 _HIGH_WATER = 1024 * 1024
 
@@ -123,6 +125,8 @@ class WebSocket(HostObject, asyncio.Protocol):
         received: Messages so far.
         sent: Messages so far.
     """
+
+    _application = "websocket"
 
     def __init__(
         self,
@@ -356,6 +360,27 @@ class WebSocket(HostObject, asyncio.Protocol):
         """For asyncio."""
         wake(self._drained)
         self._drained = None
+
+    def _tap(self, tap: Tap) -> Callable[[], None]:
+        """Tell a tap of each message; what ends that."""
+        protocol: Any = self._protocol
+        take, send = protocol.recv_frame, protocol.send_frame
+
+        def taken(frame: Frame) -> None:
+            if frame.opcode in _MESSAGES:
+                tap.received(frame.data)
+            take(frame)
+
+        def sent(frame: Frame) -> None:
+            if frame.opcode in _MESSAGES:
+                tap.sent(frame.data)
+            send(frame)
+
+        def undo() -> None:
+            del protocol.recv_frame, protocol.send_frame
+
+        protocol.recv_frame, protocol.send_frame = taken, sent
+        return undo
 
     # ---- the protocol ---------------------------------------------------------------------------------
 

@@ -390,6 +390,8 @@ class Child:
                 return True, self.values.result(runtime.look(argument))
             if operation == "files_changed":
                 return True, runtime.files_changed()
+            if operation in ("tap", "tapped"):
+                return True, self.values.result(getattr(runtime, operation)(*argument))
             if operation == "set_paused":
                 return True, runtime.set_paused(argument)
             # These may wait for the script, and this thread must not.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import resource
 import socket
+import sys
 import threading
 import time
 from contextlib import contextmanager, suppress
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
     from scriptengines.engine import Context, Engine, Source, ValueRow
+    from scriptengines.steering import TimerStep
+    from scriptengines.tapping import TappedRow
     from scriptengines.tree import Delta, Opened, Row
     from scriptnative import Function
 
@@ -44,6 +47,8 @@ MAX_LISTENERS = 250
 _VALUE = (str, str, (int, NoneType), (float, NoneType))
 _VARIABLE = (int, (str, int), str, str, str, (int, NoneType), int, (float, NoneType))
 """Types in a row of the tree of variables."""
+_PROCESS_CLOCK = 2
+"""Of the clocks of a process the one that counts what the scheduler gave it."""
 
 
 class _RemoteName:
@@ -88,6 +93,7 @@ class ProcessRuntime(Runtime):
         self._failed = False
         self._retired = False
         self._ending_at = 0.0
+        self._cpu_used = 0.0
         self._sampling = threading.Lock()
         self._look: SimpleQueue[Any] | None = None
         self.peer = Peer(engine, context, self._path, self._perform, self._invoke, self._use)
@@ -288,6 +294,31 @@ class ProcessRuntime(Runtime):
     def cancel_timer(self, timer_id: int) -> bool:
         return bool(self._look_up("cancel_timer", timer_id))
 
+    def steer_timer(self, timer_id: int, step: TimerStep, milliseconds: float = 0.0) -> bool:
+        return bool(self._look_up("steer_timer", timer_id, step, milliseconds))
+
+    def tap(self, connection_id: int, on: bool) -> bool:
+        return bool(self._look_up("tap", connection_id, on))
+
+    def tapped(self, connection_id: int) -> TappedRow:
+        row = self._look_up("tapped", connection_id)
+        try:
+            [checked] = _checked([row], (bytes, bytes, int, int, str))
+        except Malformed as error:
+            self.peer.give_up_on(error)
+            raise self.peer.last_error() from None
+        return checked
+
+    @property
+    def cpu_time(self) -> float:
+        """Of all threads of its process; 0 where no clock tells."""
+        if self.peer.dead.is_set() or sys.platform != "linux":
+            return self._cpu_used
+        with suppress(OSError):  # it has just ended
+            # The clock of a process by its number; see clock_getcpuclockid(3) and linux/posix-timers.h.
+            self._cpu_used = time.clock_gettime((~self.peer.pid << 3) | _PROCESS_CLOCK)
+        return self._cpu_used
+
     def close_connection(self, connection_id: int) -> bool:
         return bool(self._look_up("close_connection", connection_id))
 
@@ -323,8 +354,10 @@ class ProcessRuntime(Runtime):
             variables, timers, connections, tasks, warnings = sample
             return Sample(
                 _checked_delta(variables),
-                _checked(timers, (int, str, float, float, int, str, str, float, float, float)),
-                _checked(connections, (int, str, str, str, str, str, int, int, float, float, float, str)),
+                _checked(timers, (int, str, float, float, int, str, str, float, float, float, bool, float)),
+                _checked(
+                    connections, (int, str, str, str, str, str, int, int, float, float, float, str, str)
+                ),
                 _checked(tasks, (int, str, str, float, str, str)),
                 _checked(warnings, (str, str, str, float, int)),
             )

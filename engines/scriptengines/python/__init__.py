@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from scriptengines.engine import Context, Source, ValueRow
     from scriptengines.reports import Reporter
+    from scriptengines.steering import TimerStep
+    from scriptengines.tapping import TappedRow
     from scriptengines.tree import Opened, Row
     from scriptnative import Function
 
@@ -136,6 +138,15 @@ class PythonRuntime(Runtime):
 
     def cancel_timer(self, timer_id: int) -> bool:
         return self._inside["cancel_timer"](timer_id)
+
+    def steer_timer(self, timer_id: int, step: TimerStep, milliseconds: float = 0.0) -> bool:
+        return self._inside["steer_timer"](timer_id, step, milliseconds)
+
+    def tap(self, connection_id: int, on: bool) -> bool:
+        return call_unlocked(self._inside["tap"], connection_id, on)
+
+    def tapped(self, connection_id: int) -> TappedRow:
+        return call_unlocked(self._inside["tapped"], connection_id)
 
     def close_connection(self, connection_id: int) -> bool:
         return self._inside["close_connection"](connection_id)

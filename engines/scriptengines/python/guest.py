@@ -14,6 +14,7 @@ import types
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from scriptengines.awaiting import run_to_end, waited_for
@@ -22,6 +23,7 @@ from scriptengines.host import Host, python_place, written
 from scriptengines.loop import ScriptLoop
 from scriptengines.reports import LineWriter
 from scriptengines.runner import Runner
+from scriptengines.steering import steer_timer
 from scriptengines.tree import Readings
 from scriptnative.errors import CrossingError, describe
 
@@ -32,6 +34,7 @@ from .processwide import ProcessWatch
 
 if TYPE_CHECKING:
     from scriptengines.reports import Reporter
+    from scriptengines.tapping import TappedRow
     from scriptengines.tree import Opened
     from scriptnative import RunLock
 
@@ -242,7 +245,10 @@ class Guest:
             "run_fragment": names.run_fragment,
             "complete": names.complete,
             "cancel_timer": self.host.cancel_timer,
+            "steer_timer": partial(steer_timer, self.loop),
             "close_connection": self.close_connection,
+            "tap": self.tap,
+            "tapped": self.tapped,
             "set_paused": self.loop.set_paused,
             "pending": self.loop.is_busy,
             "memory": names.memory,
@@ -303,6 +309,14 @@ class Guest:
     def close_connection(self, number: int) -> bool:
         """Close a connection of the sample; whether it was open."""
         return self.host.observation.close_connection(number)
+
+    def tap(self, number: int, on: bool) -> bool:
+        """Begin or end to keep what a connection carries; whether there is one."""
+        return self.host.observation.taps.turn(number, on)
+
+    def tapped(self, number: int) -> TappedRow:
+        """What is kept of a connection."""
+        return self.host.observation.taps.row(number)
 
     def _make_host_module(self) -> types.ModuleType:
         module = types.ModuleType("host", "What a script may ask of the console.")

@@ -10,7 +10,16 @@ import sys
 import types
 from typing import TYPE_CHECKING, Any, cast
 
-from scriptengines.summary import ROUTINES, class_attributes, reachable_bytes, size_of, summarize, type_name
+from scriptengines.summary import (
+    ROUTINES,
+    class_attributes,
+    is_a,
+    kind_of,
+    reachable_bytes,
+    size_of,
+    summarize,
+    type_name,
+)
 from scriptengines.tree import CLOSURES, STATE, Tree, put, step_into
 from scriptnative import Reference
 from scriptnative.errors import CrossingError, UnknownFunction, did_you_mean
@@ -97,17 +106,17 @@ class Namespace:
         shown: list[tuple[Step, str, Any]] = []
         closures: list[tuple[Step, str, Any]] = []
         for name, value in list(self.module.__dict__.items()):
-            kind = type(value)
+            kind = kind_of(value)
             if (kind is int or kind is str or kind is float) and name[:2] != "__":
                 shown.append((name, name, value))
-            elif issubclass(kind, ROUTINES):
+            elif is_a(kind, ROUTINES):
                 if kind is types.FunctionType and value.__closure__ and not name.startswith("__"):
                     closures.append((name, name, value))
             elif (
                 not name.startswith("__")
                 and name not in _HIDDEN
-                and not issubclass(kind, types.ModuleType)
-                and (not issubclass(kind, type) or class_attributes(value))
+                and not is_a(kind, types.ModuleType)
+                and (not is_a(kind, type) or class_attributes(value))
             ):
                 shown.append((name, name, value))
         tree.add_all(0, shown, opened)
@@ -121,7 +130,7 @@ class Namespace:
     def look(self, expression: str) -> tuple[str, str, int | None, float | None]:
         """Type, bounded text, size and number of the value of an expression."""
         value: Any = self.evaluate(expression)
-        kind = type(value)
+        kind = kind_of(value)
         number = float(value) if kind is float or (kind is int and abs(value) < 2**1000) else None
         return type_name(kind), summarize(value), size_of(value), number
 

@@ -1,0 +1,133 @@
+"""A pane of rows: what all tables of the console share.
+
+A new table is a subclass with columns and what its rows mean; see `tasks.py` for the smallest one.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Hashable, Sequence
+from math import inf
+from typing import ClassVar
+
+from scriptconsole.panes.columns import Column
+from scriptconsole.panes.filter import Filter
+from scriptconsole.panes.pane import Pane, Place
+from scriptconsole.panes.table import VirtualTable
+from scriptengines.view import Frame
+
+
+class TablePane[Row](Pane):
+    """A frame round a virtual table."""
+
+    EMPTY: ClassVar[str]
+    """What the table says when it has no rows."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.table: VirtualTable[Row] = VirtualTable(
+            self.columns(),
+            key=self.key,
+            text=self.text,
+            empty=self.EMPTY,
+            live=self.looks_different_after,
+            id=str(self.NAME),
+        )
+
+    # -- what a subclass says --------------------------------------------------------------------------
+
+    @abstractmethod
+    def columns(self) -> Sequence[Column[Row]]:
+        """Return the columns; asked for once."""
+
+    @abstractmethod
+    def rows(self, frame: Frame) -> Sequence[Row]:
+        """Return the rows of a frame; the same object while nothing changed costs least."""
+
+    @abstractmethod
+    def key(self, row: Row) -> Hashable:
+        """Return what identifies a row from frame to frame."""
+
+    @abstractmethod
+    def text(self, row: Row) -> str:
+        """Return what the filter searches."""
+
+    @abstractmethod
+    def owner(self, row: Row) -> str | None:
+        """Return the alias of the row's script."""
+
+    def row_text(self, row: Row) -> str:
+        """Return what is copied."""
+        return self.text(row)
+
+    def source(self, row: Row) -> str:
+        """Return "file:line" that the row is about, or ""."""
+        return ""
+
+    def looks_different_after(self, rows: Sequence[Row], now: float) -> float:
+        """Tell after how many seconds rows look different though nothing changed (countdowns)."""
+        return inf
+
+    # -- the pane --------------------------------------------------------------------------------------
+
+    @property
+    def body(self) -> VirtualTable[Row]:
+        """The table."""
+        return self.table
+
+    @property
+    def selected(self) -> Row | None:
+        """The row under the cursor, if any."""
+        return self.table.selected
+
+    @property
+    def cursor_line(self) -> int | None:
+        """Line of the body on which the cursor stands."""
+        return self.table.cursor_line
+
+    def apply(self, frame: Frame) -> None:
+        """Show the rows of a frame."""
+        self.table.set_rows(self.rows(frame), frame.time)
+
+    def count(self, frame: Frame) -> int | None:
+        """Count the rows of a frame."""
+        return len(self.rows(frame))
+
+    def counts(self) -> tuple[int, int]:
+        """Count the rows after and before filtering."""
+        return self.table.row_count, self.table.total
+
+    def script(self) -> str | None:
+        """Return the owner of the selected row."""
+        return None if self.selected is None else self.owner(self.selected)
+
+    def copy_text(self) -> str | None:
+        """Return the text of the selected row."""
+        return None if self.selected is None else self.row_text(self.selected)
+
+    def place(self) -> Place | None:
+        """Return the line that the selected row is about."""
+        source = "" if self.selected is None else self.source(self.selected)
+        path, _, line = source.rpartition(":")
+        return Place(path, int(line)) if path and line.isdecimal() else None
+
+    @property
+    def filter(self) -> Filter | None:
+        """The filter that is on."""
+        return self.table.filter
+
+    def filter_by(self, chosen: Filter | None) -> None:
+        """Show only the rows a filter keeps."""
+        self.table.set_filter(chosen)
+
+    def select(self, key: object) -> bool:
+        """Put the cursor on the row with this key; return whether it is there."""
+        for index, row in enumerate(self.table.rows):
+            if self.key(row) == key:
+                self.table.move_to(index)
+                return True
+        return False
+
+    def sort(self) -> None:
+        """Sort by the chosen column."""
+        self.table.action_sort()

@@ -1,0 +1,93 @@
+"""The pane of warnings: mistakes that raise no error, each with what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+
+from scriptconsole.actions import PaneName
+from scriptconsole.panes.columns import Column
+from scriptconsole.panes.lines import Cell, Tone
+from scriptconsole.panes.pane import Details
+from scriptconsole.panes.tablepane import TablePane
+from scriptconsole.text import CELL_LIMIT, clean, count, moment, short_source
+from scriptengines.view import Frame, WarningView
+
+COLUMNS: tuple[Column[WarningView], ...] = (
+    Column("Kind", lambda row, _: Cell(f"! {row.kind}", Tone.WARN), lambda row: row.kind, least=8, most=15),
+    Column(
+        "Script",
+        lambda row, _: Cell(clean(row.script[:CELL_LIMIT]), Tone.STRONG),
+        lambda row: row.script,
+        least=6,
+        most=16,
+        rank=2,
+    ),
+    Column(
+        "Times",
+        lambda row, _: Cell(count(row.count)),
+        lambda row: row.count,
+        least=5,
+        right=True,
+        rank=3,
+    ),
+    Column(
+        "At",
+        lambda row, _: Cell(clean(short_source(row.source)), Tone.DIM),
+        lambda row: row.source,
+        least=8,
+        most=24,
+        rank=1,
+    ),
+    Column("What", lambda row, _: Cell(clean(row.text[:CELL_LIMIT])), lambda row: row.text, least=16, grow=1),
+)
+
+
+class WarningsPane(TablePane[WarningView]):
+    """The mistakes of all scripts, once for each line that makes them."""
+
+    NAME = PaneName.WARNINGS
+    LABEL = "Warnings"
+    MEANING = (
+        "One row per mistake and line that makes it; enter explains it and says what to do.\n"
+        "blocked: a callback held its loop   late: a timer fired late   busy-loop: timers of zero delay\n"
+        "never-awaited: a coroutine nobody awaits   idle, leak: connections nobody uses or closes"
+    )
+    EMPTY = "no warnings"
+
+    def columns(self) -> Sequence[Column[WarningView]]:
+        """Return the columns."""
+        return COLUMNS
+
+    def rows(self, frame: Frame) -> Sequence[WarningView]:
+        """Return the warnings."""
+        return frame.warnings
+
+    def key(self, row: WarningView) -> Hashable:
+        """Return script, kind and place."""
+        return row.script, row.kind, row.source, row.since
+
+    def text(self, row: WarningView) -> str:
+        """Return what the filter searches."""
+        return f"{row.script} {row.kind} {row.source} {row.text}"
+
+    def owner(self, row: WarningView) -> str:
+        """Return the script that makes the mistake."""
+        return row.script
+
+    def source(self, row: WarningView) -> str:
+        """Return the line that makes it."""
+        return row.source
+
+    def details(self) -> Details | None:
+        """Return what is wrong and what to do."""
+        row = self.selected
+        if row is None:
+            return None
+        facts = [
+            ("script", row.script),
+            ("kind", row.kind),
+            ("at", row.source or "unknown"),
+            ("first seen", moment(row.since)),
+            ("times", f"{row.count:,}"),
+        ]
+        return Details("Warning", facts, [("What is wrong", row.text, "value-text")])
