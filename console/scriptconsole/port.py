@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from scriptengines.completion import Completion
 from scriptengines.view import DifferenceView, Frame, FunctionInfo
 
 
@@ -59,8 +60,8 @@ class SessionPort(Protocol):
         """List what a script offers to call."""
         ...
 
-    def complete(self, alias: str, text: str, cursor: int) -> list[str]:
-        """List the names that complete `text` at `cursor`."""
+    def completions(self, alias: str, text: str, cursor: int) -> list[Completion]:
+        """List what can stand in `text` at `cursor`, the likeliest first."""
         ...
 
     def emit(self, hook: str, /, *args: object) -> object:
