@@ -54,6 +54,7 @@ class Action:
         scope: Panes in which it means something.
         footer: Whether the footer shows it.
         palette: Whether the command palette offers it.
+        row: Whether it is about the selected row, so that the context menu offers it in every pane.
     """
 
     id: str
@@ -64,11 +65,21 @@ class Action:
     scope: frozenset[PaneName] = EVERYWHERE
     footer: bool = False
     palette: bool = True
+    row: bool = False
 
 
 ACTIONS: tuple[Action, ...] = (
     Action("help", ("question_mark", "f1"), "Help", "Show the keys of this pane", "help", footer=True),
-    Action("details", ("enter",), "Details", "Show all of the selected row", "details", LISTS, footer=True),
+    Action(
+        "details",
+        ("enter",),
+        "Details",
+        "Show all of the selected row",
+        "details",
+        LISTS,
+        footer=True,
+        row=True,
+    ),
     Action(
         "filter",
         ("slash",),
@@ -79,11 +90,41 @@ ACTIONS: tuple[Action, ...] = (
         footer=True,
     ),
     Action(
-        "script.reload", ("r",), "Reload", "Reload the script of the selected row", "app.reload", footer=True
+        "script.reload",
+        ("r",),
+        "Reload",
+        "Reload the script of the selected row",
+        "app.reload",
+        footer=True,
+        row=True,
     ),
-    Action("script.call", ("c",), "Call", "Call a function of the script", "app.call", footer=True),
-    Action("script.edit", ("e",), "Edit", "Open the file in $VISUAL or $EDITOR", "app.edit", footer=True),
-    Action("script.pause", ("p",), "Pause", "Pause the script, or let it go on", "app.pause", footer=True),
+    Action(
+        "script.call",
+        ("c",),
+        "Call",
+        "Call a function of the script",
+        "app.call",
+        footer=True,
+        row=True,
+    ),
+    Action(
+        "script.edit",
+        ("e",),
+        "Edit",
+        "Open the file in $VISUAL or $EDITOR",
+        "app.edit",
+        footer=True,
+        row=True,
+    ),
+    Action(
+        "script.pause",
+        ("p",),
+        "Pause",
+        "Pause the script, or let it go on",
+        "app.pause",
+        footer=True,
+        row=True,
+    ),
     Action(
         "display.freeze",
         ("space",),
@@ -100,18 +141,45 @@ ACTIONS: tuple[Action, ...] = (
         "Break into what the script runs now",
         "app.interrupt",
         footer=True,
+        row=True,
     ),
     Action("script.load", ("o",), "Load", "Load a script file", "app.load", footer=True),
-    Action("script.unload", ("u",), "Unload", "End the script and remove it from the session", "app.unload"),
+    Action(
+        "script.unload",
+        ("u",),
+        "Unload",
+        "End the script and remove it from the session",
+        "app.unload",
+        row=True,
+    ),
     Action(
         "script.evaluate",
         ("equals_sign",),
         "Evaluate",
         "Evaluate an expression inside the script",
         "app.evaluate",
+        row=True,
     ),
+    Action("command", ("colon",), "Command", "Type a command", "command_line", palette=False),
+    Action(
+        "menu",
+        ("full_stop",),
+        "Menu",
+        "List what can be done with the selected row",
+        "menu",
+        palette=False,
+    ),
+    Action("jump", ("ctrl+o",), "Jump", "Go to a place by the letter it shows", "jump", palette=False),
     Action("sort", ("s",), "Sort", "Sort by the underlined column; again inverts, then off", "sort", TABLES),
-    Action("copy", ("y",), "Copy", "Copy the text of the selected row", "copy_row", LISTS),
+    Action(
+        "copy",
+        ("y",),
+        "Copy",
+        "Copy the text of the selected row",
+        "copy_row",
+        LISTS,
+        row=True,
+    ),
     Action(
         "maximise", ("m", "f10"), "Maximise", "Give this pane the whole screen, or give it back", "maximise"
     ),

@@ -25,11 +25,13 @@ from scriptconsole.appearance import SETTLED, Appearance, ThemeFilesChanged, wan
 from scriptconsole.config.settings import DEFAULTS, Settings
 from scriptconsole.editor import EditorError, editor_command
 from scriptconsole.jobs import JobDone, Outcome, explain, run_job
+from scriptconsole.memory import Memory
 from scriptconsole.palette import LIMITED, ActionProvider, ThemeProvider
 from scriptconsole.panes.pane import Place
 from scriptconsole.port import SessionPort
 from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.main import MainScreen
+from scriptconsole.statefile import StateFile
 from scriptengines.errors import ScriptConsoleError
 from scriptengines.view import Level, LogRecord, ScriptState
 from scriptthemes import STYLES
@@ -73,13 +75,30 @@ class ScriptConsoleApp(App[None]):
         self.registry = REGISTRY.with_keys(keys)
         self.main = MainScreen()
         self.main.log_pane.view.ring.capacity = settings.log_capacity
-        self._paths = list(paths)
+        self._paths: list[tuple[Path, str | None]] = [(path, None) for path in paths]
         self._clock = clock
-        self._leaving = False
+        self.leaving = False
+        """Whether the session is being closed; what it shows from then on says nothing."""
+        self.command_history: list[str] = []
+        """Lines typed after `:`, oldest first."""
         self.typed = False
         """Whether the key that is being handled writes something where text is entered."""
         self.appearance = Appearance(self, settings.theme)
         self._theme_timer: Timer | None = None
+        self.memory: Memory | None = None
+        """What is remembered of the project, if anything is."""
+
+    def remember(self, file: StateFile, *, fresh: bool = False) -> None:
+        """Show the project as it was left, and remember it from now on; called before `run`.
+
+        Scripts that were open are loaded again unless others have been given.
+
+        Args:
+            file: Where its state is kept.
+            fresh: Start without what was kept there.
+        """
+        self.memory = Memory(self, file, fresh=fresh)
+        self._paths = self._paths or self.memory.scripts_to_open()
 
     def get_default_screen(self) -> Screen[None]:
         """Return the main screen."""
@@ -92,6 +111,8 @@ class ScriptConsoleApp(App[None]):
             self.fail(text)
         self.tick()
         self.set_interval(1 / self.settings.frame_rate, self.tick)
+        if self.memory is not None:
+            self.memory.start()
         run_job(self, "start", self._load_first, self._started)
 
     async def on_event(self, event: events.Event) -> None:
@@ -104,7 +125,7 @@ class ScriptConsoleApp(App[None]):
 
     def tick(self) -> None:
         """Show the session as it is now."""
-        if not self._leaving and self.main.is_running:
+        if not self.leaving and self.main.is_running:
             self.main.apply(self.session.frame())
 
     # -- outcomes --------------------------------------------------------------------------------------
@@ -173,25 +194,47 @@ class ScriptConsoleApp(App[None]):
 
         run_job(self, label, work, then)
 
+    def ask(self, label: str, work: Callable[[], object]) -> None:
+        """Ask a script for something whose result the user wants to see.
+
+        Args:
+            label: What is asked, for the log.
+            work: Asks; it runs in a thread and must not touch widgets.
+        """
+
+        def then(outcome: Outcome) -> None:
+            self.report(label, outcome)
+            if outcome.error is None:
+                from scriptconsole.screens.call import shown_result
+
+                self.notify(shown_result(outcome.value)[:500], title=label[:80], markup=False)
+
+        run_job(self, "ask", work, then)
+
     def _script(self) -> str | None:
         alias = self.main.script()
         if alias is None:
             self.notify("No script is selected; o loads one.", severity="warning", markup=False)
         return alias
 
+    def remember_command(self, line: str) -> None:
+        """Keep a line that was typed after `:`."""
+        if self.command_history[-1:] != [line]:
+            self.command_history.append(line)
+
     # -- loading ---------------------------------------------------------------------------------------
 
     def _load_first(self) -> None:
         if self.settings.watch:
             self.session.watch()
-        for path in self._paths:
-            loading = threading.Thread(target=self._load_one, args=(path,), daemon=True)
+        for path, alias in self._paths:
+            loading = threading.Thread(target=self._load_one, args=(path, alias), daemon=True)
             loading.start()
             loading.join(LOAD_PATIENCE)
 
-    def _load_one(self, path: Path) -> None:
+    def _load_one(self, path: Path, alias: str | None) -> None:
         try:
-            self.session.load(path)
+            self.session.load(path, alias)
         except Exception as error:  # noqa: BLE001 - one bad script must not keep the others out
             text = f"load {path.name}: {explain(error)}"
             self.post_message(JobDone(Outcome(error=error), lambda _: self.notify_error(text)))
@@ -199,16 +242,24 @@ class ScriptConsoleApp(App[None]):
     def _started(self, outcome: Outcome) -> None:
         if outcome.error is not None:
             self.fail(f"start: {explain(outcome.error)}")
+        if self.memory is not None:
+            self.memory.opened()
 
     def action_load(self) -> None:
         """Ask for a file and load it."""
         from scriptconsole.screens.load import LoadScreen
 
-        def load(path: Path, alias: str | None) -> None:
-            work = partial(self.session.load, path, alias)
-            self.act(f"load {path.name}", work, f"loaded {alias or path.stem}", logged=True)
+        self.push_screen(LoadScreen(self.load))
 
-        self.push_screen(LoadScreen(load))
+    def load(self, path: Path, alias: str | None = None) -> None:
+        """Load a script.
+
+        Args:
+            path: Its file.
+            alias: By default the file's stem.
+        """
+        work = partial(self.session.load, path, alias)
+        self.act(f"load {path.name}", work, f"loaded {alias or path.stem}", logged=True)
 
     # -- scripts ---------------------------------------------------------------------------------------
 
@@ -297,6 +348,11 @@ class ScriptConsoleApp(App[None]):
         if not self.appearance.toggle():
             self.notify(LIMITED, severity="warning", markup=False)
 
+    def choose_theme(self, name: str) -> None:
+        """Show a theme, or tell why this terminal cannot."""
+        if not self.appearance.choose(name):
+            self.notify(LIMITED, severity="warning", markup=False)
+
     def action_choose_theme(self) -> None:
         """Choose a theme from a list of all."""
         self.push_screen(CommandPalette(providers=[ThemeProvider], placeholder="Choose a theme"))
@@ -318,9 +374,16 @@ class ScriptConsoleApp(App[None]):
 
     async def action_quit(self) -> None:
         """End the session, then leave; a second time leaves at once."""
-        if self._leaving:
+        if self.leaving:
             self.exit()
             return
-        self._leaving = True
+        save = None if self.memory is None else self.memory.last()
+        self.leaving = True
+
+        def close() -> None:
+            if save is not None:
+                save()
+            self.session.close()
+
         self.set_timer(CLOSE_GRACE, self.exit)
-        run_job(self, "close", self.session.close, lambda _: self.exit())
+        run_job(self, "close", close, lambda _: self.exit())

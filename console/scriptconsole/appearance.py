@@ -68,8 +68,6 @@ class Appearance:
         """Whether only the theme for 16 colours can be shown."""
         self.names: list[str] = []
         """Of all themes."""
-        self.chosen: str | None = None
-        """What the user chose meanwhile; to be remembered."""
         self.complaints = self._register()
         """What is wrong with files of themes, one sentence each."""
         if self.limited:
@@ -97,13 +95,8 @@ class Appearance:
         """
         if self.limited:
             return name == TERMINAL.name
-        self._app.theme = self.chosen = name
+        self._app.theme = name
         return True
-
-    def recall(self, name: str) -> None:
-        """Show what was chosen the last time, if there is such a theme still."""
-        if name in self.names:
-            self.choose(name)
 
     def toggle(self) -> bool:
         """Change between dark and light; return whether the terminal can show them."""

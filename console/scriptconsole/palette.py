@@ -46,22 +46,17 @@ LIMITED = "This terminal has 16 colours at most, or NO_COLOR is set: only script
 class ThemeProvider(Provider):
     """Offers all themes."""
 
-    def _choose(self, name: str) -> None:
-        app = console_of(self.screen)
-        if not app.appearance.choose(name):
-            app.notify(LIMITED, severity="warning", markup=False)
-
     async def discover(self) -> Hits:
         """Offer all of them before anything is typed."""
         for name in console_of(self.screen).appearance.names:
-            yield DiscoveryHit(name, partial(self._choose, name))
+            yield DiscoveryHit(name, partial(console_of(self.screen).choose_theme, name))
 
     async def search(self, query: str) -> Hits:
         """Offer what matches."""
         matcher = self.matcher(query)
         for name in console_of(self.screen).appearance.names:
             if (score := matcher.match(name)) > 0:
-                yield Hit(score, matcher.highlight(name), partial(self._choose, name))
+                yield Hit(score, matcher.highlight(name), partial(console_of(self.screen).choose_theme, name))
 
 
 def _title(action: Action) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
+from scriptengines.completion import Completion
 from scriptengines.view import Frame, FunctionInfo
 
 
@@ -58,8 +59,12 @@ class SessionPort(Protocol):
         """List what a script offers to call."""
         ...
 
-    def complete(self, alias: str, text: str, cursor: int) -> list[str]:
-        """List the names that complete `text` at `cursor`."""
+    def completions(self, alias: str, text: str, cursor: int) -> list[Completion]:
+        """List what can stand in `text` at `cursor`, the likeliest first."""
+        ...
+
+    def emit(self, hook: str, /, *args: object) -> object:
+        """Emit a hook to all its subscribers."""
         ...
 
     def cancel_timer(self, alias: str, timer_id: int) -> bool:

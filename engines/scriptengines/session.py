@@ -24,6 +24,7 @@ from .errors import (
     did_you_mean,
 )
 from .hooks import Hooks
+from .recording import Recording
 from .reports import Report, Reporter
 from .script import Script
 from .watchdog import Watchdog
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
     from .attempt import Attempt
     from .calls import Calls
+    from .completion import Completion
     from .components import Components
     from .drivers import Driver
     from .engine import Engine, Part
@@ -101,7 +103,8 @@ class Session:
             self.clock = Clock(time.time())
             self.feed.set_clock(self.clock)
         weakref.finalize(self, os.close, self._wake_read).atexit = False
-        self.hooks = Hooks()
+        self.hooks = Hooks(self.feed.calls)
+        self._recording = Recording(self.feed.calls)
         self.emit = self.hooks.emit
         self.consult = self.hooks.consult
         self._mutex = threading.RLock()
@@ -297,9 +300,9 @@ class Session:
         """What can be called in a script."""
         return self.script(alias).functions()
 
-    def complete(self, alias: str, text: str, cursor: int) -> list[str]:
-        """Names of a script that can stand where the cursor is."""
-        return self.script(alias).complete(text, cursor)
+    def completions(self, alias: str, text: str, cursor: int) -> list[Completion]:
+        """What of a script can stand where the cursor is; see Script.completions."""
+        return self.script(alias).completions(text, cursor)
 
     def cancel_timer(self, alias: str, timer_id: int) -> bool:
         """Cancel a timer by its number in the frame; whether it was pending."""
@@ -351,11 +354,13 @@ class Session:
             target = self._scripts.get(alias)
             return (target or self.script(alias)).function(function)(*args, **kwargs)
 
-        def on(hook: str, callback: Callable[..., Any], priority: int = 0) -> int:
-            return self.hooks.subscribe(hook, callback, priority, attempt)
+        def on(hook: str, callback: Callable[..., Any], priority: int, name: str, source: str) -> int:
+            return self.hooks.subscribe(hook, callback, priority, attempt, name=name, source=source)
 
-        def once(hook: str, callback: Callable[..., Any], priority: int = 0) -> int:
-            return self.hooks.subscribe(hook, callback, priority, attempt, once=True)
+        def once(hook: str, callback: Callable[..., Any], priority: int, name: str, source: str) -> int:
+            return self.hooks.subscribe(
+                hook, callback, priority, attempt, once=True, name=name, source=source
+            )
 
         def off(number: int) -> bool:
             return self.hooks.unsubscribe(number, attempt)
@@ -446,6 +451,7 @@ class Session:
 
         log = tuple(self.records())
         scripts = self.scripts
+        calls, running = self._recording.take(scripts, self._by_number)
         return Frame(
             time=time.time() if self.clock is None else self.clock.wall(),
             scripts=tuple(script.view() for script in scripts),
@@ -458,7 +464,19 @@ class Session:
             dropped=self.feed.dropped,
             tasks=tuple(row for script in scripts for row in script.rows(TaskView)),
             warnings=tuple(row for script in scripts for row in script.rows(WarningView)),
+            calls=calls,
+            running=running,
+            calls_dropped=self._recording.dropped,
+            hooks=self.hooks.views(),
         )
+
+    def record_calls(self, on: bool) -> None:
+        """Let frames tell of calls, or no longer; calls cost a little more meanwhile."""
+        self._recording.set(on)
+
+    def enable_subscriber(self, number: int, enabled: bool) -> bool:
+        """Let a subscriber be called, or passed over, by its number in the frame; whether it is there."""
+        return self.hooks.set_enabled(number, enabled)
 
     def records(self, limit: int = REPORTS_PER_FRAME) -> list[LogRecord]:
         """Take what was reported since the last time, oldest first."""

@@ -9,6 +9,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+from scriptengines.completion import Completion
 from scriptengines.view import (
     ConnectionView,
     ErrorView,
@@ -168,7 +169,7 @@ class RecordedSession:
         log, self.pending = tuple(self.pending), []
         return replace(self.now, log=log)
 
-    def emit(self, *records: LogRecord) -> None:
+    def logs(self, *records: LogRecord) -> None:
         self.pending.extend(records)
 
     def _note(self, *call: object) -> None:
@@ -209,9 +210,19 @@ class RecordedSession:
         self._note("functions", alias)
         return FUNCTIONS
 
-    def complete(self, alias: str, text: str, cursor: int) -> list[str]:
-        self._note("complete", alias, text, cursor)
-        return ["visitors", "vars"]
+    def completions(self, alias: str, text: str, cursor: int) -> list[Completion]:
+        self._note("completions", alias, text, cursor)
+        start = len(text[:cursor].rstrip("abcdefghijklmnopqrstuvwxyz_"))
+        known = (
+            Completion("visitors", start, "variable", ": int", "12"),
+            Completion("vars", start, "builtin", "(object)", "Return the names of an object."),
+            Completion("vote", start, "function", "(name, weight=1)", "Count a vote.\n\nOnce a day."),
+        )
+        return [each for each in known if each.text.startswith(text[start:cursor])]
+
+    def emit(self, hook: str, *args: object) -> object:
+        self._note("emit", hook, args)
+        return self.answer
 
     def cancel_timer(self, alias: str, timer_id: int) -> bool:
         self._note("cancel_timer", alias, timer_id)

@@ -200,7 +200,7 @@ async def test_freeze_holds_everything_and_loses_no_line(session: RecordedSessio
         before = log(app).ring.total
         await pilot.press("space")
         session.now = replace(FRAME, time=NOW + 5, scripts=SCRIPTS[:1])
-        session.emit(LogRecord(NOW, "greeter", Level.OUTPUT, "while frozen"))
+        session.logs(LogRecord(NOW, "greeter", Level.OUTPUT, "while frozen"))
         await until(pilot, lambda: not session.pending)
         app.write_log(Level.INFO, "from the console")
         assert table(app, "scripts").row_count == len(SCRIPTS)

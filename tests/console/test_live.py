@@ -50,7 +50,7 @@ async def test_untrusted_text_is_shown_as_it_is(session: RecordedSession) -> Non
     row = replace(SCRIPTS[1], alias=evil, last_error=replace(SCRIPTS[1].last_error, message=evil))  # type: ignore[type-var]
     variable = VariableView(evil, evil, evil, evil, None, NOW)
     session.now = replace(FRAME, scripts=(row,), variables=(variable,))
-    session.emit(LogRecord(NOW, evil, Level.ERROR, evil))
+    session.logs(LogRecord(NOW, evil, Level.ERROR, evil))
     async with running(session) as (app, pilot):
         for name in ("scripts", "variables"):
             line = drawn(table(app, name))[1]
@@ -71,14 +71,14 @@ async def test_log_holds_while_lines_come_and_old_ones_go() -> None:
     async with running(session) as (app, pilot):
         view = log(app)
         view.ring.capacity = 1000
-        session.emit(*(LogRecord(NOW, "a", Level.OUTPUT, f"line {i}") for i in range(950)))
+        session.logs(*(LogRecord(NOW, "a", Level.OUTPUT, f"line {i}") for i in range(950)))
         await until(pilot, lambda: view.ring.total == 950)
         assert "line 949" in drawn(view)[-1]
         await pilot.press("5", *["k"] * 5)
         assert not view.following
         held = view.selected
         shown = drawn(view)
-        session.emit(*(LogRecord(NOW, "a", Level.OUTPUT, f"more {i}") for i in range(100)))
+        session.logs(*(LogRecord(NOW, "a", Level.OUTPUT, f"more {i}") for i in range(100)))
         await until(pilot, lambda: view.unseen == 100)
         await pilot.pause()
         assert view.ring.total < 1050, "the oldest went"
@@ -105,7 +105,7 @@ async def test_log_filter_keeps_records_whole(session: RecordedSession) -> None:
     async with running(session) as (app, pilot):
         await pilot.press("5", "slash", *"read_sensor", "enter")
         assert len(log(app).ring) == 5
-        session.emit(
+        session.logs(
             LogRecord(NOW, "a", Level.OUTPUT, "nothing"), LogRecord(NOW, "a", Level.OUTPUT, "read_sensor")
         )
         await until(pilot, lambda: len(log(app).ring) == 6)

@@ -38,6 +38,12 @@ def test_main_light(snap_compare: Compare) -> None:
     assert snap_compare(make_app(session, theme="light"), terminal_size=WIDE, run_before=ready(session))
 
 
+@pytest.mark.parametrize("theme", ["contrast", "deuteranopia", "tritanopia", "terminal"])
+def test_main_in_theme(snap_compare: Compare, theme: str) -> None:
+    session = RecordedSession()
+    assert snap_compare(make_app(session, theme=theme), terminal_size=WIDE, run_before=ready(session, "2"))
+
+
 def test_main_wide_and_short(snap_compare: Compare) -> None:
     session = RecordedSession()
     assert snap_compare(make_app(session), terminal_size=(120, 28), run_before=ready(session, "4"))
@@ -153,7 +159,7 @@ def test_log_frozen(snap_compare: Compare) -> None:
 
     async def prepare(pilot: Pilot[None]) -> None:
         await ready(session, "5", "space")(pilot)
-        session.emit(*(LogRecord(NOW, "bridge", Level.INFO, f"unseen {i}") for i in range(37)))
+        session.logs(*(LogRecord(NOW, "bridge", Level.INFO, f"unseen {i}") for i in range(37)))
         await until(pilot, lambda: not session.pending)
         await pilot.pause(0.1)
 
@@ -166,8 +172,25 @@ def test_log_held(snap_compare: Compare) -> None:
 
     async def prepare(pilot: Pilot[None]) -> None:
         await ready(session, "5", "pageup", "k")(pilot)
-        session.emit(*LOG)
+        session.logs(*LOG)
         await until(pilot, lambda: not session.pending)
         await pilot.pause(0.1)
 
     assert snap_compare(make_app(session), terminal_size=WIDE, run_before=prepare)
+
+
+def test_command_line(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    prepare = ready(session, "colon", *"re", "down")
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=prepare)
+
+
+def test_menu(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    prepare = ready(session, "3", "j", "full_stop")
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=prepare)
+
+
+def test_jump(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session, "ctrl+o"))

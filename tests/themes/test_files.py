@@ -153,4 +153,3 @@ async def test_a_new_file_can_be_chosen(folder: Path) -> None:
         await pilot.pause(0.5)
         await pilot.press("enter")
         await until(pilot, lambda: app.theme == "late")
-        assert app.appearance.chosen == "late"

@@ -52,7 +52,7 @@ def test_what_cannot_be_shown_is_not_chosen(
         monkeypatch.setenv(variable, value)
     app = app_with(CONTRAST.name, RecordedSession())
     assert app.theme == name
-    app.appearance.recall(LIGHT.name)
+    assert app.appearance.choose(LIGHT.name) is (name != TERMINAL.name)
     assert app.theme == (TERMINAL.name if name == TERMINAL.name else LIGHT.name)
 
 

@@ -12,7 +12,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual import events
 from textual.binding import BindingType
-from textual.geometry import Region, Size
+from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
@@ -61,6 +61,17 @@ class LineView(ScrollView, can_focus=True):
 
     class Activated(Message):
         """A row was double-clicked."""
+
+    class Asked(Message):
+        """The right mouse button was pressed on a row.
+
+        Attributes:
+            at: Cell of the screen.
+        """
+
+        def __init__(self, at: Offset) -> None:
+            super().__init__()
+            self.at = at
 
     class Moved(Message):
         """The cursor stands on another row."""
@@ -116,6 +127,11 @@ class LineView(ScrollView, can_focus=True):
     def in_sight(self) -> range:
         """Indices of the rows in sight."""
         return range(self.top, min(self.top + self.page, self.row_count))
+
+    @property
+    def cursor_line(self) -> int | None:
+        """Line of the viewport on which the cursor stands, None when it is out of sight."""
+        return self.cursor - self.top + self.HEADER if self.cursor in self.in_sight else None
 
     def fit_rows(self) -> None:
         """Tell the scroll bar how many rows there are."""
@@ -205,7 +221,9 @@ class LineView(ScrollView, can_focus=True):
         if index >= self.row_count:
             return
         self.move_to(index)
-        if event.chain == 2:
+        if event.button == 3:
+            self.post_message(self.Asked(event.screen_offset))
+        elif event.chain == 2:
             self.post_message(self.Activated())
 
     def on_resize(self) -> None:

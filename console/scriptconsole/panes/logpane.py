@@ -62,6 +62,11 @@ class LogPane(Pane):
         """Count the lines after and before filtering."""
         return self.view.row_count, self.view.ring.total
 
+    @property
+    def cursor_line(self) -> int | None:
+        """Line of the body on which the cursor stands."""
+        return self.view.cursor_line
+
     def extend(self, records: Iterable[LogRecord]) -> None:
         """Add records."""
         self.view.extend(records)

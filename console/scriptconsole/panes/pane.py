@@ -5,7 +5,7 @@ What is in the body is up to the subclasses: `tablepane` for rows, `logpane` for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
 from textual import on
@@ -18,6 +18,7 @@ from textual.widgets import Input, Static
 
 from scriptconsole.actions import Action, PaneName
 from scriptconsole.panes.filter import Filter, FilterError, parse_filter
+from scriptconsole.state import SavedPane
 from scriptconsole.text import clean
 from scriptengines.view import Frame
 
@@ -48,11 +49,25 @@ class Place(NamedTuple):
 class FilterInput(Input):
     """The line in which a filter is typed."""
 
+    # With priority, so that keys typed ahead meet the rows and not the filter that is about to close.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "escape", "clear_filter", "Clear", show=True, id="filter.clear", tooltip="Show all rows again"
+            "escape",
+            "clear_filter",
+            "Clear",
+            priority=True,
+            id="filter.clear",
+            tooltip="Show all rows again",
         ),
-        Binding("down", "keep_filter", "Rows", show=False, id="filter.keep", tooltip="Go to the rows"),
+        Binding(
+            "enter,down",
+            "keep_filter",
+            "Rows",
+            show=False,
+            priority=True,
+            id="filter.keep",
+            tooltip="Go to the rows",
+        ),
     ]
 
     def action_clear_filter(self) -> None:
@@ -94,6 +109,7 @@ class Pane(Vertical):
         yield self.body
         yield Static(id="filter-error", markup=False)
         yield FilterInput(
+            "" if self.filter is None else self.filter.source,
             placeholder="regular expression, !regex inverts, ~letters matches loosely",
             compact=True,
             id="filter",
@@ -159,6 +175,21 @@ class Pane(Vertical):
     def sort(self) -> None:
         """Sort by the chosen column."""
 
+    # -- what is remembered ----------------------------------------------------------------------------
+
+    def saved(self) -> SavedPane:
+        """Return what the user set here, to be remembered with the project."""
+        return SavedPane(filter="" if self.filter is None else self.filter.source)
+
+    def restore(self, saved: SavedPane) -> Iterator[str]:
+        """Take on what was remembered; asked for before the pane is mounted.
+
+        Yields:
+            A sentence for each part that there is no place for any more.
+        """
+        self.filter_by(parse_filter(saved.filter))
+        yield from ()
+
     # -- title -----------------------------------------------------------------------------------------
 
     def note(self, text: str) -> None:
@@ -201,10 +232,20 @@ class Pane(Vertical):
     def tab_at(self, x: int) -> PaneName | None:
         """Find the neighbour that the title names at a cell, counted from the pane's left edge."""
         for name, label, count in self.neighbours:
-            text = self._tab(name, label, count)[0].strip()
-            start = self.title_text.find(text) + 2
-            if start >= 2 and start <= x < start + len(text):
+            start = self.tab_start(name)
+            if start <= x < start + len(self._tab(name, label, count)[0].strip()):
                 return name
+        return None
+
+    def tab_start(self, wanted: PaneName) -> int:
+        """Find the cell at which the title names a neighbour, counted from the pane's left edge."""
+        text = next((self._tab(*each)[0].strip() for each in self.neighbours if each[0] is wanted), "")
+        # The frame's corner and a blank stand before the title.
+        return self.title_text.find(text) + 2
+
+    @property
+    def cursor_line(self) -> int | None:
+        """Line of the body on which the cursor stands, if it has one."""
         return None
 
     @property

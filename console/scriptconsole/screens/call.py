@@ -69,7 +69,7 @@ class CallScreen(Dialog):
     def on_mount(self) -> None:
         """Ask the script for its functions."""
         self.query_one("#functions").can_focus = False
-        self.query_one("#function").focus()
+        self.set_focus(self.query_one("#function"))
         alias, session = self._alias, self._session
         run_job(self, "functions", lambda: session.functions(alias), self._list_functions)
 
@@ -120,7 +120,7 @@ class CallScreen(Dialog):
         with self.prevent(Input.Changed):
             self.query_one("#function", Input).value = name
         self._fill()
-        self.query_one("#arguments").focus()
+        self.set_focus(self.query_one("#arguments"))
 
     # -- calling ---------------------------------------------------------------------------------------
 
@@ -129,7 +129,7 @@ class CallScreen(Dialog):
         name = self.query_one("#function", Input).value.strip()
         typed = self.query_one("#arguments", Input).value
         if not name:
-            self.query_one("#function").focus()
+            self.set_focus(self.query_one("#function"))
             return
         try:
             positional, named = parse_arguments(typed)

@@ -65,7 +65,7 @@ class DetailsScreen(Dialog):
 
     def on_mount(self) -> None:
         """Ask the script for its functions."""
-        self.query_one("#scroll").focus()
+        self.set_focus(self.query_one("#scroll"))
         alias = self._functions_of
         if alias is not None:
             session = console_of(self).session

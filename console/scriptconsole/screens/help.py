@@ -66,7 +66,7 @@ class HelpScreen(Dialog):
 
     def on_mount(self) -> None:
         """Let the arrow keys scroll."""
-        self.query_one("#scroll").focus()
+        self.set_focus(self.query_one("#scroll"))
 
     def _section(self, title: str, actions: Iterable[Action]) -> ComposeResult:
         yield Static(Content(title), classes="heading")

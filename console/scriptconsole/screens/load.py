@@ -38,6 +38,15 @@ def complete_path(value: str) -> str | None:
     Returns:
         The same text with more behind it, or None.
     """
+    return next(iter(complete_paths(value)), None)
+
+
+def complete_paths(value: str) -> list[str]:
+    """List the paths that the typed text begins, by name.
+
+    Args:
+        value: As typed; `~` is understood.
+    """
     folder, _, start = value.rpartition("/")
     folder = f"{folder}/" if "/" in value else ""
     try:
@@ -48,9 +57,9 @@ def complete_path(value: str) -> str | None:
                 if entry.name.startswith(start) and (start or not entry.name.startswith("."))
             )
     except OSError:
-        return None
+        return []
     # What cannot be printed cannot be shown in the input either.
-    return next((folder + name for name in names if name.isprintable()), None)
+    return [folder + name for name in names if name.isprintable()]
 
 
 class LoadScreen(Dialog):
@@ -80,7 +89,7 @@ class LoadScreen(Dialog):
         path = Path(os.path.expanduser(typed))
         problem = self.query_one("#problem", Static)
         if not typed:
-            self.query_one("#path").focus()
+            self.set_focus(self.query_one("#path"))
         elif not path.exists():
             problem.update(Content(f"There is no file {clean(typed)}."))
         elif path.is_dir():

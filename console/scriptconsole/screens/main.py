@@ -12,6 +12,7 @@ from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
+from textual.geometry import Offset
 from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Footer
@@ -30,7 +31,9 @@ from scriptengines.view import Frame, LogRecord, ScriptView
 TOP_SHARE = 0.35
 """Share of the lines that the scripts take at most, unless the user gives them more."""
 
-_WHILE_TYPING = frozenset({"help", "next_pane", "maximise", "quit", "command_palette", "toggle_theme"})
+_WHILE_TYPING = frozenset(
+    {"help", "next_pane", "maximise", "quit", "command_palette", "toggle_theme", "jump"}
+)
 
 
 class MainScreen(Screen[None]):
@@ -330,6 +333,46 @@ class MainScreen(Screen[None]):
         if details is not None:
             app = console_of(self)
             app.push_screen(DetailsScreen(details, edit=app.action_edit))
+
+    def action_command_line(self) -> None:
+        """Type a command."""
+        from scriptconsole.screens.commandline import CommandLine
+
+        console_of(self).push_screen(CommandLine())
+
+    def action_menu(self) -> None:
+        """List what can be done with the selected row."""
+        pane = self.pane
+        if pane is not None:
+            row = pane.cursor_line
+            self._open_menu(pane, pane.body.region.offset + Offset(4, 1 if row is None else row + 1))
+
+    def _open_menu(self, pane: Pane, at: Offset) -> None:
+        from scriptconsole.screens.menu import Menu
+
+        common = [action for action in REGISTRY.in_pane(pane.NAME) if action.row]
+        console_of(self).push_screen(Menu([*pane.ACTIONS, *common], at))
+
+    @on(LineView.Asked)
+    def _right_clicked(self, message: LineView.Asked) -> None:
+        if self.pane is not None:
+            self._open_menu(self.pane, message.at)
+
+    def action_jump(self) -> None:
+        """Show a letter over every pane and tab, and go to the one that is pressed."""
+        from scriptconsole.screens.jump import JumpScreen
+
+        places: dict[PaneName, Offset] = {}
+        for pane in self.panes_in_sight():
+            places[pane.NAME] = pane.region.offset + Offset(1, 0)
+            for name, _, _ in pane.neighbours:
+                places[name] = pane.region.offset + Offset(pane.tab_start(name) - 1, 0)
+
+        async def go(name: PaneName | None) -> None:
+            if name is not None:
+                await self.action_show_pane(name)
+
+        console_of(self).push_screen(JumpScreen(places), go)
 
     async def action_pane(self, name: str) -> None:
         """Do what only the focused pane can."""
