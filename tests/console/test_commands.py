@@ -14,6 +14,7 @@ from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.commandline import CommandLine
 from scriptconsole.screens.jump import JumpScreen
 from scriptconsole.screens.menu import Menu
+from scriptthemes import THEMES
 
 from .recording import RecordedSession
 from .support import log_texts, notices, running, table, until
