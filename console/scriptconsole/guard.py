@@ -27,7 +27,7 @@ trap '' HUP INT QUIT TERM TSTP TTIN TTOU
 read -r end && exit 0
 stty "$1" <&2
 printf '%s' "$2" >&2
-[ -s "$3" ] && printf 'scriptconsole was ended by a crash in native code:\\r\\n' >&2 && cat "$3" >&2
+[ -s "$3" ] && printf 'scriptconsole was ended by a crash in native code:\\n' >&2 && cat "$3" >&2
 rm -f "$3"
 """
 

@@ -8,6 +8,7 @@ import sys
 import termios
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -186,6 +187,10 @@ class Terminal:
         while self._read():
             assert time.monotonic() < end, f"it does not end\n{self.text}"
         self.process.wait()
+        # What it started may still have something to write.
+        with suppress(OSError):
+            while chunk := os.read(self.process.child_fd, 65536):
+                self.raw += chunk
         if self.process.exitstatus is not None:
             return self.process.exitstatus
         return -(self.process.signalstatus or 0)

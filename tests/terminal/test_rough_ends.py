@@ -186,9 +186,31 @@ def test_suspended_console_comes_back_whole(write: Write) -> None:
             shell.press("escape")
             shell.wait_gone("Help: Scripts")
         shell.press("q")
+        shell.until(lambda: shell.raw.rstrip().endswith(b"ready>"), "the prompt")
         shell.press("echo status $?\r")
         shell.wait_for("status 0")
         assert shell.settings() == before
+
+
+def test_editor_gets_the_terminal_and_the_screen_comes_back(write: Write, tmp_path: Path) -> None:
+    told = tmp_path / "told"
+    script = (
+        f"#!/bin/sh\ntest -t 0 && test -t 1 && test -t 2 && stty -a >{told} && echo the editor; read line\n"
+    )
+    editor = write("editor", script)
+    editor.chmod(0o755)
+    with Terminal(write("idle.lua", "x = 1\n"), env={"VISUAL": str(editor)}) as console:
+        console.wait_for(r"idle +lua")
+        console.press("e")
+        console.until(lambda: b"the editor" in console.raw, "the editor")
+        assert " echo" in told.read_text()
+        console.press("\r")
+        before = len(console.raw)
+        console.until(lambda: b"idle" in console.raw[before:], "the screen again")
+        console.wait_for(r"╭─ 5 Log")
+        console.press("q")
+        assert console.wait_for_end() == 0
+        assert console.left_on() == []
 
 
 def test_console_without_a_shell_does_not_stop_for_ever(write: Write) -> None:
