@@ -16,7 +16,7 @@ from scriptnative import bind
 from .dialect import Dialect
 from .lookup import candidates
 from .state import LuaState
-from .versions import OPTIONS, check
+from .versions import DEFAULT, OPTIONS, check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from scriptengines.completion import Candidate
     from scriptengines.completion.question import Question
     from scriptengines.engine import Context, Runtime, Sample, Source, VariableRow
+    from scriptengines.results import ResultRow
     from scriptengines.view import FunctionInfo
     from scriptnative import Function
 
@@ -147,6 +148,9 @@ class LuaRuntime(LocalRuntime):
     def execute(self, code: str) -> None:
         self.state.execute(code)
 
+    def interact(self, code: str, name: str) -> list[ResultRow] | None:
+        return self.state.interact(code, name)
+
     def candidates(self, question: Question) -> list[Candidate] | None:
         if not self.context.lock.acquire(LOOK_LIMIT):
             return None
@@ -185,6 +189,11 @@ class LuaEngine(Engine):
         **OPTIONS,
         **FILES,
     }
+
+    def is_complete(self, code: str, settings: Mapping[str, Any]) -> bool:
+        from .completeness import is_complete
+
+        return is_complete(code, str(settings.get("lua", DEFAULT)))
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:
         return LuaRuntime(source, context, previous)

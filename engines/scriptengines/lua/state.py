@@ -12,7 +12,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any, cast
 
 from scriptengines.completion import LIMIT, SCANNED
-from scriptnative import LuaCallable, LuaCrossing, LuaGuard, LuaReference
+from scriptnative import Cell, LuaCallable, LuaCrossing, LuaGuard, LuaReference, bind
 from scriptnative.errors import CrossingError, LoadError, UnknownFunction, did_you_mean
 
 from .hostcalls import HostCalls, refuse, stop, write
@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from scriptengines.loop import ScriptLoop
+    from scriptengines.results import ResultRow
     from scriptengines.view import FunctionInfo
-    from scriptnative import RunLock
+    from scriptnative import Function, RunLock
 
     from .dialect import Dialect
 
@@ -71,6 +72,7 @@ class LuaState:
         self.guard = LuaGuard(lock)
         self.sources = Sources()
         self._inspection: dict[str, LuaCallable] | None = None
+        self._typed: Function | None = None
         self._host_names: Callable[[], list[str]] = list
         if python:
             runtime = module.LuaRuntime(encoding="utf-8")
@@ -273,7 +275,8 @@ class LuaState:
                 table = self._lua["extend"](_read("inspect.lua"))
                 aside = self._crossing.aside
                 self._inspection = {
-                    key: value if key in ("get", "set") else aside(value) for key, value in table.items()
+                    key: value if key in ("get", "set", "interact") else aside(value)
+                    for key, value in table.items()
                 }
             return self._inspection[name]
 
@@ -324,6 +327,29 @@ class LuaState:
         """
         self._compile("fragment", "(fragment)", code)()
 
+    def interact(self, code: str, name: str) -> list[ResultRow] | None:
+        """Run what somebody typed, in a coroutine; rows of what an expression gives.
+
+        Args:
+            code: An expression or statements.
+            name: Of the input.
+
+        Raises:
+            LoadError: It is neither.
+            CallError: It raised.
+        """
+        source, title = code.encode("utf-8", "surrogateescape"), b"=" + name.encode()
+        with self.lock:
+            self.sources.add(name, code)
+            chunk: Any = self._lua["compile"](b"return " + source, title)
+            if type(chunk) is tuple:
+                chunk = self._compile("compile", name, source, title)
+            if self._typed is None:  # a Function, because only those wait for what a coroutine waits for
+                run = self._inspect("interact")
+                self._typed = Cell().function("<input>", lambda typed: bind(typed, run))
+        rows = self._typed(chunk)  # the lock is its own to take, and to give up while it waits
+        return None if rows is None else [_result_row(row) for row in batched(rows, 7, strict=True)]
+
     def candidates(self, wanted: str, prefix: str, literal: bool, way: Sequence[str | int]) -> Any:
         """What of a value begins with a prefix; see inspect.lua."""
         return self._inspect("candidates")(wanted, prefix, LIMIT, SCANNED, literal, *way)
@@ -336,11 +362,20 @@ class LuaState:
         """End the runtime; harmless when closed already. Finalizers of the script run now."""
         self.lock.acquire(entering=False)
         try:
-            self._inspection = None
+            self._inspection = self._typed = None
             self._lua.clear()
             self._crossing.close()
         finally:
             self.lock.release()
+
+
+def _result_row(row: tuple[Any, ...]) -> ResultRow:
+    depth, label, text, kind, brackets, size, hidden = row
+    return depth, _shown(label), _whole(text), text_of(kind), text_of(brackets), size, hidden
+
+
+def _whole(text: str | bytes) -> str:
+    return text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
 
 
 def _shown(text: str | bytes) -> str:

@@ -18,6 +18,7 @@ from scriptengines.host import HostObject
 from scriptengines.local import LocalRuntime
 from scriptengines.locations import compiled_modules
 from scriptengines.options import Option
+from scriptengines.results import rows_of
 from scriptnative import bind_native
 
 from .builds import Prepared, prepare
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from scriptengines.completion import Candidate
     from scriptengines.completion.question import Question
     from scriptengines.engine import Context, Runtime, Source, VariableRow
+    from scriptengines.results import ResultRow
     from scriptengines.script import Script
     from scriptengines.view import FunctionInfo
     from scriptnative import Function
@@ -309,6 +311,12 @@ class NativeRuntime(LocalRuntime):
             self.execute(code)
         else:
             self.context.reporter.output(str(self.evaluate(code)))
+
+    def interact(self, code: str, name: str) -> list[ResultRow] | None:
+        if "=" in code:
+            self.execute(code)
+            return None
+        return rows_of(self.evaluate(code))
 
     def candidates(self, question: Question) -> list[Candidate] | None:
         if question.place != "name":
