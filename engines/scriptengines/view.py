@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class ScriptState(StrEnum):
@@ -319,9 +320,8 @@ class HookView:
     subscribers: tuple[SubscriberView, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class LogRecord:
-    """One entry of the log.
+class LogRecord(NamedTuple):
+    """One entry of the log; made by the ten thousand, hence a tuple.
 
     Attributes:
         time: Seconds since the epoch.
