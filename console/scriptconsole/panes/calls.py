@@ -24,7 +24,7 @@ RECENT = 1_000
 """Calls that have ended and are kept."""
 SLOW = 200
 """Slow ones that are kept longer than that, so that a flood of fast ones does not wash them away."""
-BAR = 30
+BAR = 24
 """Cells of the bar that shows when a call ran."""
 SLOW_FROM = (0.001, 0.01, 0.05, 0.25, 1.0)
 """Seconds from which a call can count as slow."""
@@ -139,7 +139,7 @@ class CallsPane(TablePane[CallView]):
                 lambda row: row.arguments,
                 least=8,
                 grow=2,
-                rank=3,
+                rank=2,
             ),
             Column(
                 "Gave",
@@ -153,7 +153,7 @@ class CallsPane(TablePane[CallView]):
                 grow=1,
                 rank=4,
             ),
-            Column("By", self._by, lambda row: row.caller, least=5, most=20, rank=2),
+            Column("By", self._by, lambda row: row.caller, least=5, most=20, rank=3),
             Column("Time →", self._bar, lambda row: row.started, least=BAR, most=BAR, rank=1),
         )
 
