@@ -10,6 +10,7 @@ from textual.pilot import Pilot
 from textual.widgets import Static
 
 from scriptconsole.actions import PaneName
+from scriptconsole.app import ScriptConsoleApp
 from scriptconsole.panes.calls import CallsPane
 from scriptconsole.screens.emit import EmitScreen
 from scriptengines.view import CallView
@@ -48,6 +49,12 @@ async def shown(pilot: Pilot[None], session: Flow) -> None:
     await until(pilot, lambda: not session.ended)
 
 
+def ids(app: ScriptConsoleApp) -> list[int]:
+    pane = app.main.panes[PaneName.CALLS]
+    assert isinstance(pane, CallsPane)
+    return [row.id for row in pane.table.rows]
+
+
 async def test_calls_are_recorded_only_while_the_pane_is_in_sight() -> None:
     session = Flow()
     async with running(session) as (_, pilot):
@@ -66,7 +73,7 @@ async def test_what_runs_comes_first_then_the_newest() -> None:
     session = Flow()
     async with running(session) as (app, pilot):
         await shown(pilot, session)
-        rows = [row.id for row in table(app, "calls").rows]  # pyright: ignore[reportAttributeAccessIssue]
+        rows = ids(app)
         assert rows == [47, 46, 45, 43, 42, 41]
         lines = drawn(table(app, "calls"))
         assert "▸! 1.9 s" in lines[1]
@@ -79,7 +86,7 @@ async def test_a_slow_call_outlives_a_flood_of_fast_ones() -> None:
     session = Flow((*CALLS, *flood))
     async with running(session) as (app, pilot):
         await shown(pilot, session)
-        rows = [row.id for row in table(app, "calls").rows]  # pyright: ignore[reportAttributeAccessIssue]
+        rows = ids(app)
         assert rows[:2] == [47, 5999]
         assert rows[-2:] == [46, 45]
         assert len(rows) == 1003
@@ -94,7 +101,7 @@ async def test_threshold_window_and_clear() -> None:
         assert "slow from 10 ms" in pane.title_text
         await pilot.press("t", "t", "t")
         assert "slow from 1 s" in pane.title_text
-        assert "! 850 ms" not in drawn(pane.table)[2]
+        assert "! 850 ms" not in drawn(table(app, "calls"))[2]
         await pilot.press("w")
         assert "bars 30 s" in pane.title_text
         await pilot.press("X")

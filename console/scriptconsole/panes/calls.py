@@ -118,7 +118,12 @@ class CallsPane(TablePane[CallView]):
             self._recording = shown
             session = console_of(self).session
             # What is wanted when the job runs counts: two jobs may change places.
-            run_job(self.app, "record calls", lambda: session.record_calls(self._recording), lambda _: None)
+            run_job(
+                console_of(self),
+                "record calls",
+                lambda: session.record_calls(self._recording),
+                lambda _: None,
+            )
 
     # -- rows ------------------------------------------------------------------------------------------
 
