@@ -15,22 +15,26 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
-from textual import events
+from textual import events, on
 from textual.app import App, SuspendNotSupported
-from textual.command import Provider
+from textual.command import CommandPalette, Provider
 from textual.screen import Screen
+from textual.timer import Timer
 
+from scriptconsole.appearance import SETTLED, Appearance, ThemeFilesChanged, wants_no_color
 from scriptconsole.config.settings import DEFAULTS, Settings
 from scriptconsole.editor import EditorError, editor_command
 from scriptconsole.jobs import JobDone, Outcome, explain, run_job
-from scriptconsole.palette import ActionProvider
+from scriptconsole.memory import Memory
+from scriptconsole.palette import LIMITED, ActionProvider, ThemeProvider
 from scriptconsole.panes.pane import Place
 from scriptconsole.port import SessionPort
 from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.main import MainScreen
+from scriptconsole.statefile import StateFile
 from scriptengines.errors import ScriptConsoleError
 from scriptengines.view import Level, LogRecord, ScriptState
-from scriptthemes import DARK, LIGHT, STYLES, THEMES
+from scriptthemes import STYLES
 
 LOAD_PATIENCE = 2.0
 """Seconds that one script's top level may take before the next is loaded beside it."""
@@ -65,22 +69,36 @@ class ScriptConsoleApp(App[None]):
             settings: What the user has set.
             keys: By action id: keys of the user's choice, checked.
         """
-        super().__init__()
+        super().__init__(ansi_color=wants_no_color(os.environ) or None)
         self.session = session
         self.settings = settings
         self.registry = REGISTRY.with_keys(keys)
         self.main = MainScreen()
         self.main.log_pane.view.ring.capacity = settings.log_capacity
-        self._paths = list(paths)
+        self._paths: list[tuple[Path, str | None]] = [(path, None) for path in paths]
         self._clock = clock
-        self._leaving = False
+        self.leaving = False
+        """Whether the session is being closed; what it shows from then on says nothing."""
         self.command_history: list[str] = []
         """Lines typed after `:`, oldest first."""
         self.typed = False
         """Whether the key that is being handled writes something where text is entered."""
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = DARK.name if settings.theme == "auto" else settings.theme
+        self.appearance = Appearance(self, settings.theme)
+        self._theme_timer: Timer | None = None
+        self.memory: Memory | None = None
+        """What is remembered of the project, if anything is."""
+
+    def remember(self, file: StateFile, *, fresh: bool = False) -> None:
+        """Show the project as it was left, and remember it from now on; called before `run`.
+
+        Scripts that were open are loaded again unless others have been given.
+
+        Args:
+            file: Where its state is kept.
+            fresh: Start without what was kept there.
+        """
+        self.memory = Memory(self, file, fresh=fresh)
+        self._paths = self._paths or self.memory.scripts_to_open()
 
     def get_default_screen(self) -> Screen[None]:
         """Return the main screen."""
@@ -88,8 +106,13 @@ class ScriptConsoleApp(App[None]):
 
     def on_mount(self) -> None:
         """Start to show frames, and load the first scripts."""
+        self.appearance.watch()
+        for text in self.appearance.complaints:
+            self.fail(text)
         self.tick()
         self.set_interval(1 / self.settings.frame_rate, self.tick)
+        if self.memory is not None:
+            self.memory.start()
         run_job(self, "start", self._load_first, self._started)
 
     async def on_event(self, event: events.Event) -> None:
@@ -102,7 +125,7 @@ class ScriptConsoleApp(App[None]):
 
     def tick(self) -> None:
         """Show the session as it is now."""
-        if not self._leaving and self.main.is_running:
+        if not self.leaving and self.main.is_running:
             self.main.apply(self.session.frame())
 
     # -- outcomes --------------------------------------------------------------------------------------
@@ -204,14 +227,14 @@ class ScriptConsoleApp(App[None]):
     def _load_first(self) -> None:
         if self.settings.watch:
             self.session.watch()
-        for path in self._paths:
-            loading = threading.Thread(target=self._load_one, args=(path,), daemon=True)
+        for path, alias in self._paths:
+            loading = threading.Thread(target=self._load_one, args=(path, alias), daemon=True)
             loading.start()
             loading.join(LOAD_PATIENCE)
 
-    def _load_one(self, path: Path) -> None:
+    def _load_one(self, path: Path, alias: str | None) -> None:
         try:
-            self.session.load(path)
+            self.session.load(path, alias)
         except Exception as error:  # noqa: BLE001 - one bad script must not keep the others out
             text = f"load {path.name}: {explain(error)}"
             self.post_message(JobDone(Outcome(error=error), lambda _: self.notify_error(text)))
@@ -219,6 +242,8 @@ class ScriptConsoleApp(App[None]):
     def _started(self, outcome: Outcome) -> None:
         if outcome.error is not None:
             self.fail(f"start: {explain(outcome.error)}")
+        if self.memory is not None:
+            self.memory.opened()
 
     def action_load(self) -> None:
         """Ask for a file and load it."""
@@ -320,13 +345,45 @@ class ScriptConsoleApp(App[None]):
 
     def action_toggle_theme(self) -> None:
         """Change between dark and light."""
-        self.theme = LIGHT.name if self.theme != LIGHT.name else DARK.name
+        if not self.appearance.toggle():
+            self.notify(LIMITED, severity="warning", markup=False)
+
+    def choose_theme(self, name: str) -> None:
+        """Show a theme, or tell why this terminal cannot."""
+        if not self.appearance.choose(name):
+            self.notify(LIMITED, severity="warning", markup=False)
+
+    def action_choose_theme(self) -> None:
+        """Choose a theme from a list of all."""
+        self.push_screen(CommandPalette(providers=[ThemeProvider], placeholder="Choose a theme"))
+
+    @on(ThemeFilesChanged)
+    def _theme_files_changed(self) -> None:
+        # An editor saves in several steps.
+        if self._theme_timer is not None:
+            self._theme_timer.stop()
+        self._theme_timer = self.set_timer(SETTLED, self._reload_themes)
+
+    def _reload_themes(self) -> None:
+        for text in self.appearance.reload():
+            self.fail(text)
+
+    def on_unmount(self) -> None:
+        """Stop looking for changes of themes."""
+        self.appearance.close()
 
     async def action_quit(self) -> None:
         """End the session, then leave; a second time leaves at once."""
-        if self._leaving:
+        if self.leaving:
             self.exit()
             return
-        self._leaving = True
+        save = None if self.memory is None else self.memory.last()
+        self.leaving = True
+
+        def close() -> None:
+            if save is not None:
+                save()
+            self.session.close()
+
         self.set_timer(CLOSE_GRACE, self.exit)
-        run_job(self, "close", self.session.close, lambda _: self.exit())
+        run_job(self, "close", close, lambda _: self.exit())

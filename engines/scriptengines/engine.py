@@ -24,10 +24,11 @@ if TYPE_CHECKING:
     from .results import ResultRow
     from .steering import TimerStep
     from .tapping import TappedRow
+    from .tree import Delta, Opened, Row
     from .view import FunctionInfo
 
-type VariableRow = tuple[str, str, str, int | None]
-"""(name, type, bounded text, number of items or None)."""
+type ValueRow = tuple[str, str, int | None, float | None]
+"""(type, bounded text, number of items or None, its number or None)."""
 type TimerRow = tuple[int, str, float, float, int, str, str, float, float, float, bool, float]
 """(id, kind, interval ms, due since the epoch, count, callback, source, last ms, mean ms, late ms, paused,
 left ms)."""
@@ -38,6 +39,11 @@ type TaskRow = tuple[int, str, str, float, str, str]
 """(id, name, state, since the epoch, where it waits, coroutine)."""
 type WarningRow = tuple[str, str, str, float, int]
 """(kind, text, source, since the epoch, count)."""
+
+
+type CallRow = tuple[int, int, int, int, str, str, float, float, str, str, str, int, int]
+"""(id, parent, script, thread, function, caller, since the epoch, seconds or -1, arguments, result, error,
+whether the arguments are whole, whether the result is)."""
 
 
 class Part(NamedTuple):
@@ -73,11 +79,15 @@ class Source(NamedTuple):
 class Sample(NamedTuple):
     """What a runtime holds at one moment."""
 
-    variables: list[VariableRow]
+    variables: Delta
     timers: list[TimerRow]
     connections: list[ConnectionRow]
     tasks: Sequence[TaskRow] = ()
     warnings: Sequence[WarningRow] = ()
+
+
+NOTHING = Sample((0, 0, None, []), [], [])
+"""Of what holds nothing."""
 
 
 class Context(NamedTuple):
@@ -143,8 +153,34 @@ class Runtime(ABC):
         """What can be called, in order of definition."""
 
     @abstractmethod
-    def sample(self, limit: int) -> Sample | None:
-        """At most `limit` rows of each kind, None when the script is too busy; waits 10 ms at most."""
+    def sample(self, limit: int, opened: Opened, known: int) -> Sample | None:
+        """At most `limit` rows of each kind, None when the script is too busy; waits 10 ms at most.
+
+        Args:
+            limit: Rows at most.
+            opened: What is open in the tree of variables.
+            known: Number of the reading of variables that the caller has; a new one tells what differs.
+        """
+
+    @abstractmethod
+    def variables(self, limit: int, opened: Opened, deep: int) -> list[Row] | None:
+        """As in `sample`, the variables alone, with the first `deep` levels open whatever `opened` says."""
+
+    @abstractmethod
+    def look(self, expression: str) -> ValueRow | None:
+        """What an expression gives, None when the script is too busy; it is stopped when it takes long.
+
+        Raises:
+            ScriptConsoleError: It fails, or was stopped.
+        """
+
+    @abstractmethod
+    def assign(self, path: tuple[str | int, ...], text: str) -> None:
+        """Put the value of an expression of its language at a path of the tree of variables.
+
+        Raises:
+            ScriptConsoleError: The expression fails, or what is there cannot be changed; nothing was.
+        """
 
     @property
     @abstractmethod
@@ -220,6 +256,15 @@ class Runtime(ABC):
     @abstractmethod
     def set_paused(self, paused: bool) -> None:
         """Hold timers and sockets back, or let them go on."""
+
+    def recorded_calls(self, on: bool) -> tuple[list[CallRow], list[CallRow]]:
+        """Calls that have ended and calls under way, of one that keeps a record of its own.
+
+        Args:
+            on: Whether it shall record from now on.
+        """
+        del on
+        return [], []
 
     @property
     def cpu_time(self) -> float:

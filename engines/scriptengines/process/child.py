@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, cast
 from scriptengines.completion.question import Question
 from scriptengines.engine import Context, Part, Runtime, Source
 from scriptengines.reports import Reporter
-from scriptnative import Cell, RunLock
+from scriptnative import CallRecord, Cell, RunLock
 from scriptnative.errors import CrossingError, ScriptInterrupt
 
 from .values import Values, remote_error, told, use
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from scriptengines.engine import Engine
+    from scriptengines.tree import Opened
     from scriptnative import Function
 
 SAMPLE_LIMIT = 0.05
@@ -87,6 +88,7 @@ class _Feed:
 
     def __init__(self, child: Child) -> None:
         self._child = child
+        self.calls = CallRecord()
 
     def push(self, kind: int, script: int, payload: object, *, urgent: bool = False) -> bool:
         self._child.tell(Kind.REPORT, int(kind), self._child.values.result(payload))
@@ -139,6 +141,7 @@ class Child:
         self._discarded = threading.Event()
         self._runtime: Runtime | None = None
         self._cell = Cell()
+        self._record = CallRecord()
         self._handles: dict[str, Function] = {}
 
     def serve(self) -> None:
@@ -232,7 +235,9 @@ class Child:
         alias: str = given["alias"]
         listeners = self._receive_listeners(given["listeners"])
         self._lock = RunLock(alias)
-        reporter = Reporter(cast("Any", _Feed(self)), 0, False, given["batch"])
+        feed = _Feed(self)
+        self._record = feed.calls
+        reporter = Reporter(cast("Any", feed), 0, False, given["batch"])
         context = Context(
             alias=alias,
             lock=self._lock,
@@ -385,11 +390,16 @@ class Child:
                 stopped = self._interrupt(runtime, argument)
                 return None if stopped is None else True, stopped
             if operation == "sample":
-                return True, self.values.result(self._sample(runtime, argument))
+                return True, self.values.result(self._sample(runtime, *argument))
+            if operation == "look":
+                return True, self.values.result(runtime.look(argument))
             if operation == "candidates":
                 return True, self.values.result(runtime.candidates(_question(argument)))
             if operation == "files_changed":
                 return True, runtime.files_changed()
+            if operation == "calls":
+                self._record.on = bool(argument)
+                return True, self.values.result((self._record.take(), self._record.running()))
             if operation in ("tap", "tapped"):
                 return True, self.values.result(getattr(runtime, operation)(*argument))
             if operation == "set_paused":
@@ -407,11 +417,11 @@ class Child:
         except Exception as error:  # noqa: BLE001 - the asker's to judge
             return False, self.values.result(told(error))
 
-    def _sample(self, runtime: Runtime, limit: int) -> tuple[Any, ...] | None:
-        sample = runtime.sample(limit)
+    def _sample(self, runtime: Runtime, limit: int, opened: Opened, known: int) -> tuple[Any, ...] | None:
+        sample = runtime.sample(limit, opened, known)
         if sample is None and self._lock.acquire(SAMPLE_LIMIT):  # a callback may be just about to end
             try:
-                sample = runtime.sample(limit)
+                sample = runtime.sample(limit, opened, known)
             finally:
                 self._lock.release()
         return None if sample is None else tuple(sample)
