@@ -22,6 +22,7 @@ from textual.screen import Screen
 
 from scriptconsole.config.settings import DEFAULTS, Settings
 from scriptconsole.editor import EditorError, editor_command
+from scriptconsole.goto import Finder, open_search
 from scriptconsole.jobs import JobDone, Outcome, explain, run_job
 from scriptconsole.memory import Memory
 from scriptconsole.palette import ActionProvider
@@ -86,6 +87,9 @@ class ScriptConsoleApp(App[None]):
         self.theme = DARK.name if settings.theme == "auto" else settings.theme
         self.memory: Memory | None = None
         """What is remembered of the project, if anything is."""
+        self.project = Path.cwd()
+        """Folder whose files can be gone to."""
+        self.finder = Finder(self)
 
     def remember(self, file: StateFile, *, fresh: bool = False) -> None:
         """Show the project as it was left, and remember it from now on; called before `run`.
@@ -305,6 +309,12 @@ class ScriptConsoleApp(App[None]):
             from scriptconsole.screens.evaluate import EvaluateScreen
 
             self.push_screen(EvaluateScreen(self.session, alias, self.report))
+
+    # -- finding -----------------------------------------------------------------------------------------
+
+    async def action_goto(self) -> None:
+        """Go to anything by its name."""
+        await open_search(self)
 
     # -- editor ----------------------------------------------------------------------------------------
 
