@@ -39,6 +39,11 @@ type WarningRow = tuple[str, str, str, float, int]
 """(kind, text, source, since the epoch, count)."""
 
 
+type CallRow = tuple[int, int, int, int, str, str, float, float, str, str, str, int, int]
+"""(id, parent, script, thread, function, caller, since the epoch, seconds or -1, arguments, result, error,
+whether the arguments are whole, whether the result is)."""
+
+
 class Part(NamedTuple):
     """More code that shares the state of a script.
 
@@ -210,6 +215,15 @@ class Runtime(ABC):
     @abstractmethod
     def set_paused(self, paused: bool) -> None:
         """Hold timers and sockets back, or let them go on."""
+
+    def recorded_calls(self, on: bool) -> tuple[list[CallRow], list[CallRow]]:
+        """Calls that have ended and calls under way, of one that keeps a record of its own.
+
+        Args:
+            on: Whether it shall record from now on.
+        """
+        del on
+        return [], []
 
     @property
     def cpu_time(self) -> float:

@@ -5,9 +5,12 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import sys
 from asyncio import selector_events
 from asyncio.sslproto import SSLProtocol
 from typing import Any, cast
+
+from scriptnative import Timer
 
 # By name, because typeshed hides it; it is the one transport that can be paused.
 _SocketTransport = vars(selector_events)["_SelectorSocketTransport"]
@@ -24,6 +27,22 @@ def is_asyncio(callback: Any) -> bool:
     """Whether a callback is a step of asyncio's own, of a task for example."""
     owner = getattr(callback, "__self__", None)
     return isinstance(owner, asyncio.Task) or str(getattr(callback, "__module__", "")).startswith("asyncio.")
+
+
+def tasks_of(loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
+    """The tasks of a loop that have not ended, whichever thread has made them.
+
+    From CPython 3.14 on, asyncio keeps them by the threads that make them, and looks only at those of the
+    asking thread where the loop counts as running there; as it does in every thread that calls the script.
+    """
+    here = asyncio._get_running_loop() if sys.version_info >= (3, 14) else None
+    if here is None:
+        return asyncio.all_tasks(loop)
+    try:
+        asyncio._set_running_loop(None)
+        return asyncio.all_tasks(loop)
+    finally:
+        asyncio._set_running_loop(here)
 
 
 def same_host(wanted: Any, bound: str) -> bool:
@@ -131,6 +150,24 @@ def name_of(handle: Any) -> tuple[str, str]:
     if task is not None:
         return waits_at(task)
     return describe_callable(handle._callback)
+
+
+def step_of(handle: Any) -> tuple[str, str] | None:
+    """Name of the script's function that a loop runs now, and why; None for a step of asyncio or of ours."""
+    from .host import is_script
+
+    if isinstance(handle, Timer):
+        return describe_callable(handle.callback)[0], str(handle.label or "timer").removesuffix(" callback")
+    callback = handle._callback
+    owner = getattr(callback, "__self__", None)
+    if isinstance(owner, asyncio.Task):
+        step: Any = cast("asyncio.Task[Any]", owner).get_coro()
+        code = getattr(step, "cr_code", None) or getattr(step, "gi_code", None)
+        return (step.__qualname__, "task") if code is not None and is_script(code.co_filename) else None
+    code = getattr(getattr(callback, "func", callback), "__code__", None)
+    return (
+        (describe_callable(callback)[0], "loop") if code is not None and is_script(code.co_filename) else None
+    )
 
 
 def describe_callable(callback: Any) -> tuple[str, str]:

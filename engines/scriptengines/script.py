@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .calls import Calls
     from .completion import Completion
     from .completion.asking import Asking
-    from .engine import Engine, Runtime
+    from .engine import CallRow, Engine, Runtime
     from .gauge import Usage
     from .health import FunctionStatistics
     from .hooks import Hooks
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from .view import FunctionInfo, ScriptView
     from .watchdog import Watchdog
     from .workers import Job
+
+RECORDED_LIMIT = 4096
+"""Calls kept of a script that records its own, until they are taken."""
 
 type Strategy = Literal["raise", "log", "ignore"]
 """What becomes of an error of a call."""
@@ -64,6 +67,7 @@ class Script(Generations):
         self._watchdog = watchdog
         self._calls = calls
         self._rows = Rows(alias)
+        self._recorded: tuple[list[CallRow], list[CallRow]] = ([], [])
         self._asking: Asking | None = None
 
     def _apply_profile(self, attempt: Attempt) -> None:
@@ -278,10 +282,27 @@ class Script(Generations):
         sample = None
         if attempt is not None and attempt.runtime is not None:
             sample = attempt.runtime.sample(limit)
+            self._take_recorded(attempt.runtime)
         if sample is not None:
             self.sampled_at = time.time()
             self._rows.update(sample, self.sampled_at)
         return sample is not None
+
+    def _take_recorded(self, runtime: Runtime) -> None:
+        ended, running = runtime.recorded_calls(self.reporter.calls.on)
+        if ended or running or self._recorded[1]:
+            self._recorded = (self._recorded[0] + ended)[-RECORDED_LIMIT:], running
+
+    def take_recorded(self) -> tuple[list[CallRow], list[CallRow]]:
+        """Calls on a record of its own, as last read; those that have ended are given once."""
+        recorded = self._recorded
+        self._recorded = [], recorded[1]
+        return recorded
+
+    def under_way(self) -> list[tuple[str, int]]:
+        """Functions that are being called since before calls were recorded, and how many times each."""
+        handles = list(self._handles.items())
+        return [(name, handle.under_way) for name, handle in handles if handle.under_way]
 
     def statistics(self) -> list[FunctionStatistics]:
         """The calls of each of its functions from outside, in the order they were first called."""

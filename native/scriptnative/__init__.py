@@ -8,6 +8,7 @@ from __future__ import annotations
 from ._native import (
     BufferReference,
     CallableReference,
+    CallRecord,
     Cell,
     Clock,
     Due,
@@ -27,6 +28,7 @@ from ._native import (
     Reference,
     RunLock,
     Schedule,
+    Tally,
     Timer,
     bind,
     bind_native,
@@ -44,6 +46,8 @@ from ._native import (
     set_tenant_loop,
     settle,
     take_arrivals,
+    tally,
+    tally_of_handle,
     tenant,
     thread_frames,
 )
@@ -51,6 +55,7 @@ from .errors import RemoteFrame
 
 __all__ = [
     "BufferReference",
+    "CallRecord",
     "CallableReference",
     "Cell",
     "Clock",
@@ -72,6 +77,7 @@ __all__ = [
     "RemoteFrame",
     "RunLock",
     "Schedule",
+    "Tally",
     "Timer",
     "bind",
     "bind_native",
@@ -89,6 +95,8 @@ __all__ = [
     "set_tenant_loop",
     "settle",
     "take_arrivals",
+    "tally",
+    "tally_of_handle",
     "tenant",
     "thread_frames",
 ]

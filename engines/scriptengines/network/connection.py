@@ -112,7 +112,10 @@ class Connection(HostObject, Outlet, asyncio.Protocol):
         self.received += len(data)
         if self._is_direct:
             try:
-                result = self._on_data(self, data)
+                if self._host.reporter.calls.on:
+                    result = self._host.call(_DATA, self._on_data, (self, data))
+                else:
+                    result = self._on_data(self, data)
             except BaseException as error:  # noqa: BLE001 - the host sorts out whose it is
                 self._host.callback_failed(_DATA, error)
                 return

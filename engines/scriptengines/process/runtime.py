@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from scriptengines.completion import Candidate
     from scriptengines.completion.question import Question
-    from scriptengines.engine import Context, Engine, Source
+    from scriptengines.engine import CallRow, Context, Engine, Source
     from scriptengines.steering import TimerStep
     from scriptengines.tapping import TappedRow
     from scriptnative import Function
@@ -90,6 +90,7 @@ class ProcessRuntime(Runtime):
         self._path = str(source.path)
         self._failed = False
         self._retired = False
+        self._recording = False
         self._ending_at = 0.0
         self._cpu_used = 0.0
         self._sampling = threading.Lock()
@@ -333,6 +334,22 @@ class ProcessRuntime(Runtime):
     @property
     def pending(self) -> bool:
         return self.peer.busy
+
+    def recorded_calls(self, on: bool) -> tuple[list[CallRow], list[CallRow]]:
+        if not (on or self._recording) or self.peer.dead.is_set():
+            return [], []
+        answer = self.peer.ask("calls", on, LOOK_LIMIT)
+        if answer is None:
+            return [], []
+        self._recording = on
+        found = self._value_of(answer)
+        kinds = (int, int, int, int, str, str, float, float, str, str, str, int, int)
+        try:
+            ended, running = found
+            return _checked(ended, kinds), _checked(running, kinds)
+        except (Malformed, TypeError, ValueError) as error:
+            self.peer.give_up_on(Malformed(f"calls that are none: {error}"))
+            return [], []
 
     def sample(self, limit: int) -> Sample | None:
         if not self._sampling.acquire(timeout=LOOK_LIMIT):
