@@ -19,7 +19,7 @@ from textual.command import CommandInput, CommandPalette, DiscoveryHit, Hit, Hit
 from textual.content import Content
 
 from scriptconsole.actions import PaneName
-from scriptconsole.fuzzy import SLICE, Index
+from scriptconsole.fuzzy import GAP, SLICE, Index
 from scriptconsole.jobs import Outcome, run_job
 from scriptconsole.panes.pane import Place
 from scriptconsole.panes.tablepane import TablePane
@@ -65,7 +65,7 @@ class Target(NamedTuple):
     @property
     def text(self) -> str:
         """What is searched and shown: the name, then what tells it from others of that name."""
-        return "  ".join(filter(None, (self.name, self.owner, self.kind)))
+        return GAP.join(filter(None, (self.name, self.owner, self.kind)))
 
 
 class Finder:
@@ -167,7 +167,8 @@ class Finder:
 
 
 def _short(text: str) -> str:
-    return clean(text[:NAME_LIMIT]).replace("  ", " ")
+    # Single blanks only: two stand between fields.
+    return " ".join(clean(text[:NAME_LIMIT]).split())
 
 
 def project_files(project: Path) -> list[str]:

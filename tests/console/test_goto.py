@@ -229,25 +229,36 @@ def best(texts: list[str], query: str) -> list[str]:
         ("pt", ["pt", "pto", "a_pt", "apt", "p_t"]),
         ("PUMP", ["pump  x"]),
         ("b pump", ["pump  b"]),
+        ("pab", ["pab  x", "p_ab  x"]),
     ],
 )
 def test_better_matches_come_first(query: str, order: list[str]) -> None:
     assert best([*order[::-1], "nothing"], query)[: len(order)] == order
 
 
-@given(
-    st.lists(st.text(st.characters(codec="utf-8", exclude_characters="\n")), min_size=1, max_size=8),
-    st.text(max_size=8),
-)
-def test_finds_exactly_what_has_the_letters_in_order(texts: list[str], query: str) -> None:
+LINES = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "Zs")), max_size=20)
+
+
+@given(st.lists(LINES, min_size=1, max_size=8), LINES)
+def test_finds_exactly_what_has_the_letters_in_order_in_one_field(texts: list[str], query: str) -> None:
     found = {match.place: match.positions for match in asyncio.run(Index(texts).search(query, 100))}
+    words = lower(query).split()
     for place, text in enumerate(texts):
-        lower = "".join(c.lower()[:1] for c in text)
-        words = "".join(c.lower()[:1] for c in query).split()
-        matches = words and all(re.search(".*?".join(map(re.escape, word)), lower) for word in words)
+        patterns = [".*?".join(map(re.escape, word)) for word in words]
+        fields = lower(text).split("  ")
+        matches = words and all(any(re.search(pattern, field) for field in fields) for pattern in patterns)
         assert (place in found) == bool(matches)
         if matches:
-            assert {lower[i] for i in found[place]} == {c for word in words for c in word}
+            assert {lower(text)[i] for i in found[place]} == {c for word in words for c in word}
+
+
+def lower(text: str) -> str:
+    return "".join(c.lower()[:1] for c in text)
+
+
+def test_letters_of_a_word_are_not_spread_over_fields() -> None:
+    assert best(["pump  attic  timer", "pump  cellar  timer"], "pmat") == []
+    assert best(["pump  attic  timer", "pump  cellar  timer"], "pm at") == ["pump  attic  timer"]
 
 
 def test_hostile_names_cost_no_more_than_others() -> None:
