@@ -28,6 +28,8 @@ KEYS = {
     "f4": "\x1bOS",
     "ctrl+p": "\x10",
     "ctrl+q": "\x11",
+    "ctrl+c": "\x03",
+    "ctrl+d": "\x04",
 }
 
 # Queries and modes that pyte would take for text.
@@ -69,11 +71,12 @@ class Terminal:
         self._rest = b""
         self._screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
-        environment = {**os.environ, "TERM": "xterm-256color", "TEXTUAL_ANIMATIONS": "none", **(env or {})}
-        for name in {"NO_COLOR", "COLUMNS", "LINES"} - set(
-            env or {}
-        ):  # pytest-xdist tells its workers a size
+        # It answers questions, such as where the cursor is.
+        self._screen.write_process_input = lambda answer: self.process.send(answer)
+        environment = {**os.environ, "TERM": "xterm-256color", "TEXTUAL_ANIMATIONS": "none"}
+        for name in ("NO_COLOR", "COLUMNS", "LINES"):  # pytest-xdist tells its workers a size
             environment.pop(name, None)
+        environment.update(env or {})
         self.process: pexpect.spawn[bytes] = pexpect.spawn(
             sys.executable,
             ["-m", "scriptconsole", *map(str, arguments)],
