@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from math import inf
+from math import inf, isnan
 
 from rich.cells import cell_len, set_cell_size
 
@@ -115,6 +115,8 @@ def span(seconds: float) -> str:
     """Format a span of time with the precision that can be read: 0.4 s, 12 s, 3m 20s, 2h 05m."""
     if seconds == inf:
         return "never"
+    if isnan(seconds):
+        return "—"
     if seconds < 10:
         return f"{max(seconds, 0.0):.1f} s"
     whole = int(seconds)
@@ -129,7 +131,7 @@ def span(seconds: float) -> str:
 
 def interval(milliseconds: float) -> str:
     """Format a timer's interval: 250 ms, 1.5 s, 5m 00s; a dash for none."""
-    if milliseconds <= 0:
+    if not milliseconds > 0:
         return "—"
     if milliseconds < 1_000:
         return f"{milliseconds:g} ms"
@@ -143,8 +145,11 @@ def plural(number: int, noun: str) -> str:
 
 
 def moment(seconds: float) -> str:
-    """Format a time since the epoch as local date and time."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    """Format a time since the epoch as local date and time; a dash for one that no calendar has."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    except (ValueError, OverflowError, OSError):
+        return "—"
 
 
 def short_source(source: str) -> str:
