@@ -86,6 +86,7 @@ class ScriptConsoleApp(App[None]):
         self.command_history: list[str] = []
         """Lines typed after `:`, oldest first."""
         self._steps = KeySteps(self)
+        self._blind = False
         self.typed = False
         """Whether the key that is being handled writes something where text is entered."""
         self.appearance = Appearance(self, settings.theme)
@@ -144,8 +145,17 @@ class ScriptConsoleApp(App[None]):
 
     def tick(self) -> None:
         """Show the session as it is now."""
-        if not self.leaving and self.main.is_running:
-            self.main.apply(self.session.frame())
+        if self.leaving or not self.main.is_running:
+            return
+        try:
+            frame = self.session.frame()
+        except Exception as error:  # noqa: BLE001 - the next one may work; until then the last one stays
+            if not self._blind:
+                self._blind = True
+                self.fail(f"The scripts cannot be looked at: {explain(error)}")
+            return
+        self._blind = False
+        self.main.apply(frame)
 
     # -- outcomes --------------------------------------------------------------------------------------
 
