@@ -23,11 +23,13 @@ from textual.screen import Screen
 from scriptconsole.config.settings import DEFAULTS, Settings
 from scriptconsole.editor import EditorError, editor_command
 from scriptconsole.jobs import JobDone, Outcome, explain, run_job
+from scriptconsole.memory import Memory
 from scriptconsole.palette import ActionProvider
 from scriptconsole.panes.pane import Place
 from scriptconsole.port import SessionPort
 from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.main import MainScreen
+from scriptconsole.statefile import StateFile
 from scriptengines.errors import ScriptConsoleError
 from scriptengines.view import Level, LogRecord, ScriptState
 from scriptthemes import DARK, LIGHT, STYLES, THEMES
@@ -71,9 +73,10 @@ class ScriptConsoleApp(App[None]):
         self.registry = REGISTRY.with_keys(keys)
         self.main = MainScreen()
         self.main.log_pane.view.ring.capacity = settings.log_capacity
-        self._paths = list(paths)
+        self._paths: list[tuple[Path, str | None]] = [(path, None) for path in paths]
         self._clock = clock
-        self._leaving = False
+        self.leaving = False
+        """Whether the session is being closed; what it shows from then on says nothing."""
         self.command_history: list[str] = []
         """Lines typed after `:`, oldest first."""
         self.typed = False
@@ -81,6 +84,20 @@ class ScriptConsoleApp(App[None]):
         for theme in THEMES:
             self.register_theme(theme)
         self.theme = DARK.name if settings.theme == "auto" else settings.theme
+        self.memory: Memory | None = None
+        """What is remembered of the project, if anything is."""
+
+    def remember(self, file: StateFile, *, fresh: bool = False) -> None:
+        """Show the project as it was left, and remember it from now on; called before `run`.
+
+        Scripts that were open are loaded again unless others have been given.
+
+        Args:
+            file: Where its state is kept.
+            fresh: Start without what was kept there.
+        """
+        self.memory = Memory(self, file, fresh=fresh)
+        self._paths = self._paths or self.memory.scripts_to_open()
 
     def get_default_screen(self) -> Screen[None]:
         """Return the main screen."""
@@ -90,6 +107,8 @@ class ScriptConsoleApp(App[None]):
         """Start to show frames, and load the first scripts."""
         self.tick()
         self.set_interval(1 / self.settings.frame_rate, self.tick)
+        if self.memory is not None:
+            self.memory.start()
         run_job(self, "start", self._load_first, self._started)
 
     async def on_event(self, event: events.Event) -> None:
@@ -102,7 +121,7 @@ class ScriptConsoleApp(App[None]):
 
     def tick(self) -> None:
         """Show the session as it is now."""
-        if not self._leaving and self.main.is_running:
+        if not self.leaving and self.main.is_running:
             self.main.apply(self.session.frame())
 
     # -- outcomes --------------------------------------------------------------------------------------
@@ -204,14 +223,14 @@ class ScriptConsoleApp(App[None]):
     def _load_first(self) -> None:
         if self.settings.watch:
             self.session.watch()
-        for path in self._paths:
-            loading = threading.Thread(target=self._load_one, args=(path,), daemon=True)
+        for path, alias in self._paths:
+            loading = threading.Thread(target=self._load_one, args=(path, alias), daemon=True)
             loading.start()
             loading.join(LOAD_PATIENCE)
 
-    def _load_one(self, path: Path) -> None:
+    def _load_one(self, path: Path, alias: str | None) -> None:
         try:
-            self.session.load(path)
+            self.session.load(path, alias)
         except Exception as error:  # noqa: BLE001 - one bad script must not keep the others out
             text = f"load {path.name}: {explain(error)}"
             self.post_message(JobDone(Outcome(error=error), lambda _: self.notify_error(text)))
@@ -219,6 +238,8 @@ class ScriptConsoleApp(App[None]):
     def _started(self, outcome: Outcome) -> None:
         if outcome.error is not None:
             self.fail(f"start: {explain(outcome.error)}")
+        if self.memory is not None:
+            self.memory.opened()
 
     def action_load(self) -> None:
         """Ask for a file and load it."""
@@ -324,9 +345,16 @@ class ScriptConsoleApp(App[None]):
 
     async def action_quit(self) -> None:
         """End the session, then leave; a second time leaves at once."""
-        if self._leaving:
+        if self.leaving:
             self.exit()
             return
-        self._leaving = True
+        save = None if self.memory is None else self.memory.last()
+        self.leaving = True
+
+        def close() -> None:
+            if save is not None:
+                save()
+            self.session.close()
+
         self.set_timer(CLOSE_GRACE, self.exit)
-        run_job(self, "close", self.session.close, lambda _: self.exit())
+        run_job(self, "close", close, lambda _: self.exit())

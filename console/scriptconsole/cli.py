@@ -101,6 +101,11 @@ def command_line() -> Parser:
         "--no-watch", action="store_true", help="do not reload scripts when their files change"
     )
     parser.add_argument(
+        "--fresh",
+        action="store_true",
+        help="start without what is remembered of the project: open scripts, layout, filters",
+    )
+    parser.add_argument(
         "--set",
         type=_console_setting,
         action="append",
@@ -172,6 +177,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return ExitCode.OK
     if options.timeout is not None and not options.batch:
         return refuse("--timeout goes with --batch; add --batch, or leave it out")
+    if options.fresh and options.batch:
+        return refuse("--fresh is for the screen; leave it out with --batch")
     if given[cut + 1 :] and not options.batch:
         return refuse("arguments after -- go with --batch; add --batch, or leave them out")
     if not options.batch and (only := _only_batch(options)):
@@ -247,7 +254,7 @@ def _screen(options: argparse.Namespace) -> int:
         given["theme"] = ("--theme", options.theme)
     if options.no_watch:
         given["watch"] = ("--no-watch", False)
-    clean = run_screen(options.paths, given=given, options=dict(options.option))
+    clean = run_screen(options.paths, given=given, fresh=options.fresh, options=dict(options.option))
     return _leave(ExitCode.OK, clean)
 
 

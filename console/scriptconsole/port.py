@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Protocol
 
+from scriptengines.completion import Completion
 from scriptengines.health import FunctionStatistics
 from scriptengines.view import Frame, FunctionInfo, Tapped
 
@@ -63,8 +64,8 @@ class SessionPort(Protocol):
         """List how often each function of a script was called, and how long that took."""
         ...
 
-    def complete(self, alias: str, text: str, cursor: int) -> list[str]:
-        """List the names that complete `text` at `cursor`."""
+    def completions(self, alias: str, text: str, cursor: int) -> list[Completion]:
+        """List what can stand in `text` at `cursor`, the likeliest first."""
         ...
 
     def emit(self, hook: str, /, *args: object) -> object:

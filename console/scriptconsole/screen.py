@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ def run_screen(
     paths: Sequence[str],
     *,
     given: Mapping[str, tuple[str, Any]] = MappingProxyType({}),
+    fresh: bool = False,
     options: Mapping[str, Any] = MappingProxyType({}),
 ) -> bool:
     """Show the console until the user leaves.
@@ -32,6 +34,7 @@ def run_screen(
     Args:
         paths: Scripts and folders to load.
         given: Settings of the command line: by name, the option that gives it, and its value.
+        fresh: Start without what is remembered of the project.
         options: Of every script.
 
     Returns:
@@ -47,11 +50,15 @@ def run_screen(
     from .config.keymap import check
     from .config.themefiles import check_theme
     from .registry import EVERY_ACTION
+    from .statefile import StateFile
 
     keys = check(configuration.keys, EVERY_ACTION)
     check_theme(settings.theme, configuration.origins["theme"])
     with Session(keep_failed=True, options=options) as session:
         app = ScriptConsoleApp(session, files, settings=settings, keys=keys)
+        if settings.restore_layout:
+            project = Path.cwd() if configuration.project is None else configuration.project.parent
+            app.remember(StateFile(project), fresh=fresh)
         with _ended_by_signals(app), captured(lambda line: session.note("output", line)):
             app.run()
         return session.close()

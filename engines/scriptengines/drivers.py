@@ -104,7 +104,10 @@ class Driver:
         self._functions = tuple(name for name in FUNCTIONS if name in own)
         for hook, function in HOOKS.items():
             if function in own:
-                hooks.subscribe(hook, getattr(self, hook), 0, attempt)
+                source = self._script.path.name
+                hooks.subscribe(
+                    hook, getattr(self, hook), 0, attempt, name=function, source=source, is_handle=True
+                )
         self.begin_again()
 
     def begin_again(self) -> None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from scriptnative import Function, RunLock
 
+    from .completion import Candidate
+    from .completion.question import Question
     from .options import Option
     from .reports import Reporter
     from .steering import TimerStep
@@ -35,6 +37,11 @@ type TaskRow = tuple[int, str, str, float, str, str]
 """(id, name, state, since the epoch, where it waits, coroutine)."""
 type WarningRow = tuple[str, str, str, float, int]
 """(kind, text, source, since the epoch, count)."""
+
+
+type CallRow = tuple[int, int, int, int, str, str, float, float, str, str, str, int, int]
+"""(id, parent, script, thread, function, caller, since the epoch, seconds or -1, arguments, result, error,
+whether the arguments are whole, whether the result is)."""
 
 
 class Part(NamedTuple):
@@ -169,8 +176,11 @@ class Runtime(ABC):
         """Run an expression or statements of a command line; a result is printed, as its language does."""
 
     @abstractmethod
-    def complete(self, text: str, cursor: int) -> list[str]:
-        """Names that can stand where the cursor is."""
+    def candidates(self, question: Question) -> list[Candidate] | None:
+        """What the script has where somebody types; None when it is too busy to tell.
+
+        Runs no code of the script, and looks at no more than completion.SCANNED names.
+        """
 
     @abstractmethod
     def interrupt(self, reason: str) -> bool:
@@ -205,6 +215,15 @@ class Runtime(ABC):
     @abstractmethod
     def set_paused(self, paused: bool) -> None:
         """Hold timers and sockets back, or let them go on."""
+
+    def recorded_calls(self, on: bool) -> tuple[list[CallRow], list[CallRow]]:
+        """Calls that have ended and calls under way, of one that keeps a record of its own.
+
+        Args:
+            on: Whether it shall record from now on.
+        """
+        del on
+        return [], []
 
     @property
     def cpu_time(self) -> float:

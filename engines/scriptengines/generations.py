@@ -69,6 +69,7 @@ class Generations(ABC):
         self.last_error: ErrorView | None = None
         self.lock = RunLock(alias)
         self.cell = Cell()
+        self.cell.record_into(reporter.calls, reporter.script)
         self.paused = False
         self.closed = False
         self.arguments: tuple[str, ...] = ()

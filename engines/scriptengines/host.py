@@ -16,6 +16,8 @@ from functools import partial
 from types import MethodType
 from typing import TYPE_CHECKING, Any
 
+from .inspection import describe_callable, step_of
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
@@ -102,9 +104,9 @@ class Asking:
         host = self._host
         try:
             if self._completing is not None:
-                self._completing(_once(done), *args)
+                self._call(where, self._completing, (_once(done), *args))
                 return
-            result = self._function(*args)
+            result = self._call(where, self._function, args)
         except (SystemExit, KeyboardInterrupt):
             done(False, None)
             raise
@@ -117,6 +119,15 @@ class Asking:
             host.loop.create_task(self._finish(where, result, done))
         else:
             done(True, result)
+
+    def _call(self, where: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        host = self._host
+        if not host.reporter.calls.on:
+            return function(*args)
+        name = describe_callable(self._function)[0]
+        where = where.removesuffix(" callback")
+        shown = args if function is self._function else args[1:]
+        return host.reporter.calls.run(host.reporter.script, name, where, lambda *_: function(*args), shown)
 
     async def _finish(self, where: str, coroutine: Any, done: Callable[[bool, Any], None]) -> None:
         try:
@@ -198,6 +209,7 @@ class Host:
         self.locate: Callable[[], str] | None = None
         loop.settle_timer, loop.timer_failed = self._settle_timer, self._timer_failed
         loop.schedule.keeps_context = in_python
+        loop.schedule.record_into(reporter.calls, reporter.script, step_of)
         loop.locate = self.place
         self.sockets: OwnSockets | None = None
         loop.note_held, loop.note_report = self._held, self._reported
@@ -285,7 +297,7 @@ class Host:
             The task of one that is `async def`.
         """
         try:
-            result = callback(*args)
+            result = self.call(where, callback, args) if self.reporter.calls.on else callback(*args)
         except BaseException as error:  # noqa: BLE001 - whatever a script raises ends in the report
             self.callback_failed(where, error)
             return None
@@ -301,6 +313,12 @@ class Host:
     def follow_if_coroutine(self, result: Any) -> asyncio.Task[Any] | None:
         """What a callback of the script gave back: the task of one that is `async def`."""
         return self.follow(result) if inspect.iscoroutine(result) else None
+
+    def call(self, where: str, function: Callable[..., Any], args: tuple[Any, ...]) -> Any:
+        """Call a function of the script, on record."""
+        reporter = self.reporter
+        name = describe_callable(function)[0]
+        return reporter.calls.run(reporter.script, name, where.removesuffix(" callback"), function, args)
 
     def asking(self, function: Callable[..., Any]) -> Asking:
         """A function of the script whose result somebody waits for.

@@ -9,6 +9,8 @@ from asyncio import selector_events
 from asyncio.sslproto import SSLProtocol
 from typing import Any, cast
 
+from scriptnative import Timer
+
 # By name, because typeshed hides it; it is the one transport that can be paused.
 _SocketTransport = vars(selector_events)["_SelectorSocketTransport"]
 _NETWORK = __name__.rpartition(".")[0] + ".network."
@@ -131,6 +133,24 @@ def name_of(handle: Any) -> tuple[str, str]:
     if task is not None:
         return waits_at(task)
     return describe_callable(handle._callback)
+
+
+def step_of(handle: Any) -> tuple[str, str] | None:
+    """Name of the script's function that a loop runs now, and why; None for a step of asyncio or of ours."""
+    from .host import is_script
+
+    if isinstance(handle, Timer):
+        return describe_callable(handle.callback)[0], str(handle.label or "timer").removesuffix(" callback")
+    callback = handle._callback
+    owner = getattr(callback, "__self__", None)
+    if isinstance(owner, asyncio.Task):
+        step: Any = cast("asyncio.Task[Any]", owner).get_coro()
+        code = getattr(step, "cr_code", None) or getattr(step, "gi_code", None)
+        return (step.__qualname__, "task") if code is not None and is_script(code.co_filename) else None
+    code = getattr(getattr(callback, "func", callback), "__code__", None)
+    return (
+        (describe_callable(callback)[0], "loop") if code is not None and is_script(code.co_filename) else None
+    )
 
 
 def describe_callable(callback: Any) -> tuple[str, str]:

@@ -499,7 +499,11 @@ class ScriptLoop(SelectorLoop):
     def transports(self) -> dict[int, Any]:
         """Its connections by number, in the order they were made; from any thread."""
         found = ((number, weak()) for number, weak in list(self._transports_seen.items()))
-        return {number: transport for number, transport in found if transport is not None}
+        return {
+            number: transport
+            for number, transport in found
+            if transport is not None and transport._sock is not None  # its end has been told
+        }
 
     def opened_by(self) -> Any:
         """Where the script asks for what is being opened, as `locate` tells it, or "" """

@@ -76,7 +76,9 @@ def apply(script: Script, attempt: Attempt, hooks: Hooks, name: str) -> None:
         hook = hook_of(info.name)
         if hook:
             handle: Callable[..., Any] = script.function(info.name)
-            hooks.subscribe(hook, handle if judge is None else partial(_judged, judge, handle), 0, attempt)
+            callback = handle if judge is None else partial(_judged, judge, handle)
+            source = f"{script.path.name}:{info.line}" if info.line else script.path.name
+            hooks.subscribe(hook, callback, 0, attempt, name=info.name, source=source, is_handle=True)
 
 
 def _judged(judge: Callable[[Any, tuple[Any, ...]], Any], handle: Callable[..., Any], *args: Any) -> Any:

@@ -36,6 +36,9 @@ class Reporter:
         script: Number of the script.
         direct: Write the script's output to the process's own stdout and stderr at once, as `--batch` wants.
         batch: Whether the run is headless; scripts see it as `host.batch`.
+
+    Attributes:
+        calls: Where calls go on record, while that is on.
     """
 
     def __init__(self, feed: Feed, script: int, direct: bool, batch: bool) -> None:
@@ -43,6 +46,7 @@ class Reporter:
         self.script = script
         self.direct = direct
         self.batch = batch
+        self.calls = feed.calls
 
     def output(self, text: str, stream: str = "stdout") -> None:
         """One or more whole lines that the script printed, without the last line end."""

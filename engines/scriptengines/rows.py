@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from .engine import Sample
@@ -10,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from .view import VariableView
+
+_due = attrgetter("due")
 
 
 class Rows:
@@ -38,25 +41,34 @@ class Rows:
         self._seen_once = True
         self._changed = after
         self.sample = sample
-        self._made = {}
+        # Made here, on the thread that looks, rather than on that of a screen which asks for them next. Equal
+        # rows stay the same objects, which spares a screen the comparison.
+        made: dict[type, tuple[Any, ...]] = {}
+        for kind, old in list(self._made.items()):
+            new = self._make(kind)
+            made[kind] = old if new == old else new
+        self._made = made
 
     def of[T](self, kind: type[T]) -> tuple[T, ...]:
         """The rows of one kind; made once for each sample."""
         made = self._made.get(kind)
         if made is None:
-            from .view import ConnectionView, TaskView, TimerView, VariableView, WarningView
-
-            makers: dict[type, Callable[[], tuple[Any, ...]]] = {
-                VariableView: self._variables,
-                TimerView: lambda: tuple(TimerView(self._alias, *row) for row in self.sample.timers),
-                ConnectionView: lambda: tuple(
-                    ConnectionView(self._alias, *row) for row in self.sample.connections
-                ),
-                TaskView: lambda: tuple(TaskView(self._alias, *row) for row in self.sample.tasks),
-                WarningView: lambda: tuple(WarningView(self._alias, *row) for row in self.sample.warnings),
-            }
-            made = self._made[kind] = makers[kind]()
+            made = self._made[kind] = self._make(kind)
         return made
+
+    def _make(self, kind: type) -> tuple[Any, ...]:
+        from .view import ConnectionView, TaskView, TimerView, VariableView, WarningView
+
+        alias, sample = self._alias, self.sample
+        makers: dict[type, Callable[[], tuple[Any, ...]]] = {
+            VariableView: self._variables,
+            # In the order in which they are shown: putting those of all scripts in order then costs little.
+            TimerView: lambda: tuple(sorted((TimerView(alias, *row) for row in sample.timers), key=_due)),
+            ConnectionView: lambda: tuple(ConnectionView(alias, *row) for row in sample.connections),
+            TaskView: lambda: tuple(TaskView(alias, *row) for row in sample.tasks),
+            WarningView: lambda: tuple(WarningView(alias, *row) for row in sample.warnings),
+        }
+        return makers[kind]()
 
     def _variables(self) -> tuple[VariableView, ...]:
         from .view import VariableView

@@ -113,6 +113,8 @@ class Runner:
         self._loop.interrupt_has_arrived(error)
         self._loop.note_report(context)
         if isinstance(error, BaseException):
+            self._reporter.calls.fail(error)
+        if isinstance(error, BaseException):
             self._reporter.error(str(context.get("message", "callback")), error)
         else:
             self._reporter.log("warning", str(context.get("message", "unknown trouble in the loop")))

@@ -22,7 +22,9 @@ if TYPE_CHECKING:
     from scriptnative import Function
 
     from .calls import Calls
-    from .engine import Engine
+    from .completion import Completion
+    from .completion.asking import Asking
+    from .engine import CallRow, Engine, Runtime
     from .gauge import Usage
     from .health import FunctionStatistics
     from .hooks import Hooks
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from .view import FunctionInfo, ScriptView
     from .watchdog import Watchdog
     from .workers import Job
+
+RECORDED_LIMIT = 4096
+"""Calls kept of a script that records its own, until they are taken."""
 
 type Strategy = Literal["raise", "log", "ignore"]
 """What becomes of an error of a call."""
@@ -62,6 +67,8 @@ class Script(Generations):
         self._watchdog = watchdog
         self._calls = calls
         self._rows = Rows(alias)
+        self._recorded: tuple[list[CallRow], list[CallRow]] = ([], [])
+        self._asking: Asking | None = None
 
     def _apply_profile(self, attempt: Attempt) -> None:
         name = self.settings["profile"]
@@ -245,9 +252,22 @@ class Script(Generations):
         """Run an expression or statements of a command line; what the expression gives is printed."""
         self.runtime.run_fragment(code)
 
-    def complete(self, text: str, cursor: int) -> list[str]:
-        """Names that can stand where the cursor is."""
-        return self.runtime.complete(text, cursor)
+    def completions(self, text: str, cursor: int) -> list[Completion]:
+        """What can stand where the cursor is; never waits for a busy script, which tells what is known then.
+
+        Args:
+            text: Code in its language, maybe unfinished.
+            cursor: Number of characters before the cursor.
+        """
+        if self._asking is None:
+            from .completion.asking import Asking
+
+            self._asking = Asking(self.engine.name, self._newest_runtime, lambda: self._rows.sample.variables)
+        return self._asking.completions(text, cursor)
+
+    def _newest_runtime(self) -> Runtime | None:
+        attempt = self._attempt or self._loading
+        return None if attempt is None else attempt.runtime
 
     def set_paused(self, paused: bool) -> None:
         """Hold its timers and sockets back, or let them go on; calls still work."""
@@ -262,10 +282,27 @@ class Script(Generations):
         sample = None
         if attempt is not None and attempt.runtime is not None:
             sample = attempt.runtime.sample(limit)
+            self._take_recorded(attempt.runtime)
         if sample is not None:
             self.sampled_at = time.time()
             self._rows.update(sample, self.sampled_at)
         return sample is not None
+
+    def _take_recorded(self, runtime: Runtime) -> None:
+        ended, running = runtime.recorded_calls(self.reporter.calls.on)
+        if ended or running or self._recorded[1]:
+            self._recorded = (self._recorded[0] + ended)[-RECORDED_LIMIT:], running
+
+    def take_recorded(self) -> tuple[list[CallRow], list[CallRow]]:
+        """Calls on a record of its own, as last read; those that have ended are given once."""
+        recorded = self._recorded
+        self._recorded = [], recorded[1]
+        return recorded
+
+    def under_way(self) -> list[tuple[str, int]]:
+        """Functions that are being called since before calls were recorded, and how many times each."""
+        handles = list(self._handles.items())
+        return [(name, handle.under_way) for name, handle in handles if handle.under_way]
 
     def statistics(self) -> list[FunctionStatistics]:
         """The calls of each of its functions from outside, in the order they were first called."""

@@ -10,6 +10,8 @@ import os
 import threading
 import time
 import weakref
+from math import inf
+from operator import attrgetter
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -24,6 +26,8 @@ from .errors import (
     did_you_mean,
 )
 from .hooks import Hooks
+from .joining import Joining
+from .recording import Recording
 from .reports import Report, Reporter
 from .script import Script
 from .watchdog import Watchdog
@@ -33,11 +37,13 @@ if TYPE_CHECKING:
 
     from .attempt import Attempt
     from .calls import Calls
+    from .completion import Completion
     from .components import Components
     from .drivers import Driver
     from .engine import Engine, Part
     from .health import FunctionStatistics, Health, Info
     from .observer import Observer
+    from .records import Records
     from .view import Frame, FunctionInfo, LogRecord, Tapped
     from .watcher import Watcher
     from .workers import Job
@@ -52,6 +58,8 @@ BUILTIN_ENGINES = {
 }
 FEED_CAPACITY = 200_000
 REPORTS_PER_FRAME = 20_000
+FRAME_SHARE = 0.008
+"""Seconds of processor time that a frame may spend on new log records; the others wait for the next."""
 CLOSE_LIMIT = 15.0
 """Seconds that `close` may take: what has not ended by then is left behind."""
 
@@ -101,7 +109,8 @@ class Session:
             self.clock = Clock(time.time())
             self.feed.set_clock(self.clock)
         weakref.finalize(self, os.close, self._wake_read).atexit = False
-        self.hooks = Hooks()
+        self.hooks = Hooks(self.feed.calls)
+        self._recording = Recording(self.feed.calls)
         self.emit = self.hooks.emit
         self.consult = self.hooks.consult
         self._mutex = threading.RLock()
@@ -116,6 +125,8 @@ class Session:
         self._workers = workers, room
         self._calls: Calls | None = None
         self._observer: Observer | None = None
+        self._joining = Joining()
+        self._records: Records | None = None
         self._watcher: Watcher | None = None
         self._components: Components | None = None
         self._closed = False
@@ -301,9 +312,9 @@ class Session:
         """What can be called in a script."""
         return self.script(alias).functions()
 
-    def complete(self, alias: str, text: str, cursor: int) -> list[str]:
-        """Names of a script that can stand where the cursor is."""
-        return self.script(alias).complete(text, cursor)
+    def completions(self, alias: str, text: str, cursor: int) -> list[Completion]:
+        """What of a script can stand where the cursor is; see Script.completions."""
+        return self.script(alias).completions(text, cursor)
 
     def cancel_timer(self, alias: str, timer_id: int) -> bool:
         """Cancel a timer by its number in the frame; whether it was pending."""
@@ -355,11 +366,13 @@ class Session:
             target = self._scripts.get(alias)
             return (target or self.script(alias)).function(function)(*args, **kwargs)
 
-        def on(hook: str, callback: Callable[..., Any], priority: int = 0) -> int:
-            return self.hooks.subscribe(hook, callback, priority, attempt)
+        def on(hook: str, callback: Callable[..., Any], priority: int, name: str, source: str) -> int:
+            return self.hooks.subscribe(hook, callback, priority, attempt, name=name, source=source)
 
-        def once(hook: str, callback: Callable[..., Any], priority: int = 0) -> int:
-            return self.hooks.subscribe(hook, callback, priority, attempt, once=True)
+        def once(hook: str, callback: Callable[..., Any], priority: int, name: str, source: str) -> int:
+            return self.hooks.subscribe(
+                hook, callback, priority, attempt, once=True, name=name, source=source
+            )
 
         def off(number: int) -> bool:
             return self.hooks.unsubscribe(number, attempt)
@@ -448,32 +461,50 @@ class Session:
                     self._observer.follow(script)
         from .view import ConnectionView, Frame, TaskView, TimerView, VariableView, WarningView
 
-        log = tuple(self.records())
+        log = tuple(self._take_records(REPORTS_PER_FRAME, FRAME_SHARE))
         scripts = self.scripts
+        join = self._joining.join
+        calls, running = self._recording.take(scripts, self._by_number)
         return Frame(
             time=time.time() if self.clock is None else self.clock.wall(),
             scripts=tuple(script.view() for script in scripts),
-            variables=tuple(row for script in scripts for row in script.rows(VariableView)),
-            timers=tuple(
-                sorted((row for s in scripts for row in s.rows(TimerView)), key=lambda timer: timer.due)
-            ),
-            connections=tuple(row for script in scripts for row in script.rows(ConnectionView)),
+            variables=join(VariableView, (script.rows(VariableView) for script in scripts)),
+            timers=join(TimerView, (script.rows(TimerView) for script in scripts), attrgetter("due")),
+            connections=join(ConnectionView, (script.rows(ConnectionView) for script in scripts)),
             log=log,
             dropped=self.feed.dropped,
-            tasks=tuple(row for script in scripts for row in script.rows(TaskView)),
-            warnings=tuple(row for script in scripts for row in script.rows(WarningView)),
+            tasks=join(TaskView, (script.rows(TaskView) for script in scripts)),
+            warnings=join(WarningView, (script.rows(WarningView) for script in scripts)),
+            calls=calls,
+            running=running,
+            calls_dropped=self._recording.dropped,
+            hooks=self.hooks.views(),
         )
+
+    def record_calls(self, on: bool) -> None:
+        """Let frames tell of calls, or no longer; calls cost a little more meanwhile."""
+        self._recording.set(on)
+
+    def enable_subscriber(self, number: int, enabled: bool) -> bool:
+        """Let a subscriber be called, or passed over, by its number in the frame; whether it is there."""
+        return self.hooks.set_enabled(number, enabled)
 
     def records(self, limit: int = REPORTS_PER_FRAME) -> list[LogRecord]:
         """Take what was reported since the last time, oldest first."""
-        leaving = len(self._leaving)
-        reports = self.feed.take(limit)
-        records: list[LogRecord] = []
-        if reports:
-            from .records import to_record
+        return self._take_records(limit)
 
-            records = [record for report in reports for record in to_record(report, self._by_number)]
-        if len(reports) < limit:
+    def _take_records(self, limit: int, seconds: float = inf) -> list[LogRecord]:
+        leaving = len(self._leaving)
+        records: list[LogRecord] = []
+        all_told = False
+        with self._mutex:
+            if self._records is None and not (all_told := not (first := self.feed.take(1))):
+                from .records import Records
+
+                self._records = Records(self.feed, self._by_number, first)
+        if self._records is not None:
+            records, all_told = self._records.take(limit, seconds)
+        if all_told:
             del self._leaving[:leaving]
         return records
 

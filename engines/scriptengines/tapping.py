@@ -12,6 +12,8 @@ import ssl
 from asyncio import sslproto
 from typing import TYPE_CHECKING, Any, cast
 
+from scriptnative import Outlet
+
 from .host import HostObject
 from .inspection import is_listening, protocol_over
 
@@ -121,7 +123,22 @@ class Taps:
             undo: Callable[[], None] = cast("Any", spot)._tap(tap) if speaks else _swap(spot, tap)
         except TypeError:  # a class of a library's own, with a layout of its own
             tap.note, undo = UNSEEN, _nothing
-        self._taps[number] = tap, spot, undo
+        self._taps[number] = tap, spot, self._without_shortcut(number, undo)
+
+    def _without_shortcut(self, number: int, undo: Callable[[], None]) -> Callable[[], None]:
+        """Until what is given back is called, no bytes of Lua pass Python's socket by."""
+        transport = self._loop.transports().get(number)
+        inner: Any = None if transport is None else protocol_over(transport)
+        if not isinstance(inner, Outlet):
+            return undo
+        shortcut = cast("Any", inner)._shortcut
+        shortcut(False)
+
+        def restore() -> None:
+            undo()
+            shortcut(True)
+
+        return restore
 
     def _find(self, number: int) -> tuple[Any, bool]:
         """Where the bytes of a connection can be seen, None for nowhere; and whether it listens."""

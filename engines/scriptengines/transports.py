@@ -7,16 +7,19 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections import deque
 
     class _StreamTransport(asyncio.Transport):
         max_size: int
-        _buffer: Any
+        _buffer: deque[Any]
         _conn_lost: int
         _empty_waiter: Any
         _eof: bool
+        _protocol_paused: bool
         _sock: socket.socket
 
         def __init__(self, loop: Any, sock: socket.socket, *args: Any, **named: Any) -> None: ...
+        def _maybe_pause_protocol(self) -> None: ...
 
 else:
     _StreamTransport = asyncio.selector_events._SelectorSocketTransport
@@ -24,6 +27,8 @@ else:
 READ_SIZE = 65536
 """Bytes that are read at a time. asyncio's 256 KiB come from the system and go back to it with every read,
 which costs more than to read a short message."""
+PIECE = 65536
+"""Bytes up to which what waits to be sent is put together."""
 
 
 class StreamTransport(_StreamTransport):
@@ -31,18 +36,39 @@ class StreamTransport(_StreamTransport):
 
     max_size = READ_SIZE
 
+    @property
+    def descriptor(self) -> int:
+        """Of the socket."""
+        return self._sock.fileno()
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether nothing waits to be sent."""
+        return not self._buffer
+
     def write(self, data: Any) -> None:
-        """As asyncio's; bytes that the system takes at once go straight there."""
-        waits = self._buffer or self._conn_lost or self._eof or self._empty_waiter
-        if type(data) is bytes and data and not waits:
+        """As asyncio's; bytes that the system takes at once go straight there, and few wait together."""
+        if type(data) is not bytes or not data or self._conn_lost or self._eof or self._empty_waiter:
+            super().write(data)
+        elif self._buffer:
+            self._keep(data)
+        else:
             try:
                 taken = self._sock.send(data)
             except OSError:
                 taken = 0  # asyncio tries again, and knows what to do
-            if taken == len(data):
-                return
-            data = memoryview(data)[taken:]
-        super().write(data)
+            if taken < len(data):
+                super().write(memoryview(data)[taken:])
+
+    def _keep(self, data: bytes) -> None:
+        """Let bytes wait, in few pieces: asyncio looks at all of them whenever there is one more."""
+        last = self._buffer[-1]
+        if type(last) is bytearray and len(last) < PIECE:
+            last += data
+        else:
+            self._buffer.append(bytearray(data) if len(data) < PIECE else data)
+        if not self._protocol_paused:
+            self._maybe_pause_protocol()
 
 
 def make_datagrams_short(transport: Any, sock: socket.socket) -> None:

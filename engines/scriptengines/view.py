@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class ScriptState(StrEnum):
@@ -245,8 +246,84 @@ class WarningView:
 
 
 @dataclass(frozen=True, slots=True)
-class LogRecord:
-    """One entry of the log.
+class CallView:
+    """One call of a script's function, from outside it or by its loop.
+
+    Attributes:
+        id: Number that is its own in the session.
+        script: Alias of the script whose function it is.
+        function: Its name.
+        caller: "timer", "hook name", "connection data" …; "" for another call (see `parent`) or the program.
+        thread: Name of the thread it runs on.
+        started: Seconds since the epoch.
+        duration: Seconds; None while it is under way.
+        error: Type and message on one line, "" for none.
+        arguments: As literals of Python, bounded.
+        parent: Number of the call that made it on its thread, 0 for none on record.
+        result: What it gave, likewise; "" while it is under way and after an error.
+        whole: Whether `arguments` has all of them, and all are literals.
+        result_whole: The same of the result.
+    """
+
+    id: int
+    script: str
+    function: str
+    caller: str
+    thread: str
+    started: float
+    duration: float | None
+    error: str = ""
+    arguments: str = ""
+    parent: int = 0
+    result: str = ""
+    whole: bool = False
+    result_whole: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriberView:
+    """Who subscribes to a hook.
+
+    Attributes:
+        id: Number of the subscription in the session.
+        script: Alias.
+        function: Name of what is called.
+        priority: Higher ones are called first.
+        calls: How often it was called.
+        errors: How often it raised.
+        source: "file:line" where it subscribed, or "".
+        enabled: Whether it is called.
+    """
+
+    id: int
+    script: str
+    function: str
+    priority: int
+    calls: int
+    errors: int
+    source: str
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HookView:
+    """One hook.
+
+    Attributes:
+        name: By which it is emitted.
+        emitted: How often it was.
+        vetoed: How often a subscriber kept the rest from being called.
+        subscribers: In the order they are called.
+    """
+
+    name: str
+    emitted: int
+    vetoed: int
+    subscribers: tuple[SubscriberView, ...]
+
+
+class LogRecord(NamedTuple):
+    """One entry of the log; made by the ten thousand, hence a tuple.
 
     Attributes:
         time: Seconds since the epoch.
@@ -292,6 +369,10 @@ class Frame:
         dropped: Reports lost so far because the queue was full.
         tasks: Of all scripts, by script, oldest first.
         warnings: Of all scripts, by script, oldest first.
+        calls: Only those that ended since the frame before, while calls are recorded.
+        running: Calls under way, likewise.
+        calls_dropped: Calls lost so far because more ended than a frame has room for.
+        hooks: Those with a subscriber and those that were emitted, by name.
     """
 
     time: float
@@ -303,3 +384,7 @@ class Frame:
     dropped: int = 0
     tasks: tuple[TaskView, ...] = ()
     warnings: tuple[WarningView, ...] = ()
+    calls: tuple[CallView, ...] = ()
+    running: tuple[CallView, ...] = ()
+    calls_dropped: int = 0
+    hooks: tuple[HookView, ...] = ()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from ._native import (
     BufferReference,
     CallableReference,
+    CallRecord,
     Cell,
     Clock,
     Due,
@@ -23,9 +24,11 @@ from ._native import (
     LuaReference,
     NativeFunction,
     NativeLibrary,
+    Outlet,
     Reference,
     RunLock,
     Schedule,
+    Tally,
     Timer,
     bind,
     bind_native,
@@ -43,6 +46,8 @@ from ._native import (
     set_tenant_loop,
     settle,
     take_arrivals,
+    tally,
+    tally_of_handle,
     tenant,
     thread_frames,
 )
@@ -50,6 +55,7 @@ from .errors import RemoteFrame
 
 __all__ = [
     "BufferReference",
+    "CallRecord",
     "CallableReference",
     "Cell",
     "Clock",
@@ -66,10 +72,12 @@ __all__ = [
     "LuaReference",
     "NativeFunction",
     "NativeLibrary",
+    "Outlet",
     "Reference",
     "RemoteFrame",
     "RunLock",
     "Schedule",
+    "Tally",
     "Timer",
     "bind",
     "bind_native",
@@ -87,6 +95,8 @@ __all__ = [
     "set_tenant_loop",
     "settle",
     "take_arrivals",
+    "tally",
+    "tally_of_handle",
     "tenant",
     "thread_frames",
 ]

@@ -116,6 +116,43 @@ class Feed:
         """The session's virtual clock; None: its time is the real one."""
     def set_clock(self, clock: Clock) -> None:
         """Give the session a virtual clock; once, before its first script."""
+    @property
+    def calls(self) -> CallRecord:
+        """Where the session's calls go on record."""
+
+type _CallRow = tuple[int, int, int, int, str, str, float, float, str, str, str, int, int]
+
+@final
+class CallRecord:
+    """What runs in the scripts of a session, and what ran, while it is `on`.
+
+    A row is (id, id of the call that made it or 0, script, thread as the kernel numbers it, function, caller,
+    seconds since the epoch, seconds it took or -1, arguments, result, error, whether the arguments are whole,
+    whether the result is). Bounded: what is not taken in time is dropped, the oldest first, and counted.
+
+    Args:
+        address: Of a record of another interpreter, to share it.
+
+    Attributes:
+        on: Whether calls are recorded; switched off, it forgets what has ended.
+    """
+
+    on: bool
+    def __init__(self, *, address: int = 0) -> None: ...
+    @property
+    def dropped(self) -> int:
+        """Calls that were lost."""
+    def take(self) -> list[_CallRow]:
+        """Those that have ended since the last time, in that order."""
+    def running(self) -> list[_CallRow]:
+        """Those under way, in the order they began."""
+    def run(
+        self, script: int, function: str, caller: str, callback: Callable[..., Any], args: tuple[Any, ...]
+    ) -> Any:
+        """Call, on record; what it gives."""
+    @staticmethod
+    def fail(error: BaseException) -> None:
+        """Note an error of the innermost call of this thread, which returns nevertheless."""
 
 @final
 class Clock:
@@ -204,6 +241,18 @@ def take_arrivals(told: list[tuple[int, int]], keys: dict[int, Any], ready: dequ
         loop: Removes what was cancelled.
     """
 
+class Outlet:
+    """What a connection inherits so that `send` from Lua can go straight to its socket.
+
+    Attributes:
+        descriptor: Of a socket that takes bytes as they are, while nothing waits to be sent; else -1. To be
+            changed with the run lock held only.
+        sent: Bytes handed over so far.
+    """
+
+    descriptor: int
+    sent: int
+
 @final
 class Schedule:
     """What one loop does and when: timers in order of time, then of setting; runs the callbacks.
@@ -258,6 +307,16 @@ class Schedule:
         clock: Clock | None = None,
         descriptor: int = -1,
     ) -> None: ...
+    def record_into(
+        self, record: CallRecord, script: int, name_of: Callable[[Any], tuple[str, str] | None]
+    ) -> None:
+        """Where what it runs goes on record.
+
+        Args:
+            record: As said.
+            script: Number of the script there.
+            name_of: Function and caller of a handle or Timer; None for what is no call of the script.
+        """
     def time(self) -> float:
         """Seconds of the loop's time."""
     def wall(self) -> float | None:
@@ -330,6 +389,8 @@ class Cell:
         """Count a call made by other means."""
     def advance(self) -> int:
         """Make all handles look their function up again."""
+    def record_into(self, record: CallRecord, script: int) -> None:
+        """Where calls through handles go on record, and the script's number there; once, before the first."""
     def function(self, name: str, resolve: Callable[[Function], None]) -> Function:
         """A handle; `resolve` binds it before its first call in each generation."""
 
@@ -433,6 +494,9 @@ class Function:
     @property
     def name(self) -> str:
         """By which it is looked up."""
+    @property
+    def under_way(self) -> int:
+        """Calls that run and began while calls were not recorded."""
     def __call__(self, *args: Any, **kwargs: Any) -> Any: ...
     def many(self, arguments: list[tuple[Any, ...]], results: list[Any], /) -> None:
         """Call with each of the tuples and append the results, until one fails, which raises."""
@@ -441,6 +505,24 @@ class Function:
 
         A function that is fast and called often is timed at every 64th call; its times are estimates then.
         """
+
+@final
+class Tally:
+    """Counts of one subscriber of a hook, or of the hook itself.
+
+    Attributes:
+        name: Of what is counted.
+        calls: How often.
+        errors: Those that raised.
+    """
+
+    name: str
+    calls: int
+    errors: int
+    def call(self, hook: str, callback: Callable[..., Any], args: tuple[Any, ...], /) -> Any:
+        """Call as an emission does: counted, and on record."""
+    def count(self, failed: bool, /) -> None:
+        """Count what was done by other means."""
 
 @final
 class Emitter:
@@ -615,16 +697,25 @@ def call_unlocked(reference: object, *args: Any) -> Any:
     """Call through a Reference without the script's run lock: to look, or to start what takes it itself."""
 
 def emitter[T](
-    subscribers: dict[str, tuple[tuple[Callable[..., Any], ...], T]], settle: Callable[..., int]
+    subscribers: dict[str, tuple[tuple[Callable[..., Any], ...], tuple[Tally, ...], Tally, T]],
+    settle: Callable[..., int],
+    unheard: Callable[[Any], int],
 ) -> Emitter:
     """An Emitter.
 
     Args:
-        subscribers: By hook, those to call in their order, and anything; its entries may be replaced at any
-            time.
+        subscribers: By hook, those to call in their order, their tallies, the hook's own, and anything; its
+            entries may be replaced at any time.
         settle: `settle(hook, anything, index, args, answer)` takes over from the subscriber at `index`, which
             raised `answer` or returned it (when it returned something), and gives the result.
+        unheard: `unheard(hook)` gives the result for a hook that is not in `subscribers`.
     """
+
+def tally(name: str, record: CallRecord | None = None, script: int = 0) -> Tally:
+    """A Tally; with a record, calls by it are those of the function `name` of that script."""
+
+def tally_of_handle(name: str, record: CallRecord) -> Tally:
+    """A Tally of a callable that calls a Function, which goes on record by itself."""
 
 def call_as_is(reference: object, *args: Any) -> Any:
     """Call through a Reference; a result that could be awaited comes as it is."""

@@ -117,6 +117,7 @@ cdef extern from "convert.h":
     void sc_kept_release(sc_arena *arena)
 
 include "clock.pxi"
+include "calls.pxi"
 
 cdef extern from "feed.h":
     ctypedef struct sc_feed:
@@ -138,6 +139,7 @@ cdef extern from "feed.h":
     void sc_feed_wake(sc_feed *feed)
     void sc_feed_set_clock(sc_feed *feed, sc_clock *clock)
     sc_clock *sc_feed_clock(sc_feed *feed)
+    sc_calls *sc_feed_calls(sc_feed *feed)
 
 cdef extern from "function.h":
     ctypedef struct sc_cell:
@@ -148,6 +150,7 @@ cdef extern from "function.h":
     unsigned long sc_cell_errors(sc_cell *cell)
     void sc_cell_count(sc_cell *cell, int failed)
     unsigned sc_cell_advance(sc_cell *cell)
+    void sc_cell_record_into(sc_cell *cell, sc_calls *calls, uint32_t script)
     object sc_reference_into(sc_runlock *tenant, object value)
     ctypedef enum:
         SC_UNLOCKED
@@ -164,12 +167,15 @@ cdef extern from "function.h":
 
 cdef extern from "emitter.h":
     object sc_emitter_type_new(object module)
-    object sc_emitter_new(object type, object subscribers, object settle)
+    object sc_tally_type_new(object module)
+    object sc_emitter_new(object type, object subscribers, object settle, object unheard)
+    object sc_tally_new(object type, object name, sc_calls *record, unsigned script, int is_handle)
 
 
 Reference, CallableReference, IteratorReference, BufferReference, _ = sc_reference_types_new(_sys.modules[__name__])
 Function = sc_function_type_new(_sys.modules[__name__])
 Emitter = sc_emitter_type_new(_sys.modules[__name__])
+Tally = sc_tally_type_new(_sys.modules[__name__])
 
 
 cdef class Latch:
@@ -377,6 +383,10 @@ cdef class Feed:
     def set_clock(self, Clock clock not None):
         sc_feed_set_clock(self.feed, clock.clock)
 
+    @property
+    def calls(self):
+        return CallRecord(address=<uintptr_t>sc_feed_calls(self.feed))
+
 
 cdef class Cell:
     """Counters of one script, shared by all its function handles."""
@@ -405,6 +415,9 @@ cdef class Cell:
 
     def advance(self):
         return sc_cell_advance(self.cell)
+
+    def record_into(self, CallRecord record not None, uint32_t script):
+        sc_cell_record_into(self.cell, record.calls, script)
 
     def function(self, str name, resolve):
         return sc_function_new(Function, name, resolve, self.cell)
@@ -473,6 +486,7 @@ include "schedule.pxi"
 include "arrivals.pxi"
 include "luaguard.pxi"
 include "luacross.pxi"
+include "outlet.pxi"
 include "library.pxi"
 include "plain.pxi"
 
@@ -490,9 +504,21 @@ def bind_native(function, target):
     sc_function_bind_native(function, target, native)
 
 
-def emitter(dict subscribers, settle):
+def emitter(dict subscribers, settle, unheard):
     """An Emitter over `subscribers`; see emitter.h."""
-    return sc_emitter_new(Emitter, subscribers, settle)
+    return sc_emitter_new(Emitter, subscribers, settle, unheard)
+
+
+def tally(str name, CallRecord record=None, unsigned script=0):
+    """A Tally; see emitter.h."""
+    return sc_tally_new(Tally, name, NULL if record is None else record.calls, script, False)
+
+
+def tally_of_handle(str name, CallRecord record):
+    """A Tally of what goes on record by itself: a Function."""
+    return sc_tally_new(Tally, name, record.calls, 0, True)
+
+
 def drain():
     """Give back all that was dropped elsewhere; it is gone when this returns."""
     sc_drain_all(sc_interp_current())

@@ -1,6 +1,8 @@
 /* feed.c: the feed of one session. */
 #include "feed.h"
 
+#include "calls.h"
+
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>
@@ -12,6 +14,7 @@ struct sc_feed {
     atomic_long busy;
     int wake;
     sc_clock *clock;
+    sc_calls *calls;
     size_t capacity;
     pthread_mutex_t mutex;
     size_t count;
@@ -21,6 +24,11 @@ struct sc_feed {
 sc_feed *sc_feed_new(size_t capacity, int wake) {
     sc_feed *feed = calloc(1, sizeof *feed);
     if (feed == NULL) return NULL;
+    feed->calls = sc_calls_new();
+    if (feed->calls == NULL) {
+        free(feed);
+        return NULL;
+    }
     atomic_init(&feed->refs, 1);
     feed->capacity = capacity;
     feed->wake = wake;
@@ -40,6 +48,7 @@ void sc_feed_drop(sc_feed *feed) {
     pthread_mutex_destroy(&feed->mutex);
     if (feed->wake >= 0) close(feed->wake);
     if (feed->clock != NULL) sc_clock_drop(feed->clock);
+    sc_calls_drop(feed->calls);
     free(feed);
 }
 
@@ -139,6 +148,8 @@ void sc_feed_busy(sc_feed *feed, int change) {
 }
 
 long sc_feed_busy_count(const sc_feed *feed) { return atomic_load(&feed->busy); }
+
+sc_calls *sc_feed_calls(const sc_feed *feed) { return feed->calls; }
 
 void sc_feed_set_clock(sc_feed *feed, sc_clock *clock) {
     sc_clock_retain(clock);

@@ -11,6 +11,7 @@
 #include <stdatomic.h>
 
 typedef struct sc_feed sc_feed;
+typedef struct sc_calls sc_calls;
 
 typedef struct sc_report {
     struct sc_report *next;
@@ -37,6 +38,9 @@ unsigned long sc_feed_dropped(const sc_feed *feed);
 void sc_feed_busy(sc_feed *feed, int change);
 long sc_feed_busy_count(const sc_feed *feed);
 void sc_feed_wake(sc_feed *feed);
+
+/* What is recorded of the session's calls; borrowed. */
+sc_calls *sc_feed_calls(const sc_feed *feed);
 
 /* The session's virtual clock; NULL: its time is the real one. Set at most once, before the first script. */
 void sc_feed_set_clock(sc_feed *feed, sc_clock *clock);

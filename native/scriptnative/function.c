@@ -17,7 +17,15 @@ sc_cell *sc_cell_new(void) {
 }
 
 void sc_cell_drop(sc_cell *cell) {
-    if (atomic_fetch_sub(&cell->refs, 1) == 1) free(cell);
+    if (atomic_fetch_sub(&cell->refs, 1) != 1) return;
+    sc_calls_drop(cell->record);
+    free(cell);
+}
+
+void sc_cell_record_into(sc_cell *cell, sc_calls *calls, uint32_t script) {
+    sc_calls_retain(calls);
+    cell->record = calls;
+    cell->script = script;
 }
 
 typedef struct function_object function_object;
@@ -38,6 +46,7 @@ struct function_object {
     PyObject *weakrefs;
     PyObject *last_error; /* its text; NULL: none yet */
     sc_stats stats;
+    unsigned under_way; /* calls that are not on record; under the GIL, as stats */
 };
 
 /* Bind to the running generation, if that is not the one it is bound to. */
@@ -70,8 +79,13 @@ static void note_error(function_object *function) {
     PyErr_SetRaisedException(error);
 }
 
-static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
-    function_object *function = (function_object *)self;
+static const char *name_of(const function_object *function) {
+    const char *name = PyUnicode_AsUTF8(function->name);
+    if (name == NULL) PyErr_Clear();
+    return name == NULL ? "?" : name;
+}
+
+static inline PyObject *perform(function_object *function, PyObject *const *args, Py_ssize_t nargs, PyObject *kwnames) {
     sc_cell *cell = function->cell;
     sc_fresh fresh = { &cell->serial, 0, 0 };
     uint64_t begin = sc_stats_begin(&function->stats);
@@ -80,7 +94,7 @@ static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size
         if (make_current(function) < 0) return NULL;
         fresh.expected = function->serial;
         fresh.stale = 0;
-        result = function->invoke(function, args, PyVectorcall_NARGS(nargsf), kwnames, &fresh);
+        result = function->invoke(function, args, nargs, kwnames, &fresh);
         if (result != NULL) break;
         if (!fresh.stale) {
             if (!was_replaced(function, fresh.expected)) break;
@@ -90,6 +104,26 @@ static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size
     if (result == NULL) note_error(function);
     sc_cell_count(cell, result == NULL);
     sc_stats_end(&function->stats, begin, result == NULL);
+    return result;
+}
+
+static __attribute__((noinline)) PyObject *perform_on_record(function_object *function, PyObject *const *args,
+                                                             Py_ssize_t nargs, PyObject *kwnames) {
+    sc_call call;
+    sc_cell *cell = function->cell;
+    sc_call_begin(&call, cell->record, cell->script, name_of(function), NULL, args, nargs, kwnames, NULL);
+    PyObject *result = perform(function, args, nargs, kwnames);
+    sc_call_end(&call, result);
+    return result;
+}
+
+static PyObject *function_vectorcall(PyObject *self, PyObject *const *args, size_t nargsf, PyObject *kwnames) {
+    function_object *function = (function_object *)self;
+    Py_ssize_t nargs = PyVectorcall_NARGS(nargsf);
+    if (sc_calls_on(function->cell->record)) return perform_on_record(function, args, nargs, kwnames);
+    function->under_way++;
+    PyObject *result = perform(function, args, nargs, kwnames);
+    function->under_way--;
     return result;
 }
 
@@ -241,7 +275,14 @@ static int call_some(function_object *f, PyObject *const *items, Py_ssize_t coun
     sc_ref_retain(ref);
     Py_ssize_t before = PyList_GET_SIZE(results);
     uint64_t begin = sc_ticks();
+    sc_call call = { NULL, NULL, NULL };
+    if (sc_calls_on(f->cell->record)) {
+        char note[48];
+        snprintf(note, sizeof note, "%zd calls at once", count);
+        sc_call_begin(&call, f->cell->record, f->cell->script, name_of(f), NULL, NULL, 0, NULL, note);
+    }
     int rc = sc_reference_call_batch(f->here, ref, items, count, results, &fresh);
+    sc_call_end(&call, rc < 0 ? NULL : Py_None);
     Py_ssize_t done = PyList_GET_SIZE(results) - before + (rc < 0);
     if (rc < 0) note_error(f);
     if (!fresh.stale) sc_stats_add(&f->stats, (uint64_t)done, rc < 0, sc_ticks() - begin);
@@ -286,6 +327,8 @@ static PyMemberDef function_members[] = {
     { "__vectorcalloffset__", Py_T_PYSSIZET, offsetof(function_object, vectorcall), Py_READONLY, NULL },
     { "__weaklistoffset__", Py_T_PYSSIZET, offsetof(function_object, weakrefs), Py_READONLY, NULL },
     { "name", Py_T_OBJECT_EX, offsetof(function_object, name), Py_READONLY, "By which it is looked up." },
+    { "under_way", Py_T_UINT, offsetof(function_object, under_way), Py_READONLY,
+      "Calls under way that began while calls were not recorded." },
     { NULL },
 };
 

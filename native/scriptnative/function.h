@@ -2,6 +2,7 @@
 #ifndef SC_FUNCTION_H
 #define SC_FUNCTION_H
 
+#include "calls.h"
 #include "interp.h"
 #include "library.h"
 #include "reference.h"
@@ -13,10 +14,14 @@ typedef struct sc_cell {
     atomic_uint serial; /* changes with each generation: handles resolve again */
     atomic_ulong calls;
     atomic_ulong errors;
+    sc_calls *record; /* where they go on record; NULL: nowhere */
+    uint32_t script; /* its number there */
 } sc_cell;
 
 sc_cell *sc_cell_new(void);
 void sc_cell_drop(sc_cell *cell);
+/* Once, before the first call. */
+void sc_cell_record_into(sc_cell *cell, sc_calls *calls, uint32_t script);
 
 static inline unsigned long sc_cell_calls(const sc_cell *cell) { return atomic_load(&cell->calls); }
 static inline unsigned long sc_cell_errors(const sc_cell *cell) { return atomic_load(&cell->errors); }

@@ -1,4 +1,5 @@
 /* luacross.c: one Lua state: setting it up, ending it, and calling its API so that errors stay inside. */
+#include "luasend.h"
 #include "luastate.h"
 
 #include <stdlib.h>
@@ -174,6 +175,7 @@ static int find_global(sc_lua *lua, lua_State *L, void *context) {
     if (strcmp(wanted->name, "=outer") == 0) api->pushcclosure(L, sc_lua_outer(api), 0);
     else if (strcmp(wanted->name, "=enter") == 0) api->pushcclosure(L, sc_lua_entrance(api), 0);
     else if (strcmp(wanted->name, "=remember") == 0) sc_lua_push_remember(lua, L);
+    else if (strcmp(wanted->name, "=sender") == 0) sc_lua_push_sender(lua, L);
     else sc_lua_getglobal(api, L, wanted->name);
     sc_cross_pull_value(wanted->values, api->gettop(L), &root, wanted->values->values);
     return 0;

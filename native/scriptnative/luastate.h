@@ -4,6 +4,7 @@
  *   luapull.c    Lua values to neutral ones
  *   luahost.c    calls from Lua into Python, and Python objects in Lua
  *   luacall.c    calls into Lua
+ *   luasend.c    `send` of a connection, without Python
  *   luahandle.c  LuaReference and LuaCallable
  *   luacross.c   one state: setting up, ending, protected calls of the Lua API
  *

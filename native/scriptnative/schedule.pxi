@@ -87,7 +87,9 @@ cdef class Schedule:
     cdef readonly set shelf
     cdef readonly dict timers
     cdef readonly object ready
-    cdef object take, put, settle, failed, held
+    cdef object take, put, settle, failed, held, name_of
+    cdef CallRecord record
+    cdef uint32_t script
     cdef sc_clock *clock
     cdef sc_seat *seat
     cdef double shift
@@ -110,6 +112,7 @@ cdef class Schedule:
         self.ready = ready
         self.take, self.put = ready.popleft, ready.append
         self.settle, self.failed, self.held = settle, failed, held
+        self.record = CallRecord.__new__(CallRecord)
         self.patience = INFINITY
         self.forgiven = -INFINITY
         if clock is not None:
@@ -144,6 +147,30 @@ cdef class Schedule:
     def settle_thread(self):
         if self.seat is not NULL:
             sc_seat_settle(self.seat)
+
+    def record_into(self, CallRecord record not None, uint32_t script, name_of):
+        self.record, self.script, self.name_of = record, script, name_of
+
+    cdef bint begin(self, sc_call *call, handle, args) except -1:
+        """Put what runs now on record, unless it is no call of a script."""
+        try:
+            named = self.name_of(handle)
+        except Exception:  # a callable with ideas of its own about its attributes
+            named = type(handle).__name__, "loop"
+        if named is None:
+            return False
+        self.record.begin(call, self.script, str(named[0]), str(named[1]), args or ())
+        return True
+
+    cdef int run_on_record(self, handle) except -1:
+        cdef sc_call call
+        cdef bint begun = self.begin(&call, handle, ())
+        try:
+            handle._run()
+        finally:
+            if begun:
+                sc_call_end(&call, <PyObject *>None)
+        return 0
 
     def leave_clock(self):
         """Go on in real time, from the moment that it is."""
@@ -361,21 +388,31 @@ cdef class Schedule:
         return 0
 
     cdef int call(self, Timer timer) except -1:
+        cdef sc_call call
+        cdef bint on_record = False
+        cdef PyObject *outcome = <PyObject *>None
         context = timer.context
         callback, args = timer.callback_, timer.args
         if not timer.repeats:
             timer.args = timer.context = None
+        if sc_calls_on(self.record.calls):
+            on_record = self.begin(&call, timer, args)
         if context is not None:
             PyContext_Enter(context)
         try:
             result = callback(*args) if args else callback()
             if result is not None:
+                outcome = <PyObject *>result
                 self.settle(timer, result)
         except BaseException as error:
+            if on_record and call.calls is not NULL:
+                sc_call_fail(error)
             self.failed(timer, error)
         finally:
             if context is not None:
                 PyContext_Exit(context)
+            if on_record:
+                sc_call_end(&call, outcome)
         return 0
 
     # ---- by hand ---------------------------------------------------------------------------------------
@@ -561,7 +598,10 @@ cdef class Schedule:
                 timer.total += timer.last
             else:
                 if not handle._cancelled:
-                    handle._run()
+                    if sc_calls_on(self.record.calls):
+                        self.run_on_record(handle)
+                    else:
+                        handle._run()
                 after = _monotonic()
             if after - before > self.patience:
                 self.held(handle, after - before)

@@ -110,10 +110,33 @@ def test_memory_grows_with_what_a_script_holds(load: Load, language: Language) -
     assert large > small + 1_000_000
 
 
+def texts(session: Session, text: str) -> list[str]:
+    return [found.text for found in session.completions("it", text, len(text))]
+
+
 @behaviour("complete")
 def test_names_are_completed(session: Session, load: Load) -> None:
     load("plain")
-    assert "add" in session.complete("it", "ad", 2)
-    assert "count" in session.complete("it", "cou", 3)
-    assert {"label", "levels"} <= set(session.complete("it", "l", 1))
-    assert session.complete("it", "nothing_like_it", 15) == []
+    assert "add" in texts(session, "ad")
+    assert "count" in texts(session, "cou")
+    assert {"label", "levels"} <= set(texts(session, "l"))
+    assert texts(session, "nothing_like_it") == []
+
+
+@behaviour("complete")
+def test_a_completion_tells_signature_doc_and_value(session: Session, load: Load, language: Language) -> None:
+    load("plain")
+    [add] = [found for found in session.completions("it", "x = add", 7) if found.text == "add"]
+    assert (add.start, add.kind) == (4, "function")
+    assert (add.signature, add.doc) == (SIGNATURES[language.engine], "Add two numbers.")
+    [count] = [found for found in session.completions("it", "count", 5) if found.text == "count"]
+    assert (count.kind, count.doc) == ("variable", "0")
+
+
+@behaviour("complete while busy")
+def test_completion_does_not_wait_for_a_busy_script(session: Session, load: Load) -> None:
+    script = load("plain")
+    assert "count" in texts(session, "cou")
+    script.refresh()
+    with script.lock:  # as a call that takes for ever
+        assert "count" in texts(session, "cou")

@@ -9,6 +9,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+from scriptengines.completion import Completion
 from scriptengines.health import FunctionStatistics
 from scriptengines.view import (
     ConnectionView,
@@ -295,9 +296,15 @@ class RecordedSession:
         self._note("statistics", alias)
         return STATISTICS
 
-    def complete(self, alias: str, text: str, cursor: int) -> list[str]:
-        self._note("complete", alias, text, cursor)
-        return ["visitors", "vars"]
+    def completions(self, alias: str, text: str, cursor: int) -> list[Completion]:
+        self._note("completions", alias, text, cursor)
+        start = len(text[:cursor].rstrip("abcdefghijklmnopqrstuvwxyz_"))
+        known = (
+            Completion("visitors", start, "variable", ": int", "12"),
+            Completion("vars", start, "builtin", "(object)", "Return the names of an object."),
+            Completion("vote", start, "function", "(name, weight=1)", "Count a vote.\n\nOnce a day."),
+        )
+        return [each for each in known if each.text.startswith(text[start:cursor])]
 
     def emit(self, hook: str, *args: object) -> object:
         self._note("emit", hook, args)

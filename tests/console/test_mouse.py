@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from textual.widgets import OptionList
 from textual.widgets._footer import FooterKey
 
@@ -99,7 +97,7 @@ async def test_click_in_the_list_of_functions(session: RecordedSession) -> None:
 
 
 async def test_wheel_holds_the_log_and_the_end_follows_again(session: RecordedSession) -> None:
-    many = tuple(replace(LOG[i % len(LOG)], time=NOW - 400 + i) for i in range(300))
+    many = tuple(LOG[i % len(LOG)]._replace(time=NOW - 400 + i) for i in range(300))
     async with running(RecordedSession(log=many)) as (app, pilot):
         view = log(app)
         assert view.following

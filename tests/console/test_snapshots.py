@@ -161,7 +161,7 @@ def test_log_frozen(snap_compare: Compare) -> None:
 
 
 def test_log_held(snap_compare: Compare) -> None:
-    many = tuple(replace(LOG[i % len(LOG)], time=NOW - 400 + i) for i in range(300))
+    many = tuple(LOG[i % len(LOG)]._replace(time=NOW - 400 + i) for i in range(300))
     session = RecordedSession(log=many)
 
     async def prepare(pilot: Pilot[None]) -> None:

@@ -18,7 +18,7 @@ from scriptconsole.screens.script import ScriptScreen
 from scriptconsole.screens.traffic import TrafficScreen
 from scriptconsole.text import duration, parse_duration
 from scriptengines.errors import ScriptConsoleError
-from scriptengines.view import ErrorView, Tapped
+from scriptengines.view import ErrorView, HookView, SubscriberView, Tapped
 
 from .recording import CONNECTIONS, ERROR, FRAME, NOW, SCRIPTS, TAPPED, TIMERS, RecordedSession
 from .support import NARROW, drawn, log_texts, make_app, notices, running, table, until
@@ -349,6 +349,18 @@ async def test_what_a_script_cannot_be_asked_is_said(session: RecordedSession) -
     async with running(session) as (app, pilot):
         await pilot.press("enter")
         await until(pilot, lambda: "greeter is busy" in text_of(app.screen, "#functions"))
+
+
+async def test_hooks_that_a_script_subscribes_to_are_listed(session: RecordedSession) -> None:
+    mine = SubscriberView(1, "greeter", "[on_join]", 10, 18, 1, "greeter.py:3", enabled=False)
+    other = SubscriberView(2, "bridge", "relay", 0, 5, 0, "bridge.py:9", enabled=True)
+    hooks = (HookView("user_joined", 18, 0, (mine, other)), HookView("tick", 5, 0, (other,)))
+    session.now = replace(FRAME, hooks=hooks)
+    async with running(session) as (app, pilot):
+        await pilot.press("enter")
+        await until(pilot, lambda: text_of(app.screen, "#hooks"))
+        shown = "user_joined  [on_join], priority 10, 18 calls, 1 error, disabled"
+        assert text_of(app.screen, "#hooks") == shown
 
 
 async def test_figures_follow_the_script(session: RecordedSession) -> None:

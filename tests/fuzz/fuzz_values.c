@@ -11,6 +11,14 @@ struct sc_ref {
 void sc_ref_retain(sc_ref *ref) { ref->count++; }
 void sc_ref_release(sc_ref *ref) { ref->count--; }
 
+/* A feed has these only in its keeping. */
+struct sc_calls {
+    int unused;
+};
+
+sc_calls *sc_calls_new(void) { return malloc(sizeof(sc_calls)); }
+void sc_calls_drop(sc_calls *calls) { free(calls); }
+
 typedef struct block_t {
     struct block_t *next;
     _Alignas(16) char memory[];

@@ -334,6 +334,8 @@ class _Answers(http.server.BaseHTTPRequestHandler):
         if self.path == "/events":
             self.send_response(200)
             self.send_header("Content-Type", "text/event-stream")
+            self.send_header("X-Own-Name", "One")
+            self.send_header("X-OWN-name", "tWo")
             self.end_headers()
             self.wfile.write(b": hello\n\nevent: tick\nid: 7\ndata: one\ndata: two\n\ndata: last\n\n")
             return
@@ -341,6 +343,8 @@ class _Answers(http.server.BaseHTTPRequestHandler):
         told = f"{self.command} {self.path} {self.headers.get('X-Mine')} ".encode() + body + b"\xff"
         self.send_response(status)
         self.send_header("Content-Length", str(len(told)))
+        self.send_header("X-Own-Name", "One")
+        self.send_header("X-OWN-name", "tWo")
         self.end_headers()
         self.wfile.write(told)
 
@@ -394,6 +398,27 @@ def test_an_http_client(it: Script, log: Log, web: http.server.ThreadingHTTPServ
     log.wait_for("/moved 200 GET /end it ")
     log.wait_for("post true")
     assert it.call("run", "return pcall(net.HTTPClient().request, net.HTTPClient(), 'http://x')")[0] is False
+
+
+def test_names_of_headers_are_those_that_came(
+    it: Script, log: Log, web: http.server.ThreadingHTTPServer
+) -> None:
+    it.call(
+        "run",
+        """
+        local base = ...
+        local function tell(what)
+            return function(r) print(what .. " " .. tostring(r.headers["X-Own-Name"]) .. " " .. tostring(r.headers["x-own-name"])) end
+        end
+        net.HTTPClient():request(base .. "/get", {success = tell("client")})
+        net.HTTPClient():request(base .. "/events", {stream = true, success = tell("stream"), error = print})
+        _PY.call_http(base .. "/get", {}, _PY.registerCallback(function(_, r) tell("call")(r) end))
+        tell("sync")(_PY.http_request_sync({url = base .. "/get"}))
+        """,
+        url(web),
+    )
+    for what in ("client", "stream", "call", "sync"):
+        log.wait_for(f"{what} One, tWo nil")
 
 
 def test_http_failures_are_told_once(it: Script, log: Log, web: http.server.ThreadingHTTPServer) -> None:
@@ -517,6 +542,42 @@ def test_an_http_server_has_one_handler_for_all(it: Script, log: Log) -> None:
     log.wait_for("HTTP Server stopped successfully")
     log.drain()
     assert [line for line in log.lines("it") if "stopped" in line] == ["HTTP Server stopped successfully"]
+
+
+def test_a_handler_gets_the_request_as_it_came(it: Script, log: Log) -> None:
+    port = it.call(
+        "run",
+        """
+        server = net.HTTPServer()
+        server:start("127.0.0.1", 0, function(method, path, body, headers)
+            return path .. " " .. tostring(headers["X-iT"]) .. " " .. tostring(headers["x-it"])
+        end)
+        return server.port
+        """,
+    )
+    for path in ("/a%20b%2Fc?q=%C3%A9+1", "/plain", "/?only=query", "//two"):
+        assert ask(port, "GET", path, None, **{"X-iT": "h"})[1] == f"{path} h nil".encode()
+    it.call("run", "server:stop()")
+
+
+def test_a_handler_that_does_not_answer_in_time(it: Script, log: Log) -> None:
+    port = it.call(
+        "run",
+        """
+        server = net.HTTPServer({timeout = 20})
+        server:start("127.0.0.1", 0, function(method, path)
+            if path == "/never" then kept = coroutine.running() coroutine.yield() return "too late" end
+            return "at once"
+        end)
+        return server.port
+        """,
+    )
+    assert ask(port, "GET", "/never") == (504, b'{"error": "Request timeout"}', JSON_TYPE)
+    assert it.call("run", "return coroutine.resume(kept)") is True  # nobody gets what it gives
+    assert ask(port, "GET", "/fast")[:2] == (200, b"at once")
+    it.call("run", "server:stop()")
+    log.wait_for("HTTP Server stopped successfully")
+    log.drain()
 
 
 def test_stopping_answers_open_requests(it: Script, log: Log) -> None:

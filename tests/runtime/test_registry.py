@@ -123,7 +123,7 @@ def test_another_package_offers_a_function_to_python(session: Session, write: Wr
     script = session.load(write("it.py", PYTHON), isolation=isolation)
     assert script.call("now") == "hello Ada"
     assert script.call("later") == "later, Ada"
-    assert "greet" in script.complete("host.gr", 7)[0]
+    assert "greet" in script.completions("host.gr", 7)[0].text
 
 
 @pytest.mark.usefixtures("extension")
@@ -134,7 +134,7 @@ def test_another_package_offers_a_function_to_lua(session: Session, write: Write
     log.wait_for("got later, Ada")
     script.call("begin")
     log.wait_for("called back nil later, Ada")
-    assert script.complete("host.greet_", 11) == ["host.greet_later"]
+    assert [found.text for found in script.completions("host.greet_", 11)] == ["greet_later"]
 
 
 @pytest.mark.usefixtures("extension")

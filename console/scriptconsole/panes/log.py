@@ -93,6 +93,8 @@ class LogView(LineView):
         """Show only the records a filter keeps."""
         selected = self.selected
         self.ring.set_filter(chosen)
+        if not self.is_attached:
+            return
         self.set_timer(SEARCH_PAUSE, self.search_older)
         self.unseen = 0
         if self.following or selected is None:

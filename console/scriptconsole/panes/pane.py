@@ -5,7 +5,7 @@ What is in the body is up to the subclasses: `tablepane` for rows, `logpane` for
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
 from textual import on
@@ -18,6 +18,7 @@ from textual.widgets import Input, Static
 
 from scriptconsole.actions import Action, PaneName
 from scriptconsole.panes.filter import Filter, FilterError, parse_filter
+from scriptconsole.state import SavedPane
 from scriptconsole.text import clean
 from scriptengines.view import Frame
 
@@ -46,11 +47,25 @@ class Place(NamedTuple):
 class FilterInput(Input):
     """The line in which a filter is typed."""
 
+    # With priority, so that keys typed ahead meet the rows and not the filter that is about to close.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding(
-            "escape", "clear_filter", "Clear", show=True, id="filter.clear", tooltip="Show all rows again"
+            "escape",
+            "clear_filter",
+            "Clear",
+            priority=True,
+            id="filter.clear",
+            tooltip="Show all rows again",
         ),
-        Binding("down", "keep_filter", "Rows", show=False, id="filter.keep", tooltip="Go to the rows"),
+        Binding(
+            "enter,down",
+            "keep_filter",
+            "Rows",
+            show=False,
+            priority=True,
+            id="filter.keep",
+            tooltip="Go to the rows",
+        ),
     ]
 
     def action_clear_filter(self) -> None:
@@ -92,6 +107,7 @@ class Pane(Vertical):
         yield self.body
         yield Static(id="filter-error", markup=False)
         yield FilterInput(
+            "" if self.filter is None else self.filter.source,
             placeholder="regular expression, !regex inverts, ~letters matches loosely",
             compact=True,
             id="filter",
@@ -160,6 +176,21 @@ class Pane(Vertical):
 
     def sort(self) -> None:
         """Sort by the chosen column."""
+
+    # -- what is remembered ----------------------------------------------------------------------------
+
+    def saved(self) -> SavedPane:
+        """Return what the user set here, to be remembered with the project."""
+        return SavedPane(filter="" if self.filter is None else self.filter.source)
+
+    def restore(self, saved: SavedPane) -> Iterator[str]:
+        """Take on what was remembered; asked for before the pane is mounted.
+
+        Yields:
+            A sentence for each part that there is no place for any more.
+        """
+        self.filter_by(parse_filter(saved.filter))
+        yield from ()
 
     # -- title -----------------------------------------------------------------------------------------
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import NamedTuple
 
 from scriptconsole.panes.filter import Filter
@@ -102,7 +101,7 @@ class Ring:
         lines, chosen = self._lines, self.filter
         for record in records:
             if len(record.text) > LINE_LIMIT:
-                record = replace(record, text=record.text[:LINE_LIMIT] + "…")
+                record = record._replace(text=record.text[:LINE_LIMIT] + "…")
             self._characters += len(record.text)
             before = len(lines)
             if "\n" in record.text:

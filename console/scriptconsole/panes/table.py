@@ -110,11 +110,20 @@ class VirtualTable[Row](LineView):
     def sort_by(self, column: int) -> None:
         """Sort by a column; again inverts, a third time returns to the natural order."""
         if self.sort_column != column:
-            self.sort_column, self.sort_reverse = column, False
+            self.set_order(column)
         elif not self.sort_reverse:
-            self.sort_reverse = True
+            self.set_order(column, descending=True)
         else:
-            self.sort_column, self.sort_reverse = None, False
+            self.set_order(None)
+
+    def set_order(self, column: int | None, descending: bool = False) -> None:
+        """Sort by a column, or return to the natural order.
+
+        Args:
+            column: Index of the column, None for the natural order.
+            descending: Invert the order.
+        """
+        self.sort_column, self.sort_reverse = column, descending
         self._arrange()
         self.refresh()
 

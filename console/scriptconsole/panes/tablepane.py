@@ -6,7 +6,7 @@ A new table is a subclass with columns and what its rows mean; see `tasks.py` fo
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from math import inf
 from typing import ClassVar
 
@@ -14,6 +14,7 @@ from scriptconsole.panes.columns import Column
 from scriptconsole.panes.filter import Filter
 from scriptconsole.panes.pane import Pane, Place
 from scriptconsole.panes.table import VirtualTable
+from scriptconsole.state import SavedPane
 from scriptengines.view import Frame
 
 
@@ -119,6 +120,31 @@ class TablePane[Row](Pane):
     def filter_by(self, chosen: Filter | None) -> None:
         """Show only the rows a filter keeps."""
         self.table.set_filter(chosen)
+
+    def saved(self) -> SavedPane:
+        """Return filter, order and chosen column."""
+        table = self.table
+        titles = [column.title for column in table.columns]
+        return (
+            super()
+            .saved()
+            ._replace(
+                sort="" if table.sort_column is None else titles[table.sort_column],
+                descending=table.sort_column is not None and table.sort_reverse,
+                column=titles[table.column_cursor] if table.column_cursor else "",
+            )
+        )
+
+    def restore(self, saved: SavedPane) -> Iterator[str]:
+        """Take on filter, order and chosen column."""
+        yield from super().restore(saved)
+        titles = [column.title for column in self.table.columns]
+        for title in dict.fromkeys((saved.sort, saved.column)):
+            if title and title not in titles:
+                yield f"there is no column {title[:40]} any more"
+        self.table.column_cursor = titles.index(saved.column) if saved.column in titles else 0
+        if saved.sort in titles:
+            self.table.set_order(titles.index(saved.sort), saved.descending)
 
     def select(self, key: object) -> bool:
         """Put the cursor on the row with this key; return whether it is there."""

@@ -50,11 +50,17 @@ class CommandLine(ModalScreen[None]):
         """Show all commands."""
         self.query_one("#suggestions").can_focus = False
         self.set_focus(self.query_one("#line"))
+        self._complain("")
         self._suggest("")
+
+    def _complain(self, problem: str) -> None:
+        widget = self.query_one("#problem", Static)
+        widget.update(Content(clean(problem)))
+        widget.display = bool(problem)
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
-        self.query_one("#problem", Static).update("")
+        self._complain("")
         self._suggest(event.value)
 
     @work(exclusive=True)
@@ -107,7 +113,7 @@ class CommandLine(ModalScreen[None]):
         try:
             step = resolve(app, line)
         except CommandError as error:
-            self.query_one("#problem", Static).update(Content(clean(str(error))))
+            self._complain(str(error))
             return
         app.remember_command(line)
         self.dismiss(None)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -22,8 +21,6 @@ from scriptconsole.screens.dialog import Dialog
 from scriptconsole.screens.host import console_of
 from scriptconsole.text import clean_lines
 
-_WORD = re.compile(r"\w*$")
-
 
 class NameSuggester(Suggester):
     """Completes the last name of an expression by asking the script."""
@@ -37,20 +34,11 @@ class NameSuggester(Suggester):
         """Return the text with its last name completed, or None."""
         from scriptengines.errors import ScriptConsoleError
 
-        match = _WORD.search(value)
-        start = match.start() if match else len(value)
-        if start == len(value):
-            return None
         try:
-            names = await asyncio.to_thread(self._session.complete, self._alias, value, len(value))
+            found = await asyncio.to_thread(self._session.completions, self._alias, value, len(value))
         except ScriptConsoleError:
             return None
-        for name in names:
-            if name.startswith(value):
-                return name
-            if name.startswith(value[start:]):
-                return value[:start] + name
-        return None
+        return value[: found[0].start] + found[0].text if found and found[0].start < len(value) else None
 
 
 class EvaluateScreen(Dialog):

@@ -185,11 +185,13 @@ class ScriptScreen(Dialog):
 
     def _hooks(self) -> list[Content]:
         lines: list[Content] = []
-        for hook in getattr(console_of(self).main.latest, "hooks", ()):
+        for hook in console_of(self).main.latest.hooks:
             for each in hook.subscribers:
                 if each.script == self._row.alias:
                     off = "" if each.enabled else ", disabled"
-                    text = f"  {each.function}, priority {each.priority}, {plural(each.calls, 'call')}{off}"
+                    failed = f", {plural(each.errors, 'error')}" if each.errors else ""
+                    text = f"  {each.function}, priority {each.priority}, {plural(each.calls, 'call')}"
+                    text += failed + off
                     lines.append(Content.assemble((clean(hook.name), "bold"), clean(text)))
         return lines
 

@@ -7,6 +7,7 @@ import inspect
 from typing import TYPE_CHECKING, Any
 
 from scriptengines import hooks
+from scriptengines.inspection import describe_callable
 
 from .registry import host_function
 
@@ -23,7 +24,7 @@ def on(host: Host, hook: str, callback: Callable[..., Any], priority: int = 0) -
     Returns:
         A number for `off`.
     """
-    return host.bridge["on"](hook, _startable(host, callback), priority)
+    return host.bridge["on"](hook, _startable(host, callback), priority, *_known(host, callback))
 
 
 @host_function("hooks")
@@ -33,13 +34,19 @@ def once(host: Host, hook: str, callback: Callable[..., Any], priority: int = 0)
     Returns:
         A number for `off`.
     """
-    return host.bridge["once"](hook, _startable(host, callback), priority)
+    return host.bridge["once"](hook, _startable(host, callback), priority, *_known(host, callback))
 
 
 def _startable(host: Host, callback: Any) -> Callable[..., Any]:
     if not callable(callback):
         raise TypeError(f"the callback must be a function, got {type(callback).__name__}")
     return functools.partial(host.start, callback) if inspect.iscoroutinefunction(callback) else callback
+
+
+def _known(host: Host, callback: Any) -> tuple[str, str]:
+    """Name of a callback, and the line that subscribes it."""
+    name, defined = describe_callable(callback)
+    return name, host.caller() or defined
 
 
 @host_function("hooks")

@@ -14,6 +14,7 @@ from scriptengines.reports import LineWriter
 from scriptnative import bind
 
 from .dialect import Dialect
+from .lookup import candidates
 from .state import LuaState
 from .versions import OPTIONS, check
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from scriptengines.completion import Candidate
+    from scriptengines.completion.question import Question
     from scriptengines.engine import Context, Runtime, Sample, Source, VariableRow
     from scriptengines.view import FunctionInfo
     from scriptnative import Function
@@ -144,8 +147,13 @@ class LuaRuntime(LocalRuntime):
     def execute(self, code: str) -> None:
         self.state.execute(code)
 
-    def complete(self, text: str, cursor: int) -> list[str]:
-        return self.state.complete(text, cursor)
+    def candidates(self, question: Question) -> list[Candidate] | None:
+        if not self.context.lock.acquire(LOOK_LIMIT):
+            return None
+        try:
+            return candidates(self.state, question)
+        finally:
+            self.context.lock.release()
 
     def export_state(self) -> dict[Any, Any]:
         return self.state.export_state()

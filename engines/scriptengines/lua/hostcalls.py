@@ -9,7 +9,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any, cast
 
 from scriptengines.host import HostObject
-from scriptnative import LuaReference, Reference
+from scriptnative import LuaReference, Outlet, Reference
 from scriptnative.errors import CallError, Interrupted, ScriptInterrupt
 
 from .traces import Sources, host_error, interruption, limit_error, lua_error, path_of, text_of
@@ -38,6 +38,7 @@ class HostCalls:
         await_end: Tells whether a coroutine waits for the host, and has its end told; of the prelude.
         loop: The script's; None where nothing can wait.
         report: Takes errors that nobody waits for, and their place.
+        sender: Makes `send` of a type with an Outlet a function that needs no Python while all is well.
         remember: Tells Lua the method of that name of all objects of a type, given by its id.
     """
 
@@ -52,6 +53,7 @@ class HostCalls:
         self.report: Callable[[str, BaseException], None] | None = None
         self._leaving: BaseException | None = None
         self.remember: Callable[..., Any] | None = None
+        self.sender: Callable[..., Any] | None = None
         self._methods: dict[tuple[type, str], Any] = {}
 
     # ---- errors --------------------------------------------------------------------------------
@@ -172,6 +174,8 @@ class HostCalls:
             waits = inspect.iscoroutinefunction(declared)
             assert self.method is not None
             found = self.method(partial(_begin, name) if waits else declared, waits)
+            if name == "send" and self.sender is not None and issubclass(kind, Outlet):
+                found = self.sender(id(kind), found)
             self._methods[kind, name] = found  # and with it the type, whose id must not become another's
             if self.remember is not None:
                 self.remember(id(kind), name, found)

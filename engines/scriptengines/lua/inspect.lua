@@ -88,27 +88,64 @@ local function functions()
   return rows
 end
 
-local KEYWORDS = {}
-for word in ("and break do else elseif end false for function goto if in local nil not or repeat return then true "
-  .. "until while"):gmatch("%a+") do KEYWORDS[word] = true end
+-- What an expression stands for, by the keys on the way to it.
+local function follow(...)
+  local value = globals
+  for i = 1, select("#", ...) do
+    value = raw_step(value, (select(i, ...)))
+    if value == nil then return nil end
+  end
+  return value
+end
 
-local function complete(prefix, limit, ...)
-  local value, names = globals, {}
-  for i = 1, select("#", ...) do value = raw_step(value, (select(i, ...))) end
-  local function collect(candidate)
-    if type(candidate) ~= "table" then return end
-    for name in next, candidate do
-      if #names >= limit then return end
-      if type(name) == "string" and name:sub(1, #prefix) == prefix and name:find("^[%a_][%w_]*$") then
-        names[#names + 1] = name
+local function describe_function(value)
+  local info = getinfo(value, "Su")
+  if info.what == "C" then return "", 0, "" end
+  local parameters = {}
+  for i = 1, info.nparams or 0 do parameters[i] = getlocal(value, i) end
+  if info.isvararg then parameters[#parameters + 1] = "..." end
+  return info.nparams and "(" .. concat(parameters, ", ") .. ")" or "", info.linedefined, info.source
+end
+
+-- What begins with a prefix in a value and what it inherits from, flat: key, type, text or parameters, line, source …
+-- `wanted` is "name" (identifiers only), "method" (functions only) or "key". Then its type, and itself if it is userdata.
+local function candidates(wanted, prefix, limit, scanned, literal, ...)
+  local value = globals
+  if literal then value = "" else value = follow(...) end
+  if value == nil then return nil end
+  local rows, seen, looked = {}, {}, 0
+  local function collect(owner)
+    for key, item in next, owner do
+      looked = looked + 1
+      if looked > scanned or #rows >= 5 * limit then return end
+      local kind, fits = type(key), false
+      if wanted == "key" then
+        fits = kind == "string" or kind == "number" or kind == "boolean"
+      else
+        fits = kind == "string" and key:sub(1, #prefix) == prefix and key:find("^[%a_][%w_]*$")
+          and (wanted == "name" or type(item) == "function")
+      end
+      if fits and not seen[key] then
+        seen[key] = true
+        local n = #rows
+        rows[n + 1], rows[n + 2] = key, number_type(item) or type(item)
+        if type(item) == "function" then
+          rows[n + 3], rows[n + 4], rows[n + 5] = describe_function(item)
+        else
+          rows[n + 3], rows[n + 4], rows[n + 5] = short(item, 60), 0, ""
+        end
       end
     end
   end
-  collect(value)
-  local meta = getmetatable(value)
-  if type(meta) == "table" then collect(rawget(meta, "__index")) end
-  if select("#", ...) == 0 and prefix ~= "" then collect(KEYWORDS) end
-  return names
+  local owner = value
+  for _ = 1, 20 do -- classes inherit through __index; nothing is as deep as that
+    if type(owner) == "table" then collect(owner) end
+    if wanted == "key" then break end
+    local meta = getmetatable(owner)
+    owner = type(meta) == "table" and rawget(meta, "__index") or nil
+    if type(owner) ~= "table" then break end
+  end
+  return rows, type(value), type(value) == "userdata" and value or nil
 end
 
 local function get(...)
@@ -121,4 +158,4 @@ local function set(value, key, ...) -- value, last key, keys of the way there
   get(...)[key] = value
 end
 
-return {variables = variables, functions = functions, complete = complete, get = get, set = set}
+return {variables = variables, functions = functions, candidates = candidates, get = get, set = set}

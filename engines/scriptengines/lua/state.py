@@ -7,11 +7,11 @@ what runs code of the script is guarded, so that `guard.interrupt(reason)` from 
 from __future__ import annotations
 
 import os
-import re
 from functools import cache, partial
 from itertools import batched
 from typing import TYPE_CHECKING, Any, cast
 
+from scriptengines.completion import LIMIT, SCANNED
 from scriptnative import LuaCallable, LuaCrossing, LuaGuard, LuaReference
 from scriptnative.errors import CrossingError, LoadError, UnknownFunction, did_you_mean
 
@@ -28,10 +28,8 @@ if TYPE_CHECKING:
 
     from .dialect import Dialect
 
-_CHAIN = re.compile(r"((?:[A-Za-z_]\w*[.:])*)([A-Za-z_]\w*)?$")
 _LEVELS = ("debug", "info", "warning", "error")
 _OWN = b"=[scriptconsole]"
-MAX_COMPLETIONS = 200
 
 
 @cache
@@ -192,6 +190,7 @@ class LuaState:
         self._calls.await_end = self._lua["await_end"]
         self._calls.loop = loop
         self._calls.remember = self._crossing.aside(self._crossing.find("=remember"))
+        self._calls.sender = self._crossing.aside(self._crossing.find("=sender"))
         with self.lock:
             if dialect is None:
                 self._lua["bind"](give)
@@ -325,15 +324,13 @@ class LuaState:
         """
         self._compile("fragment", "(fragment)", code)()
 
-    def complete(self, text: str, cursor: int) -> list[str]:
-        """What the name left of the cursor can become, with the names before its dots."""
-        match = _CHAIN.search(text[:cursor])
-        head, prefix = (match[1], match[2] or "") if match else ("", "")
-        way = re.split("[.:]", head)[:-1]
-        found = set(map(text_of, self._inspect("complete")(prefix, MAX_COMPLETIONS, *way)))
-        if way == ["host"]:
-            found |= {name for name in (*self._host_names(), *_LEVELS) if name.startswith(prefix)}
-        return [head + name for name in sorted(found)]
+    def candidates(self, wanted: str, prefix: str, literal: bool, way: Sequence[str | int]) -> Any:
+        """What of a value begins with a prefix; see inspect.lua."""
+        return self._inspect("candidates")(wanted, prefix, LIMIT, SCANNED, literal, *way)
+
+    def host_names(self) -> list[str]:
+        """All that `host` has, also what the script has not used yet."""
+        return [*self._host_names(), *_LEVELS]
 
     def close(self) -> None:
         """End the runtime; harmless when closed already. Finalizers of the script run now."""

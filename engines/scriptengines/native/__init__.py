@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
+    from scriptengines.completion import Candidate
+    from scriptengines.completion.question import Question
     from scriptengines.engine import Context, Runtime, Source, VariableRow
     from scriptengines.script import Script
     from scriptengines.view import FunctionInfo
@@ -308,10 +310,12 @@ class NativeRuntime(LocalRuntime):
         else:
             self.context.reporter.output(str(self.evaluate(code)))
 
-    def complete(self, text: str, cursor: int) -> list[str]:
-        word = text[:cursor].split()[-1] if text[:cursor].split() else ""
-        names = [row.name for row in self.functions()] + [row.name for row in self.module.variables()]
-        return [name for name in names if name.startswith(word)]
+    def candidates(self, question: Question) -> list[Candidate] | None:
+        if question.place != "name":
+            return []
+        found = [(each.name, "function", each.signature, each.doc) for each in self.functions()]
+        found += [(row.name, "variable", f": {row.type}", row.value) for row in self.module.variables()]
+        return [row for row in found if row[0].startswith(question.prefix)]
 
     def export_state(self) -> dict[Any, Any]:
         return copy.deepcopy(self.host.state)

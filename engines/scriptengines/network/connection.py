@@ -11,6 +11,8 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from scriptengines.host import HostObject
+from scriptengines.transports import StreamTransport
+from scriptnative import Outlet
 
 from .failures import IncompleteRead, explain, format_address
 from .limits import limits_of
@@ -33,7 +35,7 @@ LINGER = 30.0
 """Seconds in which a closed connection must get rid of something it still has to send, or it is cut."""
 
 
-class Connection(HostObject, asyncio.Protocol):
+class Connection(HostObject, Outlet, asyncio.Protocol):
     """One TCP connection of a script.
 
     Attributes:
@@ -79,7 +81,7 @@ class Connection(HostObject, asyncio.Protocol):
         self.peer = endpoint
         self.local = ""
         self.received = 0
-        self.sent = 0
+        self._open_descriptor = -1  # of a socket that takes bytes as they are
 
     def opened_by(self, task: asyncio.Task[Any]) -> None:
         """The task that opens it; `close` cancels that, too."""
@@ -97,6 +99,8 @@ class Connection(HostObject, asyncio.Protocol):
         """For asyncio: the connection is there; tell the script."""
         self._transport = transport
         self._put = transport.write
+        self._shortcut(True)
+        self.descriptor = self._open_descriptor
         self._limits.senders.add(self)
         self.id = getattr(transport, "observed_id", 0) or self._host.loop.next_id()
         self.peer = format_address(transport.get_extra_info("peername")) or self.peer
@@ -108,7 +112,10 @@ class Connection(HostObject, asyncio.Protocol):
         self.received += len(data)
         if self._is_direct:
             try:
-                result = self._on_data(self, data)
+                if self._host.reporter.calls.on:
+                    result = self._host.call(_DATA, self._on_data, (self, data))
+                else:
+                    result = self._on_data(self, data)
             except BaseException as error:  # noqa: BLE001 - the host sorts out whose it is
                 self._host.callback_failed(_DATA, error)
                 return
@@ -131,13 +138,13 @@ class Connection(HostObject, asyncio.Protocol):
             return self._can_half_close()
         stays = self._tell_end()
         if not stays:  # asyncio closes it now
-            self._put = None
+            self._stop_sending()
         return stays
 
     def connection_lost(self, exc: Exception | None) -> None:
         """For asyncio: tell the script that the connection has ended, and why."""
         self._lost = True
-        self._put = None
+        self._stop_sending()
         self._limits.senders.discard(self)
         self._error = None if exc is None else explain(self.peer, exc)
         if self._release is not None:
@@ -407,6 +414,10 @@ class Connection(HostObject, asyncio.Protocol):
             limits.check_queued(f"send {self.peer}", size)
         write(payload)
         self.sent += size
+        if self._open_descriptor >= 0:  # the next one from Lua may go straight there, if all of this has
+            self.descriptor = self._open_descriptor if self._transport.is_clear else -1
+            if self._open_descriptor < 0:  # it is tapped since just now
+                self.descriptor = -1
 
     async def write(self, data: bytes | str, timeout: Any = None) -> None:
         """Send bytes, or a str as UTF-8, as fast as the other side takes them.
@@ -437,6 +448,21 @@ class Connection(HostObject, asyncio.Protocol):
     def _not_open(self) -> OSError:
         return self._error or ConnectionError(f"{self.peer}: the connection is not open")
 
+    def _shortcut(self, allowed: bool) -> None:
+        """Whether `send` of Lua may go straight to the socket."""
+        if not allowed:
+            self._open_descriptor = self.descriptor = -1
+        elif (
+            self._put is not None
+            and not self._host.in_python
+            and isinstance(self._transport, StreamTransport)
+        ):
+            self._open_descriptor = self._transport.descriptor
+
+    def _stop_sending(self) -> None:
+        self._put = None
+        self._open_descriptor = self.descriptor = -1
+
     # ---- ending ---------------------------------------------------------------------------------------
 
     def _can_half_close(self) -> bool:
@@ -453,7 +479,7 @@ class Connection(HostObject, asyncio.Protocol):
             raise self._not_open()
         if not self._can_half_close():
             raise OSError(f"{self.peer}: a TLS connection cannot be ended on one side only; close it")
-        self._put = None
+        self._stop_sending()
         self._transport.write_eof()
 
     def shutdown(self) -> None:
@@ -466,7 +492,7 @@ class Connection(HostObject, asyncio.Protocol):
             if self._task is not None:
                 self._task.cancel()
             return
-        self._put = None
+        self._stop_sending()
         if not self._transport.is_closing():
             self._transport.close()
             self._watch_linger(self.queued)
@@ -487,7 +513,7 @@ class Connection(HostObject, asyncio.Protocol):
         if self._transport is None:
             self.close()
         else:
-            self._put = None
+            self._stop_sending()
             self._transport.abort()
 
     # ---- state ----------------------------------------------------------------------------------------

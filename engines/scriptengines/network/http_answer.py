@@ -70,15 +70,31 @@ class Pattern:
         return parameters
 
 
+def named_exactly(headers: dict[str, str], raw: Any) -> dict[str, str]:
+    """Headers by the names that came instead of lower-case ones.
+
+    Args:
+        headers: By lower-case names.
+        raw: Names and values as they came, bytes; the first of a name counts.
+    """
+    names: dict[str, str] = {}
+    for name, _ in raw:
+        text = name.decode("latin-1")
+        names.setdefault(text.lower(), text)
+    return {names.get(name, name): value for name, value in headers.items()}
+
+
 class Target(NamedTuple):
     """What a request asks for.
 
     Attributes:
+        raw: Path and query as they came.
         path: Decoded.
         segments: Of the path, each decoded: an encoded "/" does not part one.
         raw_query: As it came.
     """
 
+    raw: str
     path: str
     segments: tuple[str, ...]
     raw_query: str
@@ -89,17 +105,18 @@ def target_of(raw: bytes) -> Target | None:
     text = raw.decode("ascii")
     if not text.startswith("/"):
         if text == "*":
-            return Target("*", ("*",), "")
+            return Target("*", "*", ("*",), "")
         scheme, found, rest = text.partition("://")
         if not found or scheme.lower() not in ("http", "https"):
             return None
         slash = rest.find("/")
         text = "/" if slash < 0 else rest[slash:]
-    path, _, raw_query = text.partition("#")[0].partition("?")
+    text = text.partition("#")[0]
+    path, _, raw_query = text.partition("?")
     if "%" not in path:
-        return Target(path, tuple(path[1:].split("/")), raw_query)
+        return Target(text, path, tuple(path[1:].split("/")), raw_query)
     segments = tuple(unquote(each) for each in path[1:].split("/"))
-    return Target("/" + "/".join(segments), segments, raw_query)
+    return Target(text, "/" + "/".join(segments), segments, raw_query)
 
 
 def query_of(raw_query: str) -> dict[str, str]:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, cast
 from scriptengines.host import Host, HostObject
 from scriptengines.hostapi.registry import host_function
 
+from .http_answer import named_exactly
 from .web import bytes_of, count_of, failure, mapping_of, options_of, seconds_of
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ _OPTIONS = (
     "ca",
     "follow_redirects",
     "max_body",
+    "exact_names",
 )
 _DEFAULTS = {"accept": "*/*", "accept-encoding": "gzip, deflate", "user-agent": "scriptconsole"}
 _clients: weakref.WeakKeyDictionary[Host, httpx.AsyncClient] = weakref.WeakKeyDictionary()
@@ -87,6 +89,7 @@ class _Asked:
         self.total = seconds_of(given, "timeout", None)
         self.max_body = count_of(given, "max_body", MAX_BODY)
         self.follow = bool(given.get("follow_redirects", True))
+        self._exact_names = bool(given.get("exact_names", False))
         self.client = _client_of(host)
         self.request = self._build(given, accept)
 
@@ -137,6 +140,10 @@ class _Asked:
             pieces.append(piece)
         return b"".join(pieces)
 
+    def headers(self, response: httpx.Response) -> dict[str, str]:
+        """Those of the answer, as the script wants their names."""
+        return _headers_of(response, exact=self._exact_names)
+
     def failed(self, error: BaseException) -> OSError:
         """The error a script gets."""
         import h11
@@ -185,13 +192,18 @@ def _text(value: Any) -> Any:
     return value if isinstance(value, (str, bytes)) else str(value)
 
 
-def _headers_of(response: httpx.Response) -> dict[str, str]:
-    """By lower-case names; of several lines one text, with ", " between, for cookies a line break."""
+def _headers_of(response: httpx.Response, *, exact: bool) -> dict[str, str]:
+    """By lower-case names; of several lines one text, with ", " between, for cookies a line break.
+
+    Args:
+        response: The answer.
+        exact: The names are those of the lines that came first.
+    """
     found: dict[str, str] = {}
     for name, value in response.headers.multi_items():
         between = "\n" if name == "set-cookie" else ", "
         found[name] = f"{found[name]}{between}{value}" if name in found else value
-    return found
+    return named_exactly(found, response.headers.raw) if exact else found
 
 
 def _json_of(kind: str, body: bytes) -> Any:
@@ -221,7 +233,7 @@ async def http_request(host: Host, url: str, options: Mapping[str, Any] | None =
         options: method, headers, params (of the query); one of body (or data: text or bytes), json, form;
             timeout (for all of it), connect_timeout (10,000), read_timeout (60,000, between two pieces), in
             milliseconds, 0 for none; verify (true), ca (file to trust instead of the system's),
-            follow_redirects (true), max_body (64 MiB).
+            follow_redirects (true), max_body (64 MiB), exact_names (false: lower-case) of headers.
 
     Returns:
         status, reason, headers (lower-case names), body (bytes), text, json (None if it is none), url (after
@@ -244,7 +256,7 @@ async def http_request(host: Host, url: str, options: Mapping[str, Any] | None =
     return {
         "status": response.status_code,
         "reason": response.reason_phrase,
-        "headers": _headers_of(response),
+        "headers": asked.headers(response),
         "body": body,
         "text": _text_of(response, body),
         "json": _json_of(response.headers.get("content-type", ""), body),
@@ -316,7 +328,7 @@ class HttpStream(HostObject):
         from .server_sent import Events
 
         self.status = response.status_code
-        await self._tell("response", response.status_code, _headers_of(response))
+        await self._tell("response", response.status_code, self._asked.headers(response))
         events = Events() if "event" in self._handlers else None
         async for piece in response.aiter_bytes():
             self.received += len(piece)

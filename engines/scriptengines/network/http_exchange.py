@@ -50,11 +50,17 @@ class Limits(NamedTuple):
 
 
 class Request(NamedTuple):
-    """What a client has asked for, whole."""
+    """What a client has asked for, whole.
+
+    Attributes:
+        headers: By lower-case names.
+        raw_headers: h11's, which has the names as they came.
+    """
 
     method: str
     target: Target
     headers: dict[str, str]
+    raw_headers: Any
     body: bytes
     peer: str
 
@@ -256,7 +262,8 @@ class Exchange(asyncio.Protocol):
         self.is_answering = True
         self._number += 1
         self._limit(self._limits.answer_time)
-        request = Request(head.method.decode("ascii"), target, headers, body, self.peer)
+        method = head.method.decode("ascii")
+        request = Request(method, target, headers, head.headers, body, self.peer)
         if headers.get("upgrade", "").lower() == "websocket" and self._server.upgrade(self, request, head):
             return
         self._server.dispatch(self, self._number, request)

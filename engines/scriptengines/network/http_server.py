@@ -9,7 +9,7 @@ from scriptengines.host import HostObject
 from scriptengines.hostapi.registry import host_function
 
 from .failures import format_address
-from .http_answer import METHODS, Answer, Pattern, answer_of, json_of, plain, query_of
+from .http_answer import METHODS, Answer, Pattern, answer_of, json_of, named_exactly, plain, query_of
 from .http_exchange import Exchange, Limits
 from .limits import ListeningSocket
 from .web import count_of, mapping_of, options_of, seconds_of
@@ -31,6 +31,7 @@ _OPTIONS = (
     "timeout",
     "tls",
     "max_connections",
+    "exact_names",
 )
 _BACKLOG = 1024
 
@@ -59,6 +60,7 @@ class HttpServer(HostObject):
         self.served = 0
         self.is_closing = False
         self.exchanges: set[Exchange] = set()
+        self._exact_names = bool(given.get("exact_names", False))
         self._max_connections = count_of(given, "max_connections", 10_000)
         self._routes: list[tuple[Pattern, dict[str, Asking]]] = []
         self._plain: dict[str, dict[str, Asking]] = {}
@@ -198,15 +200,19 @@ class HttpServer(HostObject):
             self._host.follow(send(exchange, number, request, found))
             return
         asking, params = found
+        headers = request.headers
         given = {
             "method": request.method,
+            "target": request.target.raw,
             "path": request.target.path,
             "query": query_of(request.target.raw_query),
             "raw_query": request.target.raw_query,
             "params": params,
-            "headers": request.headers,
+            "headers": named_exactly(headers, request.raw_headers.raw_items())
+            if self._exact_names
+            else headers,
             "body": request.body,
-            "json": json_of(request.headers, request.body),
+            "json": json_of(headers, request.body),
             "peer": request.peer,
         }
         where = f"{request.method} {request.target.path}"
@@ -317,11 +323,11 @@ def http_serve(
 ) -> HttpServer:
     """Answer HTTP requests, from now on.
 
-    A function that answers gets one dict: method, path, query, raw_query, params, headers (lower-case
-    names), body (bytes), json (None if it is none), peer. It gives a text or bytes, a dict or list (sent as
-    JSON), nothing (204), (status, body), (status, body, headers), or a dict of these: {status, body or json,
-    headers}. It may be `async def`, or wait in Lua. When it fails, that is reported and the client gets 500;
-    when it takes too long, 504.
+    A function that answers gets one dict: method, target (path and query as they came), path, query,
+    raw_query, params, headers (lower-case names), body (bytes), json (None if it is none), peer. It gives a
+    text or bytes, a dict or list (sent as JSON), nothing (204), (status, body), (status, body, headers), or a
+    dict of these: {status, body or json, headers}. It may be `async def`, or wait in Lua. When it fails, that
+    is reported and the client gets 500; when it takes too long, 504.
 
     Args:
         address: To bind; "127.0.0.1" keeps it on this machine.
@@ -330,7 +336,8 @@ def http_serve(
             /rooms/{name}", and "request" for what fits none.
         options: max_header (65,536) and max_body (16 MiB) in bytes; header_timeout (10,000), body_timeout
             (30,000, between two pieces), idle_timeout (60,000), timeout (30,000, of a function; 0 for none)
-            in milliseconds; max_connections (10,000); tls ({cert, key}: files).
+            in milliseconds; max_connections (10,000); tls ({cert, key}: files); exact_names (false) of
+            headers: as they came.
 
     Returns:
         The server: `route(method, pattern, function)`, `static(prefix, folder)`, `websocket(path, handlers)`,

@@ -21,9 +21,10 @@ from queue import SimpleQueue
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
+from scriptengines.completion.question import Question
 from scriptengines.engine import Context, Part, Runtime, Source
 from scriptengines.reports import Reporter
-from scriptnative import Cell, RunLock
+from scriptnative import CallRecord, Cell, RunLock
 from scriptnative.errors import CrossingError, ScriptInterrupt
 
 from .values import Values, remote_error, told, use
@@ -86,6 +87,7 @@ class _Feed:
 
     def __init__(self, child: Child) -> None:
         self._child = child
+        self.calls = CallRecord()
 
     def push(self, kind: int, script: int, payload: object, *, urgent: bool = False) -> bool:
         self._child.tell(Kind.REPORT, int(kind), self._child.values.result(payload))
@@ -138,6 +140,7 @@ class Child:
         self._discarded = threading.Event()
         self._runtime: Runtime | None = None
         self._cell = Cell()
+        self._record = CallRecord()
         self._handles: dict[str, Function] = {}
 
     def serve(self) -> None:
@@ -231,7 +234,9 @@ class Child:
         alias: str = given["alias"]
         listeners = self._receive_listeners(given["listeners"])
         self._lock = RunLock(alias)
-        reporter = Reporter(cast("Any", _Feed(self)), 0, False, given["batch"])
+        feed = _Feed(self)
+        self._record = feed.calls
+        reporter = Reporter(cast("Any", feed), 0, False, given["batch"])
         context = Context(
             alias=alias,
             lock=self._lock,
@@ -385,8 +390,13 @@ class Child:
                 return None if stopped is None else True, stopped
             if operation == "sample":
                 return True, self.values.result(self._sample(runtime, argument))
+            if operation == "candidates":
+                return True, self.values.result(runtime.candidates(_question(argument)))
             if operation == "files_changed":
                 return True, runtime.files_changed()
+            if operation == "calls":
+                self._record.on = bool(argument)
+                return True, self.values.result((self._record.take(), self._record.running()))
             if operation in ("tap", "tapped"):
                 return True, self.values.result(getattr(runtime, operation)(*argument))
             if operation == "set_paused":
@@ -425,3 +435,9 @@ class Child:
             return None
         self._lock.release()
         return stopped
+
+
+def _question(told: list[Any]) -> Question:
+    place, steps, prefix, start, quote, call = told
+    steps, call = ([(kind, key) for kind, key in part] for part in (steps, call))
+    return Question(place, tuple(steps), prefix, start, quote, tuple(call))

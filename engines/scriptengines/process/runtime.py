@@ -27,7 +27,9 @@ from .wire import STOP_LIMIT, Kind
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
 
-    from scriptengines.engine import Context, Engine, Source
+    from scriptengines.completion import Candidate
+    from scriptengines.completion.question import Question
+    from scriptengines.engine import CallRow, Context, Engine, Source
     from scriptengines.steering import TimerStep
     from scriptengines.tapping import TappedRow
     from scriptnative import Function
@@ -88,6 +90,7 @@ class ProcessRuntime(Runtime):
         self._path = str(source.path)
         self._failed = False
         self._retired = False
+        self._recording = False
         self._ending_at = 0.0
         self._cpu_used = 0.0
         self._sampling = threading.Lock()
@@ -269,8 +272,15 @@ class ProcessRuntime(Runtime):
             self.peer.give_up_on(error)
             raise self.peer.last_error() from None
 
-    def complete(self, text: str, cursor: int) -> list[str]:
-        return [str(name) for name in self._look_up("complete", text, cursor)]
+    def candidates(self, question: Question) -> list[Candidate] | None:
+        told = [[list(step) for step in part] if type(part) is tuple else part for part in question]
+        answer = None if self._retired else self.peer.ask("candidates", told, LOOK_LIMIT)
+        found = None if answer is None else self._value_of(answer)
+        try:
+            return None if found is None else _checked(found, (str, str, str, str))
+        except Malformed as error:
+            self.peer.give_up_on(error)
+            return None
 
     def files_changed(self) -> bool:
         if not self.files:
@@ -324,6 +334,22 @@ class ProcessRuntime(Runtime):
     @property
     def pending(self) -> bool:
         return self.peer.busy
+
+    def recorded_calls(self, on: bool) -> tuple[list[CallRow], list[CallRow]]:
+        if not (on or self._recording) or self.peer.dead.is_set():
+            return [], []
+        answer = self.peer.ask("calls", on, LOOK_LIMIT)
+        if answer is None:
+            return [], []
+        self._recording = on
+        found = self._value_of(answer)
+        kinds = (int, int, int, int, str, str, float, float, str, str, str, int, int)
+        try:
+            ended, running = found
+            return _checked(ended, kinds), _checked(running, kinds)
+        except (Malformed, TypeError, ValueError) as error:
+            self.peer.give_up_on(Malformed(f"calls that are none: {error}"))
+            return [], []
 
     def sample(self, limit: int) -> Sample | None:
         if not self._sampling.acquire(timeout=LOOK_LIMIT):

@@ -21,6 +21,8 @@ from .chambers import Pool
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from scriptengines.completion import Candidate
+    from scriptengines.completion.question import Question
     from scriptengines.engine import Context, Source
     from scriptengines.reports import Reporter
     from scriptengines.steering import TimerStep
@@ -119,8 +121,9 @@ class PythonRuntime(Runtime):
     def run_fragment(self, code: str) -> None:
         self._inside["run_fragment"](code)
 
-    def complete(self, text: str, cursor: int) -> list[str]:
-        return call_unlocked(self._inside["complete"], text, cursor)
+    def candidates(self, question: Question) -> list[Candidate] | None:
+        place, steps, prefix, _, quote, call = question
+        return call_unlocked(self._inside["candidates"], place, list(steps), prefix, quote, list(call))
 
     def interrupt(self, reason: str) -> bool:
         return self.chamber.interrupt(self._lock)

@@ -237,7 +237,7 @@ class Guest:
             "evaluate": names.evaluate,
             "execute": names.execute,
             "run_fragment": names.run_fragment,
-            "complete": names.complete,
+            "candidates": names.candidates,
             "cancel_timer": self.host.cancel_timer,
             "steer_timer": partial(steer_timer, self.loop),
             "close_connection": self.close_connection,

@@ -6,7 +6,6 @@ Used inside every interpreter that hosts Python scripts; knows nothing of loops,
 from __future__ import annotations
 
 import inspect
-import sys
 import types
 from typing import TYPE_CHECKING, Any, cast
 
@@ -16,6 +15,8 @@ from scriptnative.errors import CrossingError, UnknownFunction, did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from scriptengines.completion import Candidate
 
 _SCALARS = (bool, int, float, str, bytes, bytearray, type(None))
 _HIDDEN = frozenset({"host"})
@@ -140,15 +141,11 @@ class Namespace:
         if result is not None:
             print(repr(result))
 
-    def complete(self, text: str, cursor: int) -> list[str]:
-        """What the word before the cursor may become; 200 candidates at most."""
-        word = text[:cursor].split()[-1] if text[:cursor].split() else ""
-        start = max(word.rfind(mark) for mark in "([{,=+-*/ ") + 1
-        completer = _completer()(self.module.__dict__)
-        found: list[str] = []
-        while (match := completer.complete(word[start:], len(found))) is not None and len(found) < 200:
-            found.append(match.rstrip("() "))
-        return found
+    def candidates(self, *question: Any) -> list[Candidate]:
+        """What it has for a Question; see lookup.candidates."""
+        from .lookup import candidates
+
+        return candidates(self.module, *question)
 
 
 def _check_movable(value: Any, place: str, depth: int) -> None:
@@ -176,16 +173,3 @@ def _step(owner: Any, step: str | int) -> Any:
     if isinstance(step, int):
         raise CrossingError(f"a {type(owner).__name__} has no item {step}")
     return getattr(owner, step)
-
-
-def _completer() -> type[Any]:
-    """That of rlcompleter, which imports readline, which would take SIGWINCH from the console's screen."""
-    hidden = "readline" not in sys.modules
-    if hidden:
-        sys.modules["readline"] = None  # pyright: ignore[reportArgumentType] - "cannot be imported"
-    try:
-        import rlcompleter
-    finally:
-        if hidden:
-            del sys.modules["readline"]
-    return rlcompleter.Completer

@@ -267,7 +267,7 @@ end
 local function host_options(inner, is_stream)
   local headers = {}
   for name, value in next, as_table(inner.headers) do headers[tostring(name)] = tostring(value) end
-  local wanted = {method = tostring(inner.method or "GET"):upper(), headers = headers}
+  local wanted = {method = tostring(inner.method or "GET"):upper(), headers = headers, exact_names = true}
   if inner.data ~= nil then wanted.body = tostring(inner.data) end
   if inner.checkCertificate == false then wanted.verify = false end
   if is_stream then
@@ -335,7 +335,8 @@ local HTTPServer = class("HTTPServer")
 local JSON_TYPE = "application/json; charset=utf-8"
 local ANSWER_LIMIT = 30000
 
-function net.HTTPServer() return new(HTTPServer, {}) end
+-- `timeout` of the options: milliseconds that the handler has for its answer.
+function net.HTTPServer(options) return new(HTTPServer, {opts = as_table(options)}) end
 
 local function with_type(headers, content_type)
   local given, has_type = {}, false
@@ -348,7 +349,7 @@ local function with_type(headers, content_type)
 end
 
 -- Listens; `ask(request, respond)` is called for each request, and the client waits for respond(status, body, headers).
-local function http_listen(host, port, ask)
+local function http_listen(host, port, ask, limit)
   local open, closing = {}, false
   local function answer(request)
     local reply = D.suspend(function(done)
@@ -361,15 +362,14 @@ local function http_listen(host, port, ask)
         return true
       end
       open[done] = respond
-      local path = request.target or request.path .. (request.raw_query ~= "" and "?" .. request.raw_query or "")
-      ask({method = request.method, path = path, body = request.body, headers = request.headers}, respond)
+      ask({method = request.method, path = request.target, body = request.body, headers = request.headers}, respond)
       if open[done] then
-        timer = setTimeout(function() respond(504, '{"error": "Request timeout"}', with_type()) end, ANSWER_LIMIT, {system = true})
+        timer = setTimeout(function() respond(504, '{"error": "Request timeout"}', with_type()) end, limit or ANSWER_LIMIT, {system = true})
       end
     end)
     return reply[1], reply[2], reply[3]
   end
-  local server = http_serve(host, port, answer, {timeout = 0})
+  local server = http_serve(host, port, answer, {timeout = 0, exact_names = true})
   return {port = server.port, close = function()
     if closing then return end
     closing = true
@@ -395,7 +395,7 @@ function HTTPServer:start(host, port, handler)
     D.guarded_or("Error in HTTP handler", function() respond(500, '{"error":"Internal server error"}', with_type()) end, function()
       finish(handler(request.method, request.path, request.body, request.headers))
     end)
-  end)
+  end, self.opts.timeout)
   self.port = self.server.port
 end
 

@@ -184,7 +184,9 @@ do
     local ok, server = pcall(http_listen, host or "127.0.0.1", port or 8080, function(request, respond)
       local path, query = split(request.path)
       local body = request.body
-      if (request.headers["content-type"] or ""):find("json", 1, true) then body = D.json.decode(body) or body end
+      for name, kind in next, request.headers do
+        if name:lower() == "content-type" and kind:find("json", 1, true) then body = D.json.decode(body) or body end
+      end
       respond(200, D.json.encode{status = "received", path = path, method = request.method}, with_type())
       local message = {type = "http_request", method = request.method, path = path, query = query, headers = request.headers, body = body}
       if delivering and callbacks.http_request then

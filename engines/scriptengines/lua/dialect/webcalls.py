@@ -91,6 +91,8 @@ def request_now(dialect: Dialect, url: str, options: Mapping[str, Any]) -> dict[
     async def ask() -> None:
         import httpx
 
+        from scriptengines.network.http_answer import named_exactly
+
         seconds = float(options.get("timeout") or 30000) / 1000.0
         verify = options.get("verify") is not False
         follow = options.get("follow_redirects") is not False
@@ -121,7 +123,7 @@ def request_now(dialect: Dialect, url: str, options: Mapping[str, Any]) -> dict[
             outcome.update(
                 status=answer.status_code,
                 reason=answer.reason_phrase,
-                headers=dict(answer.headers),
+                headers=named_exactly(dict(answer.headers), answer.headers.raw),
                 body=answer.content,
                 url=str(answer.url),
             )

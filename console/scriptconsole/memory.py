@@ -1,0 +1,138 @@
+"""Remembers what the user arranged in a project: takes it from the screen, and gives it back at the start.
+
+The screen is looked at twice a second instead of each part telling of its changes: a part that forgot to
+tell would be lost, and the look costs less than drawing one row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scriptconsole.jobs import Outcome, explain, run_job
+from scriptconsole.state import SavedPane, SavedScript, SavedState, SavedTheme
+from scriptconsole.statefile import StateFile
+from scriptengines.view import Level
+
+if TYPE_CHECKING:
+    from scriptconsole.app import ScriptConsoleApp
+
+EVERY = 0.4
+"""Seconds between two looks: with the writing, a crash loses less than a second."""
+
+
+class Memory:
+    """The state of the project that an app shows."""
+
+    def __init__(self, app: ScriptConsoleApp, file: StateFile, *, fresh: bool = False) -> None:
+        """Read the state, and put layout, filters, orders and theme back; made before the app is mounted.
+
+        Args:
+            app: Over the project.
+            file: Where its state is kept.
+            fresh: Start without what was saved; it is replaced by what there is then.
+        """
+        self._app = app
+        self._file = file
+        self._configured_theme = app.theme
+        self._found, self._told = (SavedState(), ()) if fresh else file.read()
+        self._written = None if fresh else self._found
+        self._expected: tuple[SavedScript, ...] = ()
+        """Scripts that are to be opened; until then a look would not see them."""
+        self.busy = False
+        """Whether a state is being written."""
+        self._failed = False
+        self._told += tuple(self._put_back())
+
+    def _put_back(self) -> list[str]:
+        app, saved = self._app, self._found
+        app.main.layout_model = deepcopy(saved.layout)
+        problems: list[str] = []
+        theme = saved.theme
+        if theme is not None and theme.instead_of == self._configured_theme:
+            if theme.chosen in app.available_themes:
+                app.theme = theme.chosen
+            else:
+                problems.append(f"There is no theme {theme.chosen[:80]} any more.")
+        for name, pane in app.main.panes.items():
+            for problem in pane.restore(saved.panes.get(name, SavedPane())):
+                problems.append(f"{pane.LABEL}: {problem}")
+        return problems
+
+    # -- scripts ---------------------------------------------------------------------------------------
+
+    def scripts_to_open(self) -> list[tuple[Path, str | None]]:
+        """List the scripts that were open; until `opened` they count as open."""
+        self._expected = self._found.scripts
+        return [(Path(script.path), script.alias) for script in self._expected]
+
+    def opened(self) -> None:
+        """All scripts that were to be opened have been, or could not be."""
+        self._expected = ()
+
+    # -- looking ---------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Tell what the file gave cause to tell, and begin to look."""
+        for sentence in self._told:
+            self._app.write_log(Level.WARNING, sentence)
+        self._app.set_interval(EVERY, self.look)
+
+    def now(self) -> SavedState:
+        """Return what there is to remember at this moment."""
+        app = self._app
+        theme = None
+        if app.theme != self._configured_theme:
+            theme = SavedTheme(app.theme, self._configured_theme)
+        elif self._found.theme is not None and self._found.theme.instead_of != self._configured_theme:
+            # Of another configuration, e.g. one `--theme`: what was chosen then counts again later.
+            theme = self._found.theme
+        scripts = {row.alias: SavedScript(row.alias, row.path) for row in app.main.latest.scripts}
+        expected = {script.alias: script for script in self._expected}
+        panes = {name: pane.saved() for name, pane in app.main.panes.items()}
+        return SavedState(
+            deepcopy(app.main.layout_model),
+            theme,
+            tuple((expected | scripts).values()),
+            (),
+            {name: pane for name, pane in panes.items() if pane != SavedPane()},
+        )
+
+    def look(self) -> None:
+        """Write what has changed since it was last written, in a thread."""
+        if self.busy or self._app.leaving:
+            return
+        state = self.now()
+        if state != self._written:
+            self.busy = True
+            run_job(
+                self._app, "state", lambda: self._file.write(state), lambda done: self._wrote(state, done)
+            )
+
+    def _wrote(self, state: SavedState, outcome: Outcome) -> None:
+        self.busy = False
+        # Also after a failure: what cannot be written is tried again when it changes, not twice a second.
+        self._written = state
+        if outcome.error is None:
+            self._failed = False
+        elif not self._failed:
+            self._failed = True
+            self._app.fail(
+                f"The state of this project cannot be saved: {explain(outcome.error)}."
+                " The console goes on without."
+            )
+
+    def last(self) -> Callable[[], None]:
+        """Take a last look; return what writes it, for a thread, and never fails."""
+        state = self.now()
+
+        def write() -> None:
+            if state != self._written or self.busy or self._failed:
+                try:
+                    self._file.write(state)
+                except OSError:
+                    return  # told before, or nobody is left to be told
+
+        return write

@@ -1,0 +1,267 @@
+"""A project opens again as it was left."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from scriptconsole.actions import PaneName
+from scriptconsole.app import ScriptConsoleApp
+from scriptconsole.layout import LIMIT, Layout, Slot
+from scriptconsole.state import SavedPane, SavedScript, SavedState, SavedTheme
+from scriptconsole.statefile import StateFile
+
+from .recording import FRAME, RecordedSession
+from .support import NARROW, WIDE, drawn, log_texts, make_app, notices, table, until
+
+PUMP = SavedScript("second", "/srv/pump.lua")
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> StateFile:
+    return StateFile(tmp_path / "project", tmp_path / "states")
+
+
+@asynccontextmanager
+async def remembering(
+    file: StateFile,
+    session: RecordedSession | None = None,
+    *,
+    size: tuple[int, int] = WIDE,
+    paths: Sequence[Path] = (),
+    fresh: bool = False,
+    theme: str = "dark",
+) -> AsyncIterator[tuple[ScriptConsoleApp, Pilot[None]]]:
+    session = session or RecordedSession()
+    app = make_app(session, paths, theme)
+    app.remember(file, fresh=fresh)
+    async with app.run_test(size=size) as pilot:
+        await until(pilot, lambda: ("watch",) in session.calls)
+        yield app, pilot
+
+
+async def written(pilot: Pilot[None], file: StateFile, wanted: object) -> SavedState:
+    """Wait until the file holds a state for which `wanted` is true."""
+    assert callable(wanted)
+    await until(pilot, lambda: wanted(file.read()[0]))
+    return file.read()[0]
+
+
+async def test_layout_filters_orders_and_theme_come_back(file: StateFile) -> None:
+    async with remembering(file) as (app, pilot):
+        await pilot.press("4", "l", "l", "s", "s")
+        await pilot.press("2", "slash", *"!~brdg", "enter", "greater_than_sign", "greater_than_sign")
+        await pilot.press("5", "slash", *"greeter", "enter", "plus")
+        await pilot.press("0", "3", "H", "ctrl+t", "2", "m")
+        left = app.memory
+        assert left is not None
+        saved = await written(pilot, file, lambda state: state.layout.maximised)
+        assert saved == left.now()
+        rows = [getattr(row, "peer", None) for row in table(app, "connections").rows]
+    async with remembering(file) as (app, pilot):
+        main = app.main
+        assert app.theme == "scriptconsole-light"
+        assert main.maximised
+        assert main.pane_name is PaneName.VARIABLES
+        assert main.layout_model.hidden == {Slot.UPPER}
+        assert main.layout_model.sizes["left"] == pytest.approx(1.25**2)
+        await pilot.press("m")
+        pane = main.panes[PaneName.VARIABLES]
+        assert "/!~brdg" in pane.title_text
+        assert all("bridge" not in line for line in drawn(table(app, "variables"))[1:])
+        await pilot.press("slash")
+        assert [entry.value for entry in pane.query("FilterInput").results()] == ["!~brdg"]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
+        await pilot.press("escape", "4")
+        connections = table(app, "connections")
+        await until(pilot, lambda: connections.row_count)
+        assert [getattr(row, "peer", None) for row in connections.rows] == rows
+        assert connections.sort_reverse
+        assert connections.column_cursor == connections.sort_column != 0
+        assert "/greeter" in main.panes[PaneName.LOG].title_text
+        await until(pilot, lambda: set(log_texts(app)) == {"Hello, Grace", "Hello, Alan"} or log_texts(app))
+        assert app.memory is not None
+        assert app.memory.now().panes[PaneName.LOG] == SavedPane(filter="greeter")
+
+
+async def test_what_was_left_alone_is_not_written(file: StateFile) -> None:
+    async with remembering(file) as (_, pilot):
+        saved = await written(pilot, file, lambda state: state.scripts)
+    assert saved.panes == {}
+    assert saved.theme is None
+    assert saved.layout == Layout()
+    assert [script.alias for script in saved.scripts] == [row.alias for row in FRAME.scripts]
+
+
+async def test_scripts_are_opened_again_under_their_aliases(file: StateFile) -> None:
+    file.write(SavedState(scripts=(PUMP, SavedScript("pump", "/srv/pump.lua"))))
+    session = RecordedSession()
+    async with remembering(file, session) as (_, pilot):
+        await until(pilot, lambda: sum(call[0] == "load" for call in session.calls) == 2)
+    loads = [call for call in session.calls if call[0] == "load"]
+    assert loads == [("load", Path("/srv/pump.lua"), "second"), ("load", Path("/srv/pump.lua"), "pump")]
+
+
+@pytest.mark.parametrize(("paths", "fresh"), [((Path("/srv/fan.py"),), False), ((), True)])
+async def test_scripts_that_are_given_take_their_place(
+    file: StateFile, paths: tuple[Path, ...], fresh: bool
+) -> None:
+    file.write(SavedState(Layout(maximised=True), scripts=(PUMP,)))
+    session = RecordedSession()
+    async with remembering(file, session, paths=paths, fresh=fresh) as (app, pilot):
+        saved = await written(pilot, file, lambda state: PUMP not in state.scripts)
+        assert app.main.maximised is not fresh
+    assert [call[1] for call in session.calls if call[0] == "load"] == list(paths)
+    assert saved.layout.maximised is not fresh
+
+
+async def test_a_crash_while_scripts_open_loses_none(file: StateFile) -> None:
+    file.write(SavedState(scripts=(PUMP,)))
+    held = threading.Event()
+
+    class Slow(RecordedSession):
+        def load(self, path: Path, alias: str | None = None) -> object:
+            held.wait(10)
+            return super().load(path, alias)
+
+    session = Slow(replace(FRAME, scripts=()))
+    async with remembering(file, session) as (app, pilot):
+        await pilot.press("m")
+        saved = await written(pilot, file, lambda state: state.layout.maximised)
+        assert saved.scripts == (PUMP,)
+        held.set()
+        assert app.memory is not None
+        await written(pilot, file, lambda state: state.scripts == ())
+
+
+async def test_leaving_writes_what_was_open_before_it_was_closed(file: StateFile) -> None:
+    class Emptying(RecordedSession):
+        def close(self) -> None:
+            self.now = replace(FRAME, scripts=())
+            super().close()
+
+    session = Emptying()
+    async with remembering(file, session) as (_, pilot):
+        await pilot.press("3", "q")
+        await until(pilot, lambda: ("close",) in session.calls)
+    saved, told = file.read()
+    assert told == ()
+    assert saved.layout.recent[0] is PaneName.TIMERS
+    assert len(saved.scripts) == len(FRAME.scripts)
+
+
+async def test_changes_during_a_write_wait_and_go_together(file: StateFile) -> None:
+    gate = threading.Event()
+    states: list[SavedState] = []
+
+    class Slow(StateFile):
+        def write(self, state: SavedState) -> None:
+            states.append(state)
+            gate.wait(10)
+            super().write(state)
+
+    slow = Slow(Path(file.project), file.path.parent)
+    async with remembering(slow) as (app, pilot):
+        await until(pilot, lambda: states)
+        memory = app.memory
+        assert memory is not None
+        for key in ("1", "2", "3", "4", "5"):
+            await pilot.press(key)
+            memory.look()
+        assert len(states) == 1
+        gate.set()
+        await written(pilot, slow, lambda state: state.layout.recent[0] is PaneName.LOG)
+        assert len(states) == 2
+
+
+async def test_nothing_is_written_while_nothing_changes(file: StateFile) -> None:
+    async with remembering(file) as (app, pilot):
+        await written(pilot, file, lambda state: state.scripts)
+        memory = app.memory
+        assert memory is not None
+        await until(pilot, lambda: not memory.busy)
+        before = file.path.stat().st_ino
+        for _ in range(20):
+            memory.look()
+        assert not memory.busy
+        assert file.path.stat().st_ino == before
+
+
+async def test_a_damaged_file_is_told_once_and_the_console_starts_fresh(file: StateFile) -> None:
+    file.path.parent.mkdir()
+    file.path.write_text('{"layout": [bold]')
+    async with remembering(file) as (app, pilot):
+        await until(pilot, lambda: len(log_texts(app)) > 1)
+        told = [text for text in log_texts(app) if "state of this project" in text]
+        assert len(told) == 1
+        assert f"set aside as {file.path}.corrupt" in told[0]
+        assert app.main.layout_model == Layout()
+        await written(pilot, file, lambda state: state.scripts)
+
+
+async def test_unknown_fields_and_lost_columns_are_told(file: StateFile) -> None:
+    state = SavedState(
+        theme=SavedTheme("gone", "scriptconsole-dark"),
+        panes={PaneName.TIMERS: SavedPane(sort="Mood", filter="x")},
+    )
+    file.write(state)
+    file.path.write_text(file.path.read_text().replace('"descending"', '"upside_down"'))
+    async with remembering(file) as (app, pilot):
+        await until(pilot, lambda: any("upside_down" in text for text in log_texts(app)))
+        texts = "\n".join(log_texts(app))
+        assert "panes.timers.upside_down: is unknown" in texts
+        assert "Timers: there is no column Mood any more" in texts
+        assert "no theme gone any more" in texts
+        assert app.theme == "scriptconsole-dark"
+        assert table(app, "timers").sort_column is None
+
+
+async def test_a_state_that_cannot_be_written_is_told_once(tmp_path: Path) -> None:
+    (tmp_path / "states").write_text("a file where a folder should be")
+    file = StateFile(tmp_path, tmp_path / "states")
+    session = RecordedSession()
+    async with remembering(file, session) as (app, pilot):
+        await until(pilot, lambda: any("cannot be saved" in text for text in notices(app)))
+        memory = app.memory
+        assert memory is not None
+        for key in ("3", "m"):
+            await pilot.press(key)
+            memory.look()
+            await until(pilot, lambda: not memory.busy)
+        assert sum("cannot be saved" in text for text in log_texts(app)) == 1
+        await pilot.press("q")
+        await until(pilot, lambda: ("close",) in session.calls)
+
+
+async def test_a_theme_chosen_by_hand_yields_to_another_configuration(file: StateFile) -> None:
+    chosen = SavedTheme("scriptconsole-light", "scriptconsole-dark")
+    file.write(SavedState(theme=chosen))
+    async with remembering(file, theme="light") as (app, pilot):
+        assert app.theme == "scriptconsole-light"
+        assert (await written(pilot, file, lambda state: state.scripts)).theme == chosen
+        await pilot.press("ctrl+t")
+        await written(
+            pilot,
+            file,
+            lambda state: state.theme == SavedTheme("scriptconsole-dark", "scriptconsole-light"),
+        )
+
+
+@pytest.mark.parametrize("size", [NARROW, (60, 15)], ids=["narrow", "tiny"])
+async def test_sizes_of_a_large_terminal_leave_every_pane_usable_on_a_small_one(
+    file: StateFile, size: tuple[int, int]
+) -> None:
+    for extreme in (LIMIT, 1 / LIMIT):
+        file.write(SavedState(Layout(sizes=dict.fromkeys(("top", "bottom", "left", "upper"), extreme))))
+        async with remembering(file, size=size) as (app, pilot):
+            for key in ("1", "2", "3", "4", "5"):
+                await pilot.press(key)
+                await pilot.pause()
+                for pane in app.main.panes_in_sight():
+                    assert pane.body.size.height >= 1, (extreme, key, pane.NAME)
+                    assert pane.body.size.width >= 20, (extreme, key, pane.NAME)
