@@ -224,6 +224,7 @@ ACTIONS: tuple[Action, ...] = (
         "Change between the dark and the light theme",
         "app.toggle_theme",
     ),
+    Action("theme.choose", (), "Theme", "Choose a theme from the list of all", "app.choose_theme"),
     Action(
         "palette",
         ("ctrl+p",),

@@ -15,16 +15,18 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import ClassVar
 
-from textual import events
+from textual import events, on
 from textual.app import App, SuspendNotSupported
-from textual.command import Provider
+from textual.command import CommandPalette, Provider
 from textual.screen import Screen
+from textual.timer import Timer
 
+from scriptconsole.appearance import SETTLED, Appearance, ThemeFilesChanged, wants_no_color
 from scriptconsole.config.settings import DEFAULTS, Settings
 from scriptconsole.editor import EditorError, editor_command
 from scriptconsole.jobs import JobDone, Outcome, explain, run_job
 from scriptconsole.memory import Memory
-from scriptconsole.palette import ActionProvider
+from scriptconsole.palette import LIMITED, ActionProvider, ThemeProvider
 from scriptconsole.panes.pane import Place
 from scriptconsole.port import SessionPort
 from scriptconsole.registry import REGISTRY
@@ -32,7 +34,7 @@ from scriptconsole.screens.main import MainScreen
 from scriptconsole.statefile import StateFile
 from scriptengines.errors import ScriptConsoleError
 from scriptengines.view import Level, LogRecord, ScriptState
-from scriptthemes import DARK, LIGHT, STYLES, THEMES
+from scriptthemes import STYLES
 
 LOAD_PATIENCE = 2.0
 """Seconds that one script's top level may take before the next is loaded beside it."""
@@ -67,7 +69,7 @@ class ScriptConsoleApp(App[None]):
             settings: What the user has set.
             keys: By action id: keys of the user's choice, checked.
         """
-        super().__init__()
+        super().__init__(ansi_color=wants_no_color(os.environ) or None)
         self.session = session
         self.settings = settings
         self.registry = REGISTRY.with_keys(keys)
@@ -81,9 +83,8 @@ class ScriptConsoleApp(App[None]):
         """Lines typed after `:`, oldest first."""
         self.typed = False
         """Whether the key that is being handled writes something where text is entered."""
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = DARK.name if settings.theme == "auto" else settings.theme
+        self.appearance = Appearance(self, settings.theme)
+        self._theme_timer: Timer | None = None
         self.memory: Memory | None = None
         """What is remembered of the project, if anything is."""
 
@@ -105,6 +106,9 @@ class ScriptConsoleApp(App[None]):
 
     def on_mount(self) -> None:
         """Start to show frames, and load the first scripts."""
+        self.appearance.watch()
+        for text in self.appearance.complaints:
+            self.fail(text)
         self.tick()
         self.set_interval(1 / self.settings.frame_rate, self.tick)
         if self.memory is not None:
@@ -341,7 +345,32 @@ class ScriptConsoleApp(App[None]):
 
     def action_toggle_theme(self) -> None:
         """Change between dark and light."""
-        self.theme = LIGHT.name if self.theme != LIGHT.name else DARK.name
+        if not self.appearance.toggle():
+            self.notify(LIMITED, severity="warning", markup=False)
+
+    def choose_theme(self, name: str) -> None:
+        """Show a theme, or tell why this terminal cannot."""
+        if not self.appearance.choose(name):
+            self.notify(LIMITED, severity="warning", markup=False)
+
+    def action_choose_theme(self) -> None:
+        """Choose a theme from a list of all."""
+        self.push_screen(CommandPalette(providers=[ThemeProvider], placeholder="Choose a theme"))
+
+    @on(ThemeFilesChanged)
+    def _theme_files_changed(self) -> None:
+        # An editor saves in several steps.
+        if self._theme_timer is not None:
+            self._theme_timer.stop()
+        self._theme_timer = self.set_timer(SETTLED, self._reload_themes)
+
+    def _reload_themes(self) -> None:
+        for text in self.appearance.reload():
+            self.fail(text)
+
+    def on_unmount(self) -> None:
+        """Stop looking for changes of themes."""
+        self.appearance.close()
 
     async def action_quit(self) -> None:
         """End the session, then leave; a second time leaves at once."""

@@ -214,7 +214,7 @@ def _theme(app: ScriptConsoleApp, rest: str) -> Step:
     names = _theme_names(app)
     if rest not in names:
         raise CommandError(f'there is no theme "{rest}"; there are {", ".join(names)}')
-    return partial(_now, setattr, app, "theme", f"scriptconsole-{rest}")
+    return partial(_now, app.choose_theme, names[rest])
 
 
 def _script(app: ScriptConsoleApp, rest: str) -> Step:
@@ -243,13 +243,13 @@ async def _now(work: Callable[..., object], *args: object) -> None:
 # -- what may stand after them ------------------------------------------------------------------------------
 
 
-def _theme_names(app: ScriptConsoleApp) -> list[str]:
-    prefix = "scriptconsole-"
-    return sorted(name.removeprefix(prefix) for name in app.available_themes if name.startswith(prefix))
+def _theme_names(app: ScriptConsoleApp) -> dict[str, str]:
+    """All themes by what is typed for them: ours without what all of them begin with."""
+    return {name.removeprefix("scriptconsole-"): name for name in app.appearance.names}
 
 
 async def _themes(app: ScriptConsoleApp, _rest: str) -> list[str]:
-    return _theme_names(app)
+    return list(_theme_names(app))
 
 
 async def _scripts(app: ScriptConsoleApp, _rest: str) -> list[str]:

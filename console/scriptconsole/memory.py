@@ -52,8 +52,8 @@ class Memory:
         problems: list[str] = []
         theme = saved.theme
         if theme is not None and theme.instead_of == self._configured_theme:
-            if theme.chosen in app.available_themes:
-                app.theme = theme.chosen
+            if theme.chosen in app.appearance.names:
+                app.appearance.choose(theme.chosen)
             else:
                 problems.append(f"There is no theme {theme.chosen[:80]} any more.")
         for name, pane in app.main.panes.items():

@@ -1,4 +1,4 @@
-"""The command palette's view of the action registry."""
+"""What the command palette searches: the actions of the registry, and the themes."""
 
 from __future__ import annotations
 
@@ -37,6 +37,26 @@ class ActionProvider(Provider):
             score = max(matcher.match(title), 0.8 * matcher.match(action.tooltip))
             if score > 0:
                 yield Hit(score, matcher.highlight(title), self._run(action), help=action.tooltip)
+
+
+LIMITED = "This terminal has 16 colours at most, or NO_COLOR is set: only scriptconsole-terminal can be read."
+"""Why a theme cannot be chosen."""
+
+
+class ThemeProvider(Provider):
+    """Offers all themes."""
+
+    async def discover(self) -> Hits:
+        """Offer all of them before anything is typed."""
+        for name in console_of(self.screen).appearance.names:
+            yield DiscoveryHit(name, partial(console_of(self.screen).choose_theme, name))
+
+    async def search(self, query: str) -> Hits:
+        """Offer what matches."""
+        matcher = self.matcher(query)
+        for name in console_of(self.screen).appearance.names:
+            if (score := matcher.match(name)) > 0:
+                yield Hit(score, matcher.highlight(name), partial(console_of(self.screen).choose_theme, name))
 
 
 def _title(action: Action) -> str:

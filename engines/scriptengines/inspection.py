@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+import sys
 from asyncio import selector_events
 from asyncio.sslproto import SSLProtocol
 from typing import Any, cast
@@ -26,6 +27,22 @@ def is_asyncio(callback: Any) -> bool:
     """Whether a callback is a step of asyncio's own, of a task for example."""
     owner = getattr(callback, "__self__", None)
     return isinstance(owner, asyncio.Task) or str(getattr(callback, "__module__", "")).startswith("asyncio.")
+
+
+def tasks_of(loop: asyncio.AbstractEventLoop) -> set[asyncio.Task[Any]]:
+    """The tasks of a loop that have not ended, whichever thread has made them.
+
+    From CPython 3.14 on, asyncio keeps them by the threads that make them, and looks only at those of the
+    asking thread where the loop counts as running there; as it does in every thread that calls the script.
+    """
+    here = asyncio._get_running_loop() if sys.version_info >= (3, 14) else None
+    if here is None:
+        return asyncio.all_tasks(loop)
+    try:
+        asyncio._set_running_loop(None)
+        return asyncio.all_tasks(loop)
+    finally:
+        asyncio._set_running_loop(here)
 
 
 def same_host(wanted: Any, bound: str) -> bool:

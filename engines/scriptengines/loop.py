@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from scriptnative import Schedule, Timer, take_arrivals
 from scriptnative.errors import ScriptInterrupt
 
-from .inspection import is_asyncio, same_host, task_of
+from .inspection import is_asyncio, same_host, task_of, tasks_of
 from .transports import StreamTransport, make_datagrams_short
 
 if TYPE_CHECKING:
@@ -330,7 +330,7 @@ class ScriptLoop(SelectorLoop):
         watched = len(self._selector.get_map()) - self._own_descriptors
         if watched > 0 and watched > self._count_idle_sockets():
             return True
-        return bool(asyncio.all_tasks(self))
+        return bool(tasks_of(self))
 
     def _count_idle_sockets(self) -> int:
         """Sockets that are watched but keep nothing alive, unless something waits to be sent."""
@@ -378,7 +378,7 @@ class ScriptLoop(SelectorLoop):
                 self._stop_serving(each.sock)
         for transport in self.transports().values():
             transport.abort()
-        for task in asyncio.all_tasks(self):
+        for task in tasks_of(self):
             try:
                 task.cancel()
             except Exception as error:  # noqa: BLE001 - of a future of the script's own that it waits for
@@ -411,13 +411,13 @@ class ScriptLoop(SelectorLoop):
         self._is_virtual = False
         self._finish_by = self._finish_by or self.time() + limit
         again = False
-        while (self._ready or asyncio.all_tasks(self)) and self.time() < self._finish_by:
-            waiting = asyncio.all_tasks(self)
+        while (self._ready or tasks_of(self)) and self.time() < self._finish_by:
+            waiting = tasks_of(self)
             if again and not waiting:  # callbacks that set themselves anew
                 self._cancel_handles()
             again = not waiting
             self._run_until_done(waiting, self._finish_by)
-        for task in asyncio.all_tasks(self):
+        for task in tasks_of(self):
             self._close_task(task)
         for latch in list(self.latches):  # nobody else will
             latch.set()

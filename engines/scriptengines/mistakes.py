@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from scriptnative import Timer
 
 from .host import written
-from .inspection import describe_callable, waits_at
+from .inspection import describe_callable, tasks_of, waits_at
 
 if TYPE_CHECKING:
     from .engine import WarningRow
@@ -190,7 +190,7 @@ class Mistakes:
         if schedule.zeros != self._zeros:
             self._zeros = schedule.zeros
             return "a timer without a delay", written(schedule.last_zero)
-        for task in asyncio.all_tasks(self._loop):
+        for task in tasks_of(self._loop):
             if getattr(task, "_fut_waiter", None) is None:
                 return waits_at(task)
         return "the loop", ""

@@ -24,6 +24,7 @@ from .inspection import (
     name_of,
     protocol_of,
     protocol_over,
+    tasks_of,
     waits_at,
 )
 from .mistakes import Mistakes
@@ -31,11 +32,12 @@ from .mistakes import Mistakes
 if TYPE_CHECKING:
     from scriptnative import Due, Timer
 
-    from .engine import ConnectionRow, TaskRow, TimerRow, VariableRow
+    from .engine import ConnectionRow, TaskRow, TimerRow
     from .host import Host
     from .loop import ScriptLoop
     from .sockets import OwnSocket, OwnSockets
     from .tapping import Taps
+    from .tree import Delta
 
 
 class Traffic(NamedTuple):
@@ -95,7 +97,7 @@ class Observation:
         self.seen: list[Seen] = []
         self.mistakes = Mistakes(host)
 
-    def sample(self, variables: list[VariableRow], limit: int) -> Sample:
+    def sample(self, variables: Delta, limit: int) -> Sample:
         """All rows, at most `limit` of each kind; the variables are the engine's."""
         timers, connections = self.timers(limit), self.connections(limit)
         tasks = self.tasks(limit)
@@ -150,7 +152,7 @@ class Observation:
         loop = self._loop
         try:
             current = asyncio.current_task(loop)
-            waiting = [task for task in asyncio.all_tasks(loop) if not task.done()]
+            waiting = [task for task in tasks_of(loop) if not task.done()]
         except RuntimeError:  # the set changed while it was copied; the next look is soon
             return []
         offset = loop.wall_time() - loop.time()
@@ -158,7 +160,7 @@ class Observation:
         for task in waiting:
             made: Any = task
             name, place = waits_at(task)
-            state = "running" if task is current else _state_of(made)
+            state = "running" if task is current or _runs(task) else _state_of(made)
             since = getattr(made, "made_at", loop.time()) + offset
             rows.append((id(task), task.get_name(), state, since, place, name))
         return sorted(rows, key=lambda row: row[3])[:limit]
@@ -232,6 +234,11 @@ class Observation:
             active=now if new or out else before.active,
             hung_up=(before.hung_up or now) if hung_up else None,
         )
+
+
+def _runs(task: asyncio.Task[Any]) -> bool:
+    """Whether it runs right now, on whatever thread."""
+    return getattr(task.get_coro(), "cr_running", False)
 
 
 def _state_of(task: Any) -> str:

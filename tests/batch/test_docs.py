@@ -20,6 +20,7 @@ from typing import NamedTuple
 
 import pytest
 
+from scriptconsole.config.themefiles import BUILT_IN, COLORS
 from scriptconsole.exitcodes import ExitCode
 from scriptengines import errors
 from scriptengines.lua import LuaEngine
@@ -182,6 +183,14 @@ def test_options_are_those_of_the_engines() -> None:
     assert written == options_table(), f"docs/options.md must have:\n{options_table()}"
     engines = {target.rpartition(":")[2] for target in BUILTIN_ENGINES.values()}
     assert engines == {"PythonEngine", "LuaEngine", "NativeEngine"}, "the table lacks an engine"
+
+
+def test_colours_are_those_a_theme_can_set() -> None:
+    page = (ROOT / "docs" / "themes.md").read_text()
+    table = page.partition("<!-- colors -->")[2].partition("<!-- /colors -->")[0]
+    assert sorted(re.findall(r"`([\w-]+)`", table)) == sorted(COLORS)
+    for name in BUILT_IN:
+        assert f"| `{name}` |" in page
 
 
 def test_settings_are_those_of_the_code() -> None:

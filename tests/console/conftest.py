@@ -41,6 +41,8 @@ def steady_screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Take away what differs between machines and moments."""
     monkeypatch.setattr(pytest_textual_snapshot, "SVGImageExtension", RootSVGImageExtension)
     monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.delenv("COLORFGBG", raising=False)
+    monkeypatch.setenv("COLORTERM", "truecolor")
     monkeypatch.setenv("TZ", "UTC")
     monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
     time.tzset()

@@ -12,7 +12,9 @@ from pathlib import Path
 from scriptengines.completion import Completion
 from scriptengines.health import FunctionStatistics
 from scriptengines.view import (
+    Change,
     ConnectionView,
+    DifferenceView,
     ErrorView,
     Frame,
     FunctionInfo,
@@ -223,6 +225,15 @@ TAPPED = Tapped(
 FRAME = Frame(NOW, SCRIPTS, VARIABLES, TIMERS, CONNECTIONS, (), 0)
 
 
+DIFFERENCES = (
+    DifferenceView("bridge", "relayed", ("relayed",), Change.CHANGED, "int", "88102", "88412"),
+    DifferenceView(
+        "bridge", "peers['10.0.0.9']", ("peers", "10.0.0.9"), Change.ADDED, "Peer", "", "Peer(name='cellar')"
+    ),
+    DifferenceView("bridge", "retry", ("retry",), Change.REMOVED, "[bold]", "[red]3", ""),
+)
+
+
 class RecordedSession:
     """Answers with fixed facts and writes down every call.
 
@@ -309,6 +320,30 @@ class RecordedSession:
     def emit(self, hook: str, *args: object) -> object:
         self._note("emit", hook, args)
         return self.answer
+
+    def expand(self, alias: str, path: tuple[str | int, ...], items: int = 100) -> None:
+        self._note("expand", alias, path, items)
+
+    def collapse(self, alias: str, path: tuple[str | int, ...]) -> None:
+        self._note("collapse", alias, path)
+
+    def set_variable(self, alias: str, path: tuple[str | int, ...], text: str) -> None:
+        self._note("set_variable", alias, path, text)
+
+    def add_watch(self, alias: str, expression: str) -> int:
+        self._note("add_watch", alias, expression)
+        return 1
+
+    def remove_watch(self, number: int) -> bool:
+        self._note("remove_watch", number)
+        return not self.gone
+
+    def mark(self, alias: str) -> None:
+        self._note("mark", alias)
+
+    def differences(self, alias: str, against: str = "mark") -> tuple[DifferenceView, ...]:
+        self._note("differences", alias, against)
+        return DIFFERENCES
 
     def cancel_timer(self, alias: str, timer_id: int) -> bool:
         self._note("cancel_timer", alias, timer_id)

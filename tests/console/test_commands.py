@@ -14,6 +14,7 @@ from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.commandline import CommandLine
 from scriptconsole.screens.jump import JumpScreen
 from scriptconsole.screens.menu import Menu
+from scriptthemes import THEMES
 
 from .recording import RecordedSession
 from .support import log_texts, notices, running, table, until
@@ -117,7 +118,7 @@ async def test_tab_completes_names_and_words(session: RecordedSession) -> None:
         await pilot.press("colon", *"the", "tab")
         entry = app.screen.query_one(Input)
         assert entry.value == "theme "
-        await until(pilot, lambda: app.screen.query_one(OptionList).option_count == 2)
+        await until(pilot, lambda: app.screen.query_one(OptionList).option_count == len(THEMES))
         await pilot.press("down", "down", "tab")
         assert entry.value == "theme light"
         await pilot.press("enter")

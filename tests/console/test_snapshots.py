@@ -38,6 +38,12 @@ def test_main_light(snap_compare: Compare) -> None:
     assert snap_compare(make_app(session, theme="light"), terminal_size=WIDE, run_before=ready(session))
 
 
+@pytest.mark.parametrize("theme", ["contrast", "deuteranopia", "tritanopia", "terminal"])
+def test_main_in_theme(snap_compare: Compare, theme: str) -> None:
+    session = RecordedSession()
+    assert snap_compare(make_app(session, theme=theme), terminal_size=WIDE, run_before=ready(session, "2"))
+
+
 def test_main_wide_and_short(snap_compare: Compare) -> None:
     session = RecordedSession()
     assert snap_compare(make_app(session), terminal_size=(120, 28), run_before=ready(session, "4"))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import shutil
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
@@ -721,6 +722,7 @@ def port(): return s.port
 # ---- TLS ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="asks with curl")
 def test_a_server_with_a_certificate_speaks_tls(session: Session, write: Write, tmp_path: Path) -> None:
     cert, key = certificate(tmp_path)
     text = f"""import host

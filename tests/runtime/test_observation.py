@@ -141,6 +141,31 @@ asyncio.get_event_loop().create_task(outer(), name="the task")
     assert task.since <= session.frame().time
 
 
+def test_a_task_is_the_same_whichever_thread_has_made_it(
+    session: Session, write: Write, until: Until, log: Log
+) -> None:
+    text = """
+import asyncio
+kept = []
+async def wait(name):
+    try:
+        await asyncio.Event().wait()
+    finally:
+        print("ended", name)
+def make(name):
+    kept.append(asyncio.get_running_loop().create_task(wait(name), name=name))
+asyncio.get_event_loop().call_soon(make, "by the loop")
+"""
+    script = session.load(write("it.py", text))
+    script.call("make", "by a call")
+    rows = until(lambda frame: [task for task in frame.tasks if task.state == "waiting"][1:] and frame.tasks)
+    assert {row.name for row in rows} == {"by the loop", "by a call"}
+    assert script.pending
+    session.unload("it")
+    log.wait_for("ended by the loop")
+    log.wait_for("ended by a call")
+
+
 def test_a_task_that_does_not_heed_its_cancellation_is_cancelling(
     session: Session, write: Write, until: Until
 ) -> None:

@@ -70,7 +70,9 @@ class Terminal:
         self._screen = pyte.Screen(columns, lines)
         self._stream = pyte.ByteStream(self._screen)
         environment = {**os.environ, "TERM": "xterm-256color", "TEXTUAL_ANIMATIONS": "none", **(env or {})}
-        for name in ("NO_COLOR", "COLUMNS", "LINES"):  # pytest-xdist tells its workers a size
+        for name in {"NO_COLOR", "COLUMNS", "LINES"} - set(
+            env or {}
+        ):  # pytest-xdist tells its workers a size
             environment.pop(name, None)
         self.process: pexpect.spawn[bytes] = pexpect.spawn(
             sys.executable,

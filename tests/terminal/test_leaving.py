@@ -135,5 +135,5 @@ def test_small_terminal(write: Write) -> None:
 def test_unknown_theme_is_refused(write: Write) -> None:
     with Terminal(write("idle.lua", "x = 1\n"), "--theme", "solarized") as console:
         assert console.wait_for_end() == 2
-        wanted = 'scriptconsole: no theme "solarized"; there are scriptconsole-dark, scriptconsole-light'
+        wanted = 'scriptconsole: --theme: no theme "solarized"; there are auto, scriptconsole-dark,'
         assert wanted.encode() in console.raw

@@ -117,7 +117,7 @@ SETTINGS: Mapping[str, Setting] = {
     "theme": Setting(
         "text",
         DEFAULTS.theme,
-        "Colours: the name of a theme; auto is the dark one, or 16 colours where a terminal has no more.",
+        "Colours: the name of a theme; auto is dark, or light where the terminal tells that its ground is.",
     ),
     "frame_rate": Setting(
         "count", DEFAULTS.frame_rate, "How many times a second the screen is brought up to date.", (), 1, 60
