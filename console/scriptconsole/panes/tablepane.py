@@ -8,12 +8,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Hashable, Iterator, Sequence
 from math import inf
+from pathlib import Path
 from typing import ClassVar
 
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.filter import Filter
 from scriptconsole.panes.pane import Pane, Place
 from scriptconsole.panes.table import VirtualTable
+from scriptconsole.screens.host import console_of
 from scriptconsole.state import SavedPane
 from scriptengines.view import Frame
 
@@ -108,9 +110,15 @@ class TablePane[Row](Pane):
 
     def place(self) -> Place | None:
         """Return the line that the selected row is about."""
-        source = "" if self.selected is None else self.source(self.selected)
-        path, _, line = source.rpartition(":")
-        return Place(path, int(line)) if path and line.isdecimal() else None
+        row = self.selected
+        path, _, line = ("" if row is None else self.source(row)).rpartition(":")
+        if row is None or not path or not line.isdecimal():
+            return None
+        owner = self.owner(row)
+        script = None if owner is None else console_of(self).main.view(owner)
+        if script is not None:  # sources name the file only, and it lies beside its script or is it
+            path = str(Path(script.path).parent / path)
+        return Place(path, int(line))
 
     @property
     def filter(self) -> Filter | None:
