@@ -134,6 +134,7 @@ class ScriptsPane(TablePane[ScriptView]):
         "Calls: from outside. CPU: share of a core that its own thread had over a second; ! is 80 % or more."
     )
     EMPTY = "no scripts yet: o loads one"
+    LANDMARK = "script"
 
     def columns(self) -> Sequence[Column[ScriptView]]:
         """Return the columns."""
@@ -144,6 +145,10 @@ class ScriptsPane(TablePane[ScriptView]):
         return frame.scripts
 
     def key(self, row: ScriptView) -> Hashable:
+        """Return the alias."""
+        return row.alias
+
+    def landmark(self, row: ScriptView) -> str:
         """Return the alias."""
         return row.alias
 
