@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from scriptengines.completion import Completion
-from scriptengines.view import Frame, FunctionInfo
+from scriptengines.view import DifferenceView, Frame, FunctionInfo
 
 
 class SessionPort(Protocol):
@@ -65,6 +66,48 @@ class SessionPort(Protocol):
 
     def emit(self, hook: str, /, *args: object) -> object:
         """Emit a hook to all its subscribers."""
+        ...
+
+    def consult(self, hook: str, /, *args: object) -> object:
+        """Emit a hook and tell what its subscribers made of it; see scriptengines.hooks.Outcome."""
+        ...
+
+    def record_calls(self, on: bool) -> object:
+        """Let frames tell of calls, or no longer."""
+        ...
+
+    def enable_subscriber(self, number: int, enabled: bool) -> bool:
+        """Let a subscriber of a hook be called, or passed over; false when it was gone already."""
+        ...
+
+    def expand(self, alias: str, path: tuple[str | int, ...], items: int = 100) -> object:
+        """Show in the frame what is inside the variable at an address, at most `items` of it."""
+        ...
+
+    def collapse(self, alias: str, path: tuple[str | int, ...]) -> object:
+        """Show it no more."""
+        ...
+
+    def set_variable(self, alias: str, path: tuple[str | int, ...], text: str) -> object:
+        """Put the value of an expression in the script's language at an address."""
+        ...
+
+    def add_watch(self, alias: str, expression: str) -> int:
+        """Evaluate an expression again and again, for the frame; return its number."""
+        ...
+
+    def remove_watch(self, number: int) -> bool:
+        """Evaluate it no more; false when it was gone already."""
+        ...
+
+    def mark(self, alias: str) -> object:
+        """Remember the variables of a script as they are now."""
+        ...
+
+    def differences(
+        self, alias: str, against: Literal["mark", "generation"] = "mark"
+    ) -> Sequence[DifferenceView]:
+        """List what is not as it was at the mark, or when the generation before ended."""
         ...
 
     def cancel_timer(self, alias: str, timer_id: int) -> bool:

@@ -22,7 +22,7 @@ def reasons(session: Session) -> list[str]:
 
 
 def _of(script: Script) -> Iterator[str]:
-    sample = script.runtime.sample(LIMIT)
+    sample = script.runtime.sample(LIMIT, {}, 0)
     found = [] if sample is None else list(_lines(sample))
     for line in found:
         yield f"{script.alias}: {line}"

@@ -23,10 +23,11 @@ if TYPE_CHECKING:
     from .reports import Reporter
     from .steering import TimerStep
     from .tapping import TappedRow
+    from .tree import Delta, Opened, Row
     from .view import FunctionInfo
 
-type VariableRow = tuple[str, str, str, int | None]
-"""(name, type, bounded text, number of items or None)."""
+type ValueRow = tuple[str, str, int | None, float | None]
+"""(type, bounded text, number of items or None, its number or None)."""
 type TimerRow = tuple[int, str, float, float, int, str, str, float, float, float, bool, float]
 """(id, kind, interval ms, due since the epoch, count, callback, source, last ms, mean ms, late ms, paused,
 left ms)."""
@@ -77,11 +78,15 @@ class Source(NamedTuple):
 class Sample(NamedTuple):
     """What a runtime holds at one moment."""
 
-    variables: list[VariableRow]
+    variables: Delta
     timers: list[TimerRow]
     connections: list[ConnectionRow]
     tasks: Sequence[TaskRow] = ()
     warnings: Sequence[WarningRow] = ()
+
+
+NOTHING = Sample((0, 0, None, []), [], [])
+"""Of what holds nothing."""
 
 
 class Context(NamedTuple):
@@ -147,8 +152,34 @@ class Runtime(ABC):
         """What can be called, in order of definition."""
 
     @abstractmethod
-    def sample(self, limit: int) -> Sample | None:
-        """At most `limit` rows of each kind, None when the script is too busy; waits 10 ms at most."""
+    def sample(self, limit: int, opened: Opened, known: int) -> Sample | None:
+        """At most `limit` rows of each kind, None when the script is too busy; waits 10 ms at most.
+
+        Args:
+            limit: Rows at most.
+            opened: What is open in the tree of variables.
+            known: Number of the reading of variables that the caller has; a new one tells what differs.
+        """
+
+    @abstractmethod
+    def variables(self, limit: int, opened: Opened, deep: int) -> list[Row] | None:
+        """As in `sample`, the variables alone, with the first `deep` levels open whatever `opened` says."""
+
+    @abstractmethod
+    def look(self, expression: str) -> ValueRow | None:
+        """What an expression gives, None when the script is too busy; it is stopped when it takes long.
+
+        Raises:
+            ScriptConsoleError: It fails, or was stopped.
+        """
+
+    @abstractmethod
+    def assign(self, path: tuple[str | int, ...], text: str) -> None:
+        """Put the value of an expression of its language at a path of the tree of variables.
+
+        Raises:
+            ScriptConsoleError: The expression fails, or what is there cannot be changed; nothing was.
+        """
 
     @property
     @abstractmethod

@@ -145,6 +145,7 @@ class Generations(ABC):
                     file=str(self.path),
                 )
             self._make_way()
+            self._before_replacing(previous)
         self._attempts += 1
         attempt = self._loading = Attempt(self, self._attempts)
         bridge = self._bridge(attempt)
@@ -171,12 +172,19 @@ class Generations(ABC):
                 attempt.end()
             raise attempt.load_error() from attempt.error.__cause__
         if previous is not None:
+            self._replaced()
             previous.end()
         self._apply_profile(attempt)
 
     @abstractmethod
     def _apply_profile(self, attempt: Attempt) -> None:
         """A new generation runs: do what its profile asks for."""
+
+    def _before_replacing(self, attempt: Attempt) -> None:  # noqa: B027 - who wants to look does
+        """A new version will be tried: the last moment to look at the one that runs."""
+
+    def _replaced(self) -> None:  # noqa: B027
+        """It runs, and what ran before does not."""
 
     def _make_way(self) -> None:
         """Stop a runaway, so that the version that mends it can come; a busy script gets time to finish."""

@@ -12,11 +12,13 @@ from .host import Host
 from .loop import ScriptLoop
 from .runner import Runner
 from .steering import steer_timer
+from .tree import Readings
 
 if TYPE_CHECKING:
-    from .engine import Context, Sample, Source, VariableRow
+    from .engine import Context, Sample, Source
     from .steering import TimerStep
     from .tapping import TappedRow
+    from .tree import Opened
 
 
 class LocalRuntime(Runtime):
@@ -42,6 +44,7 @@ class LocalRuntime(Runtime):
             self.loop.inherited = [socket.socket(fileno=each) for each in previous.export_listeners()]
         self.host = Host(self.loop, context.reporter, context.bridge, state, in_python=False)
         self.host.options = source.options
+        self.readings = Readings()
 
     @abstractmethod
     def execute_top_level(self) -> None:
@@ -74,12 +77,11 @@ class LocalRuntime(Runtime):
     def pending(self) -> bool:
         return self.loop.is_busy()
 
-    @abstractmethod
-    def variable_rows(self, limit: int) -> list[VariableRow]:
-        """At most `limit` variables."""
-
-    def sample(self, limit: int) -> Sample | None:
-        return self.host.observation.sample(self.variable_rows(limit), limit)
+    def sample(self, limit: int, opened: Opened, known: int) -> Sample | None:
+        rows = self.variables(limit, opened, 0)
+        if rows is None:
+            return None
+        return self.host.observation.sample(self.readings.delta(rows, known), limit)
 
     def cancel_timer(self, timer_id: int) -> bool:
         with self.context.lock:

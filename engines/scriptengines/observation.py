@@ -32,11 +32,12 @@ from .mistakes import Mistakes
 if TYPE_CHECKING:
     from scriptnative import Due, Timer
 
-    from .engine import ConnectionRow, TaskRow, TimerRow, VariableRow
+    from .engine import ConnectionRow, TaskRow, TimerRow
     from .host import Host
     from .loop import ScriptLoop
     from .sockets import OwnSocket, OwnSockets
     from .tapping import Taps
+    from .tree import Delta
 
 
 class Traffic(NamedTuple):
@@ -96,7 +97,7 @@ class Observation:
         self.seen: list[Seen] = []
         self.mistakes = Mistakes(host)
 
-    def sample(self, variables: list[VariableRow], limit: int) -> Sample:
+    def sample(self, variables: Delta, limit: int) -> Sample:
         """All rows, at most `limit` of each kind; the variables are the engine's."""
         timers, connections = self.timers(limit), self.connections(limit)
         tasks = self.tasks(limit)

@@ -1,22 +1,22 @@
-"""Turns what a runtime reports into the rows a screen shows, and notices which variables changed."""
+"""Turns what a runtime reports into the rows a screen shows."""
 
 from __future__ import annotations
 
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
-from .engine import Sample
+from .engine import NOTHING
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from .view import VariableView
+    from .engine import Sample
 
 _due = attrgetter("due")
 
 
 class Rows:
-    """The last sample of one script, as immutable rows.
+    """The last sample of one script, as immutable rows; its variables are in variables.py.
 
     Args:
         alias: Of the script.
@@ -24,22 +24,11 @@ class Rows:
 
     def __init__(self, alias: str) -> None:
         self._alias = alias
-        self._changed: dict[str, tuple[str, float]] = {}
         self._made: dict[type, tuple[Any, ...]] = {}
-        self.sample = Sample([], [], [])
-        self._seen_once = False
+        self.sample = NOTHING
 
-    def update(self, sample: Sample, moment: float) -> None:
-        """Take a new sample, read at `moment` (seconds since the epoch)."""
-        before, after = self._changed, {}
-        for name, _, text, _ in sample.variables:
-            known = before.get(name)
-            if known is not None and known[0] == text:
-                after[name] = known
-            else:
-                after[name] = text, moment if self._seen_once else 0.0
-        self._seen_once = True
-        self._changed = after
+    def update(self, sample: Sample) -> None:
+        """Take a new sample."""
         self.sample = sample
         # Made here, on the thread that looks, rather than on that of a screen which asks for them next. Equal
         # rows stay the same objects, which spares a screen the comparison.
@@ -57,11 +46,10 @@ class Rows:
         return made
 
     def _make(self, kind: type) -> tuple[Any, ...]:
-        from .view import ConnectionView, TaskView, TimerView, VariableView, WarningView
+        from .view import ConnectionView, TaskView, TimerView, WarningView
 
         alias, sample = self._alias, self.sample
         makers: dict[type, Callable[[], tuple[Any, ...]]] = {
-            VariableView: self._variables,
             # In the order in which they are shown: putting those of all scripts in order then costs little.
             TimerView: lambda: tuple(sorted((TimerView(alias, *row) for row in sample.timers), key=_due)),
             ConnectionView: lambda: tuple(ConnectionView(alias, *row) for row in sample.connections),
@@ -69,13 +57,3 @@ class Rows:
             WarningView: lambda: tuple(WarningView(alias, *row) for row in sample.warnings),
         }
         return makers[kind]()
-
-    def _variables(self) -> tuple[VariableView, ...]:
-        from .view import VariableView
-
-        changed = self._changed
-        return tuple(
-            VariableView(self._alias, name, kind, text, size, changed[name][1])
-            for name, kind, text, size in self.sample.variables
-            if name in changed
-        )

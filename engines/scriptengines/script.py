@@ -5,12 +5,14 @@ How versions of its code follow each other is in generations.py.
 
 from __future__ import annotations
 
+import contextlib
+import threading
 import time
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from .attempt import Attempt
-from .errors import ScriptConsoleError
+from .errors import ScriptBusy, ScriptConsoleError
 from .generations import Generations
 from .health import Meter
 from .rows import Rows
@@ -29,10 +31,20 @@ if TYPE_CHECKING:
     from .health import FunctionStatistics
     from .hooks import Hooks
     from .reports import Reporter
-    from .view import FunctionInfo, ScriptView
+    from .tree import Row
+    from .variables import Variables
+    from .view import DifferenceView, FunctionInfo, ScriptView
     from .watchdog import Watchdog
+    from .watches import Watches
     from .workers import Job
 
+type Moment = Literal["mark", "generation"]
+"""What variables can be compared with."""
+WHOLE_ROWS = 5_000
+"""Rows that are remembered of a script's variables, and how deep."""
+WHOLE_DEPTH = 3
+ASSIGN_LIMIT = 1.0
+"""Seconds to wait for a busy script when a variable is to be set."""
 RECORDED_LIMIT = 4096
 """Calls kept of a script that records its own, until they are taken."""
 
@@ -67,6 +79,10 @@ class Script(Generations):
         self._watchdog = watchdog
         self._calls = calls
         self._rows = Rows(alias)
+        self._looking = threading.RLock()
+        self._variables: Variables | None = None
+        self._watches: Watches | None = None
+        self._outgoing: list[Row] | None = None
         self._recorded: tuple[list[CallRow], list[CallRow]] = ([], [])
         self._asking: Asking | None = None
 
@@ -225,11 +241,29 @@ class Script(Generations):
     def variables(self) -> list[tuple[str, str, str, int | None]]:
         """Name, type, bounded text and size of its variables, as last read."""
         self.refresh()
-        return self._rows.sample.variables
+        return self.tree.top_level()
 
     def rows[T](self, kind: type[T]) -> tuple[T, ...]:
-        """Its VariableViews, TimerViews or ConnectionViews, as last read."""
+        """Its TimerViews, ConnectionViews, TaskViews or WarningViews, as last read."""
         return self._rows.of(kind)
+
+    @property
+    def tree(self) -> Variables:
+        """Its variables as a screen shows them."""
+        if self._variables is None:
+            from .variables import Variables
+
+            self._variables = Variables(self.alias)
+        return self._variables
+
+    @property
+    def watches(self) -> Watches:
+        """Its watch expressions."""
+        if self._watches is None:
+            from .watches import Watches
+
+            self._watches = Watches(self.alias)
+        return self._watches
 
     def get(self, *path: str | int) -> Any:
         """The value of a variable, or of something inside it: `get("config", "port")`."""
@@ -239,6 +273,20 @@ class Script(Generations):
         """Set a variable, or something inside it: `set("config", "port", 80)`."""
         *path, value = path_and_value
         self.runtime.set(tuple(path), value)
+
+    def assign(self, path: tuple[str | int, ...], text: str) -> None:
+        """Put the value of an expression of its language at the address of a row of its variables.
+
+        Raises:
+            ScriptBusy: It is not at rest within a second.
+            ScriptConsoleError: The expression fails, or what is there cannot be changed; nothing was.
+        """
+        if not self.lock.acquire(ASSIGN_LIMIT):
+            raise ScriptBusy(f"{self.alias} is busy; nothing was set", file=str(self.path))
+        try:
+            self.runtime.assign(path, text)
+        finally:
+            self.lock.release()
 
     def evaluate(self, expression: str) -> Any:
         """The value of an expression in its global scope."""
@@ -262,7 +310,7 @@ class Script(Generations):
         if self._asking is None:
             from .completion.asking import Asking
 
-            self._asking = Asking(self.engine.name, self._newest_runtime, lambda: self._rows.sample.variables)
+            self._asking = Asking(self.engine.name, self._newest_runtime, lambda: self.tree.top_level())
         return self._asking.completions(text, cursor)
 
     def _newest_runtime(self) -> Runtime | None:
@@ -279,14 +327,65 @@ class Script(Generations):
     def refresh(self, limit: int = 20_000) -> bool:
         """Read variables, timers and connections; False when it is too busy to look. Not on a UI thread."""
         attempt = self._attempt
-        sample = None
-        if attempt is not None and attempt.runtime is not None:
-            sample = attempt.runtime.sample(limit)
+        if attempt is None or attempt.runtime is None:
+            return False
+        tree = self.tree
+        with self._looking:  # so that a look that began earlier does not end later
+            sample = attempt.runtime.sample(limit, tree.opened, tree.known)
+            if sample is not None:
+                self.sampled_at = time.time()
+                self._rows.update(sample)
+                tree.update(sample.variables, self.sampled_at)
             self._take_recorded(attempt.runtime)
-        if sample is not None:
-            self.sampled_at = time.time()
-            self._rows.update(sample, self.sampled_at)
+            if self._watches is not None:
+                self._watches.evaluate(attempt.runtime, time.time())
         return sample is not None
+
+    def mark(self) -> None:
+        """Remember the variables as they are now, for `differences`.
+
+        Raises:
+            ScriptBusy: They cannot be read now.
+        """
+        self.tree.marks["mark"] = self._read_whole()
+
+    def differences(self, against: Moment = "mark") -> list[DifferenceView]:
+        """What in its variables is not as it was.
+
+        Args:
+            against: "mark" for the moment of the last `mark`, "generation" for the end of the generation
+                before.
+
+        Raises:
+            ScriptBusy: They cannot be read now.
+            ScriptConsoleError: Nothing was remembered.
+        """
+        before = self.tree.marks.get(against)
+        if before is None:
+            remedy = {
+                "mark": "set a mark first",
+                "generation": "it is there after a reload, if somebody was looking at the script before",
+            }
+            raise ScriptConsoleError(f"{self.alias}: there is nothing to compare with; {remedy[against]}")
+        return self.tree.differences(before, self._read_whole())
+
+    def _read_whole(self) -> list[Row]:
+        rows = self.runtime.variables(WHOLE_ROWS, self.tree.opened, WHOLE_DEPTH)
+        if rows is None:
+            raise ScriptBusy(f"{self.alias} is busy; try again, or interrupt it", file=str(self.path))
+        return rows
+
+    def _before_replacing(self, attempt: Attempt) -> None:
+        if self._variables is None or attempt.runtime is None:  # nobody looks
+            return
+        with contextlib.suppress(ScriptConsoleError):
+            rows = attempt.runtime.variables(WHOLE_ROWS, self.tree.opened, WHOLE_DEPTH)
+            self._outgoing = rows
+
+    def _replaced(self) -> None:
+        if self._outgoing is not None:
+            self.tree.marks["generation"] = self._outgoing
+            self._outgoing = None
 
     def _take_recorded(self, runtime: Runtime) -> None:
         ended, running = runtime.recorded_calls(self.reporter.calls.on)

@@ -44,7 +44,8 @@ if TYPE_CHECKING:
     from .health import Health, Info
     from .observer import Observer
     from .records import Records
-    from .view import Frame, FunctionInfo, LogRecord, Tapped
+    from .script import Moment
+    from .view import DifferenceView, Frame, FunctionInfo, LogRecord, Tapped
     from .watcher import Watcher
     from .workers import Job
 
@@ -125,6 +126,7 @@ class Session:
         self._workers = workers, room
         self._calls: Calls | None = None
         self._observer: Observer | None = None
+        self._watch_numbers = itertools.count(1)
         self._joining = Joining()
         self._records: Records | None = None
         self._watcher: Watcher | None = None
@@ -304,6 +306,39 @@ class Session:
         """The value of an expression in a script's global scope."""
         return self.script(alias).evaluate(expression)
 
+    # ---- variables ---------------------------------------------------------------------------------
+
+    def expand(self, alias: str, path: tuple[str | int, ...], items: int = 100) -> None:
+        """Show in the frame what is inside a variable, at most `items` of it; `path` is a row's address."""
+        self.script(alias).tree.expand(path, items)
+
+    def collapse(self, alias: str, path: tuple[str | int, ...]) -> None:
+        """Show it no more."""
+        self.script(alias).tree.collapse(path)
+
+    def set_variable(self, alias: str, path: tuple[str | int, ...], text: str) -> None:
+        """Put the value of an expression in the script's language at a row's address; see Script.assign."""
+        self.script(alias).assign(path, text)
+
+    def add_watch(self, alias: str, expression: str) -> int:
+        """Evaluate an expression in a script's scope again and again, for the frame; its number."""
+        script = self.script(alias)
+        number = next(self._watch_numbers)
+        script.watches.add(number, expression)
+        return number
+
+    def remove_watch(self, number: int) -> bool:
+        """Evaluate it no more; whether it was a watch."""
+        return any(script.watches.remove(number) for script in self.scripts)
+
+    def mark(self, alias: str) -> None:
+        """Remember the variables of a script as they are now; see `differences`."""
+        self.script(alias).mark()
+
+    def differences(self, alias: str, against: Moment = "mark") -> list[DifferenceView]:
+        """What is not as it was at the mark, or when the generation before ended; see Script.differences."""
+        return self.script(alias).differences(against)
+
     def functions(self, alias: str) -> list[FunctionInfo]:
         """What can be called in a script."""
         return self.script(alias).functions()
@@ -464,7 +499,7 @@ class Session:
         return Frame(
             time=time.time() if self.clock is None else self.clock.wall(),
             scripts=tuple(script.view() for script in scripts),
-            variables=join(VariableView, (script.rows(VariableView) for script in scripts)),
+            variables=join(VariableView, (script.tree.views for script in scripts)),
             timers=join(TimerView, (script.rows(TimerView) for script in scripts), attrgetter("due")),
             connections=join(ConnectionView, (script.rows(ConnectionView) for script in scripts)),
             log=log,
@@ -475,6 +510,9 @@ class Session:
             running=running,
             calls_dropped=self._recording.dropped,
             hooks=self.hooks.views(),
+            watches=tuple(
+                sorted((row for s in scripts for row in s.watches.views), key=lambda watch: watch.id)
+            ),
         )
 
     def record_calls(self, on: bool) -> None:

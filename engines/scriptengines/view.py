@@ -87,7 +87,23 @@ class ScriptView:
 
 @dataclass(frozen=True, slots=True)
 class VariableView:
-    """One variable of a script; `value` is a bounded text, never a full repr of a large object."""
+    """One variable of a script, or a value inside one that is expanded; these follow what holds them.
+
+    Attributes:
+        script: Alias of its owner.
+        name: Of a variable; inside others how its language writes the step, as ".port" or "[3]".
+        type: As its language names it.
+        value: A bounded text, never a full repr of a large object.
+        size: Number of items or characters, None when it has no such thing.
+        changed_at: When it last changed, seconds since the epoch; 0 when it was not seen to.
+        path: Of what holds it; empty at the top level.
+        expandable: Whether something is inside it.
+        expanded: Whether that is shown, in the rows that follow.
+        history: Of a number its last values, newest last.
+        step: The last step of its address; None stands for its name.
+        expression: What it is written as in its language, as far as that can be done.
+        hidden: Not 0: the row stands for so many others that are not shown; expand `path` for more `items`.
+    """
 
     script: str
     name: str
@@ -95,6 +111,74 @@ class VariableView:
     value: str
     size: int | None
     changed_at: float
+    path: tuple[str | int, ...] = ()
+    expandable: bool = False
+    expanded: bool = False
+    history: tuple[float, ...] = ()
+    step: str | int | None = None
+    expression: str = ""
+    hidden: int = 0
+
+    @property
+    def address(self) -> tuple[str | int, ...]:
+        """What `Session.expand` and `Session.set_variable` take."""
+        return (*self.path, self.name if self.step is None else self.step)
+
+
+@dataclass(frozen=True, slots=True)
+class WatchView:
+    """An expression that is evaluated again and again.
+
+    Attributes:
+        id: Number by which it can be removed, unique in the session.
+        script: Alias of the script in whose scope it is.
+        expression: In the script's language.
+        value: Bounded text of what it gave last.
+        type: Of that.
+        error: Why it failed, "" when it did not.
+        changed_at: When value or error changed, seconds since the epoch; 0 before it was evaluated.
+        history: Of a number its last values, newest last.
+    """
+
+    id: int
+    script: str
+    expression: str
+    value: str = ""
+    type: str = ""
+    error: str = ""
+    changed_at: float = 0.0
+    history: tuple[float, ...] = ()
+
+
+class Change(StrEnum):
+    """How something differs from before."""
+
+    ADDED = "added"
+    REMOVED = "removed"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class DifferenceView:
+    """Something in the variables of a script that is not as it was.
+
+    Attributes:
+        script: Alias of its owner.
+        name: What it is written as in its language.
+        path: Its address in the tree of variables.
+        change: How it differs.
+        type: Of what is there now; of what was, when nothing is.
+        before: Bounded text of what was there.
+        after: Of what is there now.
+    """
+
+    script: str
+    name: str
+    path: tuple[str | int, ...]
+    change: Change
+    type: str
+    before: str
+    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -360,13 +444,14 @@ class Frame:
     Attributes:
         time: Seconds since the epoch.
         scripts: In order of loading.
-        variables: Of all scripts, by script, then in order of definition.
+        variables: Of all scripts, by script, then in order of definition; see VariableView.
         timers: Of all scripts, soonest first.
         connections: Of all scripts, oldest first.
         log: Only the records that are new since the frame before.
         dropped: Reports lost so far because the queue was full.
         tasks: Of all scripts, by script, oldest first.
         warnings: Of all scripts, by script, oldest first.
+        watches: Of all scripts, in the order they were added.
         calls: Only those that ended since the frame before, while calls are recorded.
         running: Calls under way, likewise.
         calls_dropped: Calls lost so far because more ended than a frame has room for.
@@ -382,6 +467,7 @@ class Frame:
     dropped: int = 0
     tasks: tuple[TaskView, ...] = ()
     warnings: tuple[WarningView, ...] = ()
+    watches: tuple[WatchView, ...] = ()
     calls: tuple[CallView, ...] = ()
     running: tuple[CallView, ...] = ()
     calls_dropped: int = 0

@@ -666,6 +666,10 @@ class NativeLibrary:
         """Value of a variable."""
     def set(self, name: str, value: object, timeout: float = 1.0) -> None:
         """Set a variable; CrossingError when it does not fit."""
+    def elements(self, name: str, limit: int) -> list[Any]:
+        """The first elements of an array; takes no lock."""
+    def set_element(self, name: str, index: int, value: object, timeout: float = 1.0) -> None:
+        """Set one element of an array; CrossingError when it does not fit, or there is none."""
     def load(self) -> None:
         """Run the module's load()."""
     def unload(self, timeout: float = 2.0) -> None:

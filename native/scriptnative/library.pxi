@@ -525,18 +525,38 @@ cdef class NativeLibrary:
         cdef const sc_variable *variable = self.find(name)
         return _read(variable, variable.count, variable.count)
 
+    def elements(self, str name not None, size_t limit):
+        cdef const sc_variable *variable = self.find(name)
+        if variable.kind == SC_VAR_STRING or variable.count == 1:
+            raise _errors.CrossingError(f"{name} is no array")
+        return _read(variable, limit, 0)
+
+    def set_element(self, str name not None, Py_ssize_t index, value, double timeout=1.0):
+        cdef const sc_variable *variable = self.find(name)
+        cdef int64_t room = 0
+        cdef char *encoded = <char *>&room
+        cdef size_t size
+        if variable.kind == SC_VAR_STRING or variable.count == 1 or not 0 <= index < <Py_ssize_t>variable.count:
+            raise _errors.CrossingError(f"{name} has no element {index}")
+        size = _element_size(variable.kind)
+        _write_element(variable, f"{name}[{index}]", value, encoded)
+        self.write(name, encoded, index * size, size, timeout)
+
     def set(self, str name not None, value, double timeout=1.0):
         cdef const sc_variable *variable = self.find(name)
         cdef bytes encoded = _encode_variable(variable, name, value)
+        self.write(name, encoded, 0, len(encoded), timeout)
+
+    cdef int write(self, str name, const char *encoded, size_t offset, size_t size, double timeout) except -1:
         cdef RunLock lock = RunLock("", address=<uintptr_t>self.library.lock)
         if not lock.acquire(timeout):
             raise _errors.ScriptBusy(f"{self.name} is busy; {name} was not set", file=self.path)
         try:
             # Waiting for the lock gave others time to close the library.
-            variable = self.find(name)
-            memcpy(variable.address, <const char *>encoded, len(encoded))
+            memcpy(<char *>self.find(name).address + offset, encoded, size)
         finally:
             lock.release()
+        return 0
 
     def load(self):
         self.opened()

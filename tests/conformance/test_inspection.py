@@ -6,7 +6,9 @@ import time
 
 import pytest
 
+from scriptengines.errors import ScriptConsoleError
 from scriptengines.session import Session
+from scriptengines.view import Change
 from tests.conftest import Log
 
 from .conftest import Load
@@ -73,6 +75,106 @@ def test_what_is_inside_a_variable_can_be_read_and_set(load: Load, language: Lan
     assert script.get("levels", second) == 2.0
     script.set("levels", second, 9.5)
     assert script.get("levels") == [1.0, 9.5, 3.0]
+
+
+@behaviour("expand")
+def test_what_is_inside_a_variable_follows_it_in_the_frame(
+    session: Session, load: Load, log: Log, language: Language
+) -> None:
+    script = load("plain")
+    session.expand("it", ("levels",))
+    script.refresh()
+    rows = session.frame().variables
+    [owner] = [row for row in rows if row.address == ("levels",)]
+    assert (owner.expandable, owner.expanded) == (True, True)
+    inside = rows[rows.index(owner) + 1 :][:3]
+    first = 1 if language.engine == "lua" else 0
+    assert [row.address for row in inside] == [("levels", first + i) for i in range(3)]
+    assert [row.expression for row in inside] == [f"levels[{first + i}]" for i in range(3)]
+    assert [float(row.value) for row in inside] == [1.0, 2.0, 3.0]
+    session.collapse("it", ("levels",))
+    script.refresh()
+    assert not [row for row in session.frame().variables if row.path]
+
+
+@behaviour("expand")
+def test_numbers_keep_their_history(session: Session, load: Load) -> None:
+    script = load("plain")
+    for value in (0, 4, 4, 2):
+        script.call("set_count", value)
+        script.refresh()
+    [row] = [row for row in session.frame().variables if row.name == "count"]
+    assert row.history == (0.0, 4.0, 2.0)
+
+
+@behaviour("set in place")
+def test_a_row_is_set_to_what_an_expression_gives(session: Session, load: Load, language: Language) -> None:
+    script = load("plain")
+    second = 2 if language.engine == "lua" else 1
+    session.set_variable("it", ("count",), " 12 ")
+    session.set_variable("it", ("label",), "'blue'")
+    session.set_variable("it", ("levels", second), "9.5")
+    assert script.get("count") == 12
+    assert script.get("label") == "blue"
+    assert script.get("levels") == [1.0, 9.5, 3.0]
+
+
+@behaviour("set in place")
+@pytest.mark.parametrize("text", ["1 +", "no_such_name.x", "", "count = 3"])
+def test_a_wrong_expression_changes_nothing(session: Session, load: Load, text: str) -> None:
+    script = load("plain")
+    with pytest.raises(ScriptConsoleError):
+        session.set_variable("it", ("count",), text)
+    assert script.get("count") == 0
+
+
+@behaviour("watch")
+def test_a_watched_expression_is_evaluated_again_and_again(session: Session, load: Load, log: Log) -> None:
+    script = load("plain")
+    number = session.add_watch("it", "count")
+    wrong = session.add_watch("it", "no_such_name.x")
+    script.refresh()
+    good, bad = session.frame().watches
+    assert (good.id, good.script, good.expression, good.value, good.error) == (number, "it", "count", "0", "")
+    assert (bad.id, bad.value) == (wrong, "")
+    assert "no_such_name" in bad.error
+    script.call("set_count", 41)
+
+    def seen() -> bool:
+        script.refresh()
+        return session.frame().watches[0].value == "41"
+
+    log.until(seen)
+    assert session.frame().watches[0].history == (0.0, 41.0)
+    assert session.remove_watch(number)
+    assert not session.remove_watch(number)
+    assert [watch.id for watch in session.frame().watches] == [wrong]
+
+
+@behaviour("differences")
+def test_what_differs_from_a_mark_is_told(session: Session, load: Load, language: Language) -> None:
+    load("plain")
+    second = 2 if language.engine == "lua" else 1
+    session.mark("it")
+    assert session.differences("it") == []
+    session.set_variable("it", ("count",), "7")
+    session.set_variable("it", ("levels", second), "9.5")
+    count, level = session.differences("it")
+    assert (count.name, count.before, count.after, count.change) == ("count", "0", "7", Change.CHANGED)
+    assert (level.name, level.path) == (f"levels[{second}]", ("levels", second))
+    assert (float(level.before), float(level.after)) == (2.0, 9.5)
+
+
+@behaviour("differences")
+def test_what_differs_from_the_generation_before_is_told(session: Session, load: Load) -> None:
+    script = load("plain")
+    with pytest.raises(ScriptConsoleError, match="nothing to compare"):
+        session.differences("it", "generation")
+    session.frame()
+    script.call("set_count", 5)
+    session.reload("it")
+    [row] = session.differences("it", "generation")
+    assert (row.name, row.before, row.after) == ("count", "5", "0")
 
 
 @behaviour("evaluate variables")

@@ -337,12 +337,12 @@ def test_functions_and_variables(lua: Bench) -> None:
             "for i = 1, 100000 do big[i] = i end\nname = 'a\\0b' conf = {a = {1}} print = print")  # fmt: skip
     found = {info.name: (info.signature, info.doc, info.line) for info in lua.state.functions()}
     assert found == {"add": ("(a, b, ...)", "Adds.\nTwo.", 3), "plain": ("()", "", 6)}
-    rows = {name: rest for name, *rest in lua.state.variables()}
+    rows = {row[2]: row[3:6] for row in lua.state.variables()}
     assert list(rows) == ["big", "conf", "name"]
     assert rows["big"][0] == "table"
     assert rows["big"][2] == 100000
     assert len(rows["big"][1]) <= 200
-    assert rows["conf"] == ["table", "{a = {…}}", 1]
+    assert rows["conf"] == ("table", "{a = {…}}", 1)
     assert rows["name"][2] == 3
 
 

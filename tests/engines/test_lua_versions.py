@@ -332,7 +332,7 @@ def test_running_out_of_memory_at_any_moment_is_an_error(name: str) -> None:
     with pytest.raises(LoadError, match=r"option memory: \d+ bytes are too few"):
         Bench(name, memory=needed // 2)
     outcomes: set[bool] = set()
-    for limit in range(needed + 4000, needed + 60_000, 977):
+    for limit in range(needed + 4000, needed + 160_000, 2503):
         bench = Bench(name, memory=limit)
         for _ in range(3):
             try:

@@ -9,6 +9,7 @@ from scriptengines.confinement import FILES, confinement
 from scriptengines.engine import Engine
 from scriptengines.errors import LoadError, UnknownFunction, did_you_mean
 from scriptengines.local import LocalRuntime
+from scriptengines.looking import LOOK_LIMIT, within
 from scriptengines.options import Option
 from scriptengines.reports import LineWriter
 from scriptnative import bind
@@ -24,12 +25,11 @@ if TYPE_CHECKING:
 
     from scriptengines.completion import Candidate
     from scriptengines.completion.question import Question
-    from scriptengines.engine import Context, Runtime, Sample, Source, VariableRow
+    from scriptengines.engine import Context, Runtime, Sample, Source, ValueRow
+    from scriptengines.tree import Opened, Row
     from scriptengines.view import FunctionInfo
     from scriptnative import Function
 
-LOOK_LIMIT = 0.01
-"""Seconds that a look at a script waits for its turn."""
 JIT_PATIENCE = 0.05
 """Seconds in which an interrupt of compiled code has to show."""
 
@@ -122,18 +122,25 @@ class LuaRuntime(LocalRuntime):
     def functions(self) -> list[FunctionInfo]:
         return self.state.functions()
 
-    def sample(self, limit: int) -> Sample | None:
+    def sample(self, limit: int, opened: Opened, known: int) -> Sample | None:
         # A Lua state can only be looked at by whoever holds the run lock; its timers are named by asking it.
         # A loop that never waits gives the lock up between two turns, to who asks for it.
-        if not self.context.lock.acquire(LOOK_LIMIT):
+        rows = self.variables(limit, opened, 0)
+        if rows is None or not self.context.lock.acquire(LOOK_LIMIT):
             return None
         try:
-            return super().sample(limit)
+            return self.host.observation.sample(self.readings.delta(rows, known), limit)
         finally:
             self.context.lock.release()
 
-    def variable_rows(self, limit: int) -> list[VariableRow]:
-        return self.state.variables(limit)
+    def variables(self, limit: int, opened: Opened, deep: int) -> list[Row] | None:
+        return self.state.variables(limit, opened, deep, LOOK_LIMIT)
+
+    def look(self, expression: str) -> ValueRow | None:
+        return within(self.context.lock, self.interrupt, lambda: self.state.look(expression))
+
+    def assign(self, path: tuple[str | int, ...], text: str) -> None:
+        self.state.assign(path, text)
 
     def get(self, path: tuple[str | int, ...]) -> Any:
         return self.state.get(path)

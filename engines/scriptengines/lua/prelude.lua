@@ -15,6 +15,17 @@ local VERSION = tonumber(match(_VERSION, "%d+%.%d+")) -- LuaJIT says 5.1
 local load_text = VERSION == 5.1 and loadstring or load
 local unpack = table.unpack or unpack
 
+-- What a script may replace, as it is before one comes.
+local library = {}
+for name, value in next, globals do
+  if type(value) == "table" and rawequal(package.loaded[name], value) and value ~= globals then
+    library[name] = {}
+    for key, item in next, value do library[name][key] = item end
+  elseif type(value) == "function" then
+    library[name] = value
+  end
+end
+
 if not keeps_python then python, package.loaded.python = nil, nil end
 
 -- ---- values Python holds -------------------------------------------------------------------------------------------
@@ -352,7 +363,9 @@ local function lookup(...)
 end
 
 -- inspect.lua
-local function extend(source) return assert(load_text(source, OWN))(stock, OWN, raw_step) end
+local function extend(source, describe_object, object)
+  return assert(load_text(source, OWN))(stock, OWN, raw_step, library, describe_object, object)
+end
 
 return {
   describe = describe, get_field = get_field, set_field = set_field, call_method = call_method, error_text = error_text,

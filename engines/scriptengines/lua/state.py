@@ -12,6 +12,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any, cast
 
 from scriptengines.completion import LIMIT, SCANNED
+from scriptengines.tree import CLOSED
 from scriptnative import LuaCallable, LuaCrossing, LuaGuard, LuaReference
 from scriptnative.errors import CrossingError, LoadError, UnknownFunction, did_you_mean
 
@@ -20,22 +21,31 @@ from .traces import Sources, load_error, path_of, text_of
 from .versions import DEFAULT, module_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from scriptengines.engine import ValueRow
     from scriptengines.loop import ScriptLoop
+    from scriptengines.tree import Opened, Row
     from scriptengines.view import FunctionInfo
     from scriptnative import RunLock
 
     from .dialect import Dialect
 
+_NUMBERS = ("integer", "float", "number")
 _LEVELS = ("debug", "info", "warning", "error")
 _OWN = b"=[scriptconsole]"
+_RUN_CODE = ("get", "set", "look", "assign")
+"""Functions of inspect.lua that run code of the script."""
 
 
 @cache
 def _read(name: str) -> bytes:
     with open(os.path.join(os.path.dirname(__file__), name), "rb") as file:
         return file.read()
+
+
+class _Object:
+    """What a Python object is to Lua, for inspect.lua to know others by."""
 
 
 class LuaState:
@@ -71,6 +81,8 @@ class LuaState:
         self.guard = LuaGuard(lock)
         self.sources = Sources()
         self._inspection: dict[str, LuaCallable] | None = None
+        self._look: tuple[Any, list[str | bytes]] | None = None
+        self._slices: list[tuple[str | bytes, list[Row]]] = []
         self._host_names: Callable[[], list[str]] = list
         if python:
             runtime = module.LuaRuntime(encoding="utf-8")
@@ -270,10 +282,10 @@ class LuaState:
     def _inspect(self, name: str) -> LuaCallable:
         with self.lock:
             if self._inspection is None:
-                table = self._lua["extend"](_read("inspect.lua"))
+                table = self._lua["extend"](_read("inspect.lua"), _describe, _Object())
                 aside = self._crossing.aside
                 self._inspection = {
-                    key: value if key in ("get", "set") else aside(value) for key, value in table.items()
+                    key: value if key in _RUN_CODE else aside(value) for key, value in table.items()
                 }
             return self._inspection[name]
 
@@ -289,13 +301,64 @@ class LuaState:
             found.append(FunctionInfo(text_of(name), text, self.sources.comment_above(path, line), line))
         return sorted(found, key=lambda function: (function.line, function.name))
 
-    def variables(self, limit: int = 500) -> list[tuple[str, str, str, int | None]]:
-        """Global variables of the script, by name: (name, type, short text, size)."""
-        flat = self._inspect("variables")(limit)
-        return [
-            (text_of(name), text_of(kind), _shown(text), None if size < 0 else size)
-            for name, kind, text, size in batched(flat, 4, strict=True)
-        ]
+    def variables(
+        self, limit: int = 500, opened: Opened = CLOSED, deep: int = 0, patience: float = -1.0
+    ) -> list[Row] | None:
+        """Rows of the tree of variables: `host.state`, the globals by name, the locals that functions use.
+
+        Args:
+            limit: Rows at most.
+            opened: What is open.
+            deep: Levels that are opened besides.
+            patience: Seconds to wait for the run lock, which is given up between slices of many rows.
+
+        Returns:
+            The rows; None when the script was too busy, then a next look goes on where this one ended.
+        """
+        wanted = limit, opened, deep
+        if self._look is None or self._look[0] != wanted:
+            self._look = None
+        while True:
+            if not self.lock.acquire(patience):
+                return None
+            try:
+                look = self._inspect("variables")
+                found = look() if self._look is not None else look(*wanted)
+            finally:
+                self.lock.release()
+            text, more = cast("tuple[str | bytes, bool]", found)
+            texts = [*(self._look[1] if self._look is not None else ()), text]
+            self._look = (wanted, texts) if more else None
+            if not more:
+                return self._parsed(texts)
+
+    def _parsed(self, texts: list[str | bytes]) -> list[Row]:
+        """Rows of the slices of a look; those of a slice that is as it was are the same as before."""
+        before, self._slices = self._slices, []
+        for number, text in enumerate(texts):
+            same = number < len(before) and before[number][0] == text
+            self._slices.append(before[number] if same else (text, list(_rows(text))))
+        return [row for _, rows in self._slices for row in rows]
+
+    def look(self, expression: str) -> ValueRow:
+        """Type, short text, size and number of what an expression gives."""
+        chunk = self._compile("compile_line", "(console)", expression.encode("utf-8", "surrogateescape"))
+        kind, text, size = self._inspect("look")(chunk)
+        name, shown = text_of(kind), _shown(text)
+        return name, shown, None if size < 0 else int(size), _number(name, shown)
+
+    def assign(self, path: Sequence[str | int], text: str) -> None:
+        """Put the value of an expression at a path of the tree of variables.
+
+        Raises:
+            LoadError: It is no expression.
+            CrossingError: What is there cannot be changed.
+        """
+        source = b"return (" + text.strip().encode("utf-8", "surrogateescape") + b"\n)"  # one value
+        chunk = self._compile("compile", "(console)", source, b"=(console)")
+        problem = self._inspect("assign")(chunk, *path)
+        if problem is not None:
+            raise CrossingError(text_of(problem))
 
     def get(self, path: Iterable[str | int]) -> Any:
         """A global variable, or what is inside it."""
@@ -341,6 +404,29 @@ class LuaState:
             self._crossing.close()
         finally:
             self.lock.release()
+
+
+def _rows(text: str | bytes) -> Iterator[Row]:
+    fields = text_of(text).split("\0\1") if text else ()
+    for depth, step, label, kind, value, size, flags in batched(fields, 7, strict=True):
+        place: str | int = int(step[1:]) if step[0] == "#" else step[1:]
+        number = _number(kind, value) if kind in _NUMBERS else None
+        items = None if size == "-1" else int(float(size))
+        yield int(depth), place, label, kind, value, items, int(flags), number
+
+
+def _number(kind: str, text: str) -> float | None:
+    try:
+        return float(text) if kind in _NUMBERS else None
+    except ValueError:
+        return None
+
+
+def _describe(value: Any) -> list[str]:
+    """Type and text of a Python object that a Lua script has; runs no code of another script."""
+    from scriptengines.summary import summarize, type_name
+
+    return [type_name(cast("type[Any]", type(value))), summarize(value)]
 
 
 def _shown(text: str | bytes) -> str:

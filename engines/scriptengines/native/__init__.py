@@ -18,7 +18,10 @@ from scriptengines.host import HostObject
 from scriptengines.local import LocalRuntime
 from scriptengines.locations import compiled_modules
 from scriptengines.options import Option
+from scriptengines.summary import kind_of, size_of, summarize, type_name
+from scriptengines.tree import CLOSED, EXPANDED, ITEMS, STATE, Tree, put, step_into
 from scriptnative import bind_native
+from scriptnative.errors import CrossingError
 
 from .builds import Prepared, prepare
 from .library import NativeModule
@@ -30,8 +33,9 @@ if TYPE_CHECKING:
 
     from scriptengines.completion import Candidate
     from scriptengines.completion.question import Question
-    from scriptengines.engine import Context, Runtime, Source, VariableRow
+    from scriptengines.engine import Context, Runtime, Source, ValueRow
     from scriptengines.script import Script
+    from scriptengines.tree import Opened, Row
     from scriptengines.view import FunctionInfo
     from scriptnative import Function
 
@@ -274,9 +278,34 @@ class NativeRuntime(LocalRuntime):
     def functions(self) -> list[FunctionInfo]:
         return self.module.functions()
 
-    def variable_rows(self, limit: int) -> list[VariableRow]:
-        rows = [(row.name, row.type, row.value, row.size) for row in self.module.variables()[:limit]]
-        return rows
+    def variables(self, limit: int, opened: Opened, deep: int) -> list[Row] | None:
+        tree = Tree(limit, deep)
+        state = self.host.state
+        if state:
+            tree.add_all(0, [(STATE, STATE, state)], opened)
+        for row in self.module.variables()[: limit - len(tree.rows)]:
+            inside = opened.get(row.name, (ITEMS, CLOSED) if deep else None) if row.is_array else None
+            tree.rows.append(row.tree_row(EXPANDED if inside is not None else 0))
+            if inside is not None:
+                tree.rows += self.module.elements(row, min(inside[0], limit - len(tree.rows)))
+        return tree.rows
+
+    def look(self, expression: str) -> ValueRow | None:
+        value: Any = self.evaluate(expression)
+        number = float(value) if type(value) in (int, float) else None
+        return type_name(kind_of(value)), summarize(value), size_of(value), number
+
+    def assign(self, path: tuple[str | int, ...], text: str) -> None:
+        value = _literal(text)
+        if path[0] != STATE:
+            self.set(path, value)
+        elif len(path) == 1:
+            raise CrossingError(f"{STATE} cannot be replaced; change what is in it")
+        else:
+            owner: Any = self.host.state
+            for step in path[1:-1]:
+                owner = step_into(owner, step, STATE)
+            put(owner, path[-1], value, STATE)
 
     def get(self, path: tuple[str | int, ...]) -> Any:
         found: Any = self.module.library.get(cast("str", path[0]))
@@ -289,9 +318,7 @@ class NativeRuntime(LocalRuntime):
         if len(path) == 1:
             self.module.library.set(name, value)
             return
-        whole = list(self.get(path[:1]))
-        whole[int(path[1])] = value
-        self.module.library.set(name, whole)
+        self.module.library.set_element(name, int(path[1]), value)
 
     def evaluate(self, expression: str) -> Any:
         return self.get((expression.strip(),))
@@ -300,9 +327,7 @@ class NativeRuntime(LocalRuntime):
         name, equals, text = code.partition("=")
         if not equals:
             raise ScriptConsoleError("a native module only takes assignments, such as: alpha = 0.5")
-        import ast
-
-        self.set((name.strip(),), ast.literal_eval(text.strip()))
+        self.set((name.strip(),), _literal(text))
 
     def run_fragment(self, code: str) -> None:
         if "=" in code:
@@ -391,6 +416,17 @@ def dependents_of(scripts: Iterable[Script], name: str) -> list[Script]:
         if theirs is not None and any(need.name == name for need in theirs.requires):
             found.append(script)
     return found
+
+
+def _literal(text: str) -> Any:
+    import ast
+
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise ScriptConsoleError(
+            f"{text.strip()[:80]!r} is no value; write a number, a text in quotes, True, False, or a list"
+        ) from None
 
 
 def _tcp_send(connection: Any, payload: Any) -> None:

@@ -9,12 +9,16 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+from scriptengines.tree import EXPANDABLE, MORE
 from scriptengines.view import FunctionInfo
 from scriptnative import NativeFunction, NativeLibrary, RunLock
 
 from .compiler import SourceFile
+
+if TYPE_CHECKING:
+    from scriptengines.tree import Row
 
 _LETTERS = {
     "l": "integer",
@@ -40,12 +44,24 @@ class NativeVariable:
         type: "int64", "double[512]", "string[64]" …
         value: Bounded text: at most 20 elements or 200 bytes.
         size: Number of elements or bytes, None for a single value.
+        number: The value, if it is a single number.
     """
 
     name: str
     type: str
     value: str
     size: int | None
+    number: float | None = None
+
+    @property
+    def is_array(self) -> bool:
+        """Whether it has elements."""
+        return self.size is not None and not self.type.startswith("string")
+
+    def tree_row(self, flags: int) -> Row:
+        """Itself as a row of the tree of variables."""
+        flags |= EXPANDABLE if self.is_array else 0
+        return 0, self.name, self.name, self.type, self.value, self.size, flags, self.number
 
 
 class NativeModule:
@@ -107,6 +123,18 @@ class NativeModule:
         """The module's variables; reads memory only, never waits for the module."""
         return [_show(*variable) for variable in self.library.variables()]
 
+    def elements(self, array: NativeVariable, limit: int) -> list[Row]:
+        """The first elements of an array, as rows of the tree of variables."""
+        kind = array.type.partition("[")[0]
+        rows: list[Row] = [
+            (1, index, f"[{index}]", kind, repr(value), None, 0, _number(value))
+            for index, value in enumerate(self.library.elements(array.name, max(0, limit)))
+        ]
+        hidden = (array.size or 0) - len(rows)
+        if hidden > 0:
+            rows.append((1, MORE, "…", "", f"{hidden:,} more", hidden, 0, None))
+        return rows
+
 
 def readable_signature(signature: str | None) -> str:
     """ "Ld...:s" as "(list, double, ...) -> str"; "(...)" when it is unchecked."""
@@ -144,7 +172,13 @@ def _show(name: str, kind: str, value: object, count: int) -> NativeVariable:
         shown = cast("list[object]", value)
         text = ", ".join(repr(item) for item in shown)
         return NativeVariable(name, kind, f"[{text}{', …' if count > len(shown) else ''}]", count)
-    return NativeVariable(name, kind, repr(value), count if kind.startswith("string") else None)
+    return NativeVariable(
+        name, kind, repr(value), count if kind.startswith("string") else None, _number(value)
+    )
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
 def definition_lines(text: str, names: list[str]) -> dict[str, int]:

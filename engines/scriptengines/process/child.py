@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from scriptengines.engine import Engine
+    from scriptengines.tree import Opened
     from scriptnative import Function
 
 SAMPLE_LIMIT = 0.05
@@ -389,7 +390,9 @@ class Child:
                 stopped = self._interrupt(runtime, argument)
                 return None if stopped is None else True, stopped
             if operation == "sample":
-                return True, self.values.result(self._sample(runtime, argument))
+                return True, self.values.result(self._sample(runtime, *argument))
+            if operation == "look":
+                return True, self.values.result(runtime.look(argument))
             if operation == "candidates":
                 return True, self.values.result(runtime.candidates(_question(argument)))
             if operation == "files_changed":
@@ -414,11 +417,11 @@ class Child:
         except Exception as error:  # noqa: BLE001 - the asker's to judge
             return False, self.values.result(told(error))
 
-    def _sample(self, runtime: Runtime, limit: int) -> tuple[Any, ...] | None:
-        sample = runtime.sample(limit)
+    def _sample(self, runtime: Runtime, limit: int, opened: Opened, known: int) -> tuple[Any, ...] | None:
+        sample = runtime.sample(limit, opened, known)
         if sample is None and self._lock.acquire(SAMPLE_LIMIT):  # a callback may be just about to end
             try:
-                sample = runtime.sample(limit)
+                sample = runtime.sample(limit, opened, known)
             finally:
                 self._lock.release()
         return None if sample is None else tuple(sample)

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from types import NoneType
 from typing import TYPE_CHECKING, Any, cast
 
-from scriptengines.engine import Runtime, Sample
+from scriptengines.engine import NOTHING, Runtime, Sample
 from scriptengines.errors import Interrupted, ScriptBusy, ScriptClosed, ScriptConsoleError, ScriptCrashed
 from scriptengines.view import FunctionInfo
 from scriptnative import bind
@@ -29,9 +29,10 @@ if TYPE_CHECKING:
 
     from scriptengines.completion import Candidate
     from scriptengines.completion.question import Question
-    from scriptengines.engine import CallRow, Context, Engine, Source
+    from scriptengines.engine import CallRow, Context, Engine, Source, ValueRow
     from scriptengines.steering import TimerStep
     from scriptengines.tapping import TappedRow
+    from scriptengines.tree import Delta, Opened, Row
     from scriptnative import Function
 
     from .conversation import Late
@@ -45,6 +46,9 @@ RETIRE_LIMIT = 1.0
 DISCARD_LIMIT = 3.0
 """Seconds that a process gets to end by itself."""
 MAX_LISTENERS = 250
+_VALUE = (str, str, (int, NoneType), (float, NoneType))
+_VARIABLE = (int, (str, int), str, str, str, (int, NoneType), int, (float, NoneType))
+"""Types in a row of the tree of variables."""
 _PROCESS_CLOCK = 2
 """Of the clocks of a process the one that counts what the scheduler gave it."""
 
@@ -351,13 +355,15 @@ class ProcessRuntime(Runtime):
             self.peer.give_up_on(Malformed(f"calls that are none: {error}"))
             return [], []
 
-    def sample(self, limit: int) -> Sample | None:
+    def sample(self, limit: int, opened: Opened, known: int) -> Sample | None:
         if not self._sampling.acquire(timeout=LOOK_LIMIT):
             return None
         try:
             if self._look is not None and self._look.empty():
                 return None  # it has not answered since the last time
-            self._look = look = self.peer.begin_to_ask("sample", limit, LOOK_LIMIT)
+            self._look = look = self.peer.begin_to_ask(
+                "sample", self.peer.values.result((limit, opened, known)), LOOK_LIMIT
+            )
             answer = look.get(timeout=LOOK_LIMIT)
             self._look = None
         except Empty:
@@ -365,7 +371,7 @@ class ProcessRuntime(Runtime):
         finally:
             self._sampling.release()
         if self.peer.dead.is_set():
-            return Sample([], [], [])
+            return NOTHING
         sample = None if answer is None else self._value_of(answer)
         return None if sample is None else self._checked_sample(sample)
 
@@ -373,7 +379,7 @@ class ProcessRuntime(Runtime):
         try:
             variables, timers, connections, tasks, warnings = sample
             return Sample(
-                _checked(variables, (str, str, str, (int, NoneType))),
+                _checked_delta(variables),
                 _checked(timers, (int, str, float, float, int, str, str, float, float, float, bool, float)),
                 _checked(
                     connections, (int, str, str, str, str, str, int, int, float, float, float, str, str)
@@ -383,13 +389,39 @@ class ProcessRuntime(Runtime):
             )
         except (Malformed, TypeError, ValueError) as error:
             self.peer.give_up_on(Malformed(f"a sample that is none: {error}"))
-            return Sample([], [], [])
+            return NOTHING
+
+    def variables(self, limit: int, opened: Opened, deep: int) -> list[Row] | None:
+        try:
+            found = self._look_up("variables", limit, opened, deep)
+            return None if found is None else _checked(found, _VARIABLE)
+        except ScriptBusy:
+            return None
+        except Malformed as error:
+            self.peer.give_up_on(error)
+            raise self.peer.last_error() from None
+
+    def look(self, expression: str) -> ValueRow | None:
+        if self._retired or self.peer.dead.is_set():
+            raise self.peer.last_error()
+        answer = self.peer.ask("look", expression, RETIRE_LIMIT)
+        found = None if answer is None else self._value_of(answer)
+        if found is None:
+            return None
+        try:
+            return cast("ValueRow", _checked([found], _VALUE)[0])
+        except Malformed as error:
+            self.peer.give_up_on(error)
+            raise self.peer.last_error() from None
+
+    def assign(self, path: tuple[str | int, ...], text: str) -> None:
+        self._look_up("assign", path, text)
 
     def _look_up(self, operation: str, *args: Any) -> Any:
         """What the child answers between two callbacks of its script."""
         if self._retired or self.peer.dead.is_set():
             raise self.peer.last_error()
-        answer = self.peer.ask(operation, list(args), RETIRE_LIMIT)
+        answer = self.peer.ask(operation, self.peer.values.result(list(args)), RETIRE_LIMIT)
         if answer is None and self.peer.dead.is_set():
             raise self.peer.last_error()
         if answer is None:
@@ -511,6 +543,21 @@ def _paths(names: Any) -> tuple[Path, ...]:
     if type(names) is not list or not all(type(name) is bytes for name in cast("list[Any]", names)):
         raise Malformed("files that are none")
     return tuple(Path(os.fsdecode(name)) for name in cast("list[bytes]", names))
+
+
+def _checked_delta(delta: Any) -> Delta:
+    number, total, changed, rows = delta
+    _checked([(number, total)], (int, int))
+    _checked(rows, _VARIABLE)
+    if changed is not None and _checked([(index,) for index in changed], (int,)):
+        last = -1
+        for index in changed:
+            if not last < index < total:
+                raise Malformed("a reading that is none")
+            last = index
+    if len(rows) != (total if changed is None else len(changed)):
+        raise Malformed("a reading that is none")
+    return delta
 
 
 def _checked(rows: Any, kinds: tuple[Any, ...]) -> list[Any]:

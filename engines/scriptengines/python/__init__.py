@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from scriptengines.confinement import FILES
 from scriptengines.engine import Engine, Runtime, Sample
 from scriptengines.errors import LoadError, ScriptClosed, ScriptConsoleError
+from scriptengines.looking import within
 from scriptengines.options import NETWORK, Option
 from scriptengines.view import FunctionInfo
 from scriptnative import bind, call_as_is, call_unlocked, leaving
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
 
     from scriptengines.completion import Candidate
     from scriptengines.completion.question import Question
-    from scriptengines.engine import Context, Source
+    from scriptengines.engine import Context, Source, ValueRow
     from scriptengines.reports import Reporter
     from scriptengines.steering import TimerStep
     from scriptengines.tapping import TappedRow
+    from scriptengines.tree import Opened, Row
     from scriptnative import Function
 
     from .chambers import Chamber
@@ -99,8 +101,17 @@ class PythonRuntime(Runtime):
     def functions(self) -> list[FunctionInfo]:
         return [FunctionInfo(*row) for row in call_unlocked(self._inside["functions"])]
 
-    def sample(self, limit: int) -> Sample | None:
-        return Sample(*call_unlocked(self._inside["sample"], limit))
+    def sample(self, limit: int, opened: Opened, known: int) -> Sample | None:
+        return Sample(*call_unlocked(self._inside["sample"], limit, opened, known))
+
+    def variables(self, limit: int, opened: Opened, deep: int) -> list[Row] | None:
+        return call_unlocked(self._inside["variables"], limit, opened, deep)
+
+    def look(self, expression: str) -> ValueRow | None:
+        return within(self._lock, self.interrupt, lambda: self._inside["look"](expression))
+
+    def assign(self, path: tuple[str | int, ...], text: str) -> None:
+        self._inside["assign"](path, text)
 
     @property
     def pending(self) -> bool:

@@ -13,7 +13,7 @@ import threading
 import types
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ from scriptengines.loop import ScriptLoop
 from scriptengines.reports import LineWriter
 from scriptengines.runner import Runner
 from scriptengines.steering import steer_timer
+from scriptengines.tree import Readings
 from scriptnative.errors import CrossingError, describe
 
 from . import imports, unclosed
@@ -34,6 +35,7 @@ from .processwide import ProcessWatch
 if TYPE_CHECKING:
     from scriptengines.reports import Reporter
     from scriptengines.tapping import TappedRow
+    from scriptengines.tree import Opened
     from scriptnative import RunLock
 
     from .ownmodules import OwnModules
@@ -221,6 +223,7 @@ class Guest:
         self.module.__file__ = path
         self.host_module = self._make_host_module()
         self.namespace = Namespace(self.module, path, state)
+        self._readings = Readings()
 
     def entries(self) -> dict[str, Any]:
         """What the outside may call."""
@@ -232,6 +235,9 @@ class Guest:
             "lookup": self.lookup,
             "functions": names.functions,
             "sample": self.sample,
+            "variables": names.variables,
+            "look": names.look,
+            "assign": names.assign,
             "get": names.get,
             "set": names.set,
             "evaluate": names.evaluate,
@@ -294,10 +300,11 @@ class Guest:
         self.interior.generations.pop(id(self), None)
         self.interior.discard(self)
 
-    def sample(self, limit: int) -> tuple[list[Any], ...]:
+    def sample(self, limit: int, opened: Opened, known: int) -> tuple[Any, ...]:
         """At most `limit` rows of each kind; see Sample."""
-        rows: Sequence[Sequence[Any]] = self.host.observation.sample(self.namespace.variables(limit), limit)
-        return tuple(list(part) for part in rows)
+        variables = self._readings.delta(self.namespace.variables(limit, opened, 0), known)
+        sample = self.host.observation.sample(variables, limit)
+        return variables, *(list(part) for part in sample[1:])
 
     def close_connection(self, number: int) -> bool:
         """Close a connection of the sample; whether it was open."""

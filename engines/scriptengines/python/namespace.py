@@ -9,7 +9,17 @@ import inspect
 import types
 from typing import TYPE_CHECKING, Any, cast
 
-from scriptengines.summary import reachable_bytes, size_of, summarize
+from scriptengines.summary import (
+    ROUTINES,
+    class_attributes,
+    is_a,
+    kind_of,
+    reachable_bytes,
+    size_of,
+    summarize,
+    type_name,
+)
+from scriptengines.tree import CLOSURES, STATE, Tree, put, step_into
 from scriptnative import Reference
 from scriptnative.errors import CrossingError, UnknownFunction, did_you_mean
 
@@ -17,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from scriptengines.completion import Candidate
+    from scriptengines.tree import Opened, Row, Step
 
 _SCALARS = (bool, int, float, str, bytes, bytearray, type(None))
 _HIDDEN = frozenset({"host"})
@@ -35,6 +46,7 @@ class Namespace:
         self.module = module
         self.path = path
         self.state = state
+        self._scalars: dict[Step, tuple[Any, Row]] = {}
 
     def lookup(self, name: str) -> Callable[..., Any]:
         """The function of a name, dotted names included."""
@@ -80,23 +92,75 @@ class Namespace:
             rows.append((name, signature, doc, code.co_firstlineno if code is not None else 0))
         return rows
 
-    def variables(self, limit: int) -> list[tuple[str, str, str, int | None]]:
-        """At most `limit` rows: name, type, bounded text, number of items or None."""
-        rows: list[tuple[str, str, str, int | None]] = []
-        names = list(self.module.__dict__.items())
+    def variables(self, limit: int, opened: Opened, deep: int) -> list[Row]:
+        """Rows of the tree of variables: `host.state`, the globals, what functions have closed over.
+
+        Args:
+            limit: Rows at most.
+            opened: What is open.
+            deep: Levels that are opened besides.
+        """
+        tree = Tree(limit, deep, self._scalars)
         if self.state:
-            rows.extend(
-                (f"host.state[{key!r}]", *_shown(value)) for key, value in list(self.state.items())[:limit]
-            )
-        for name, value in names:
-            if len(rows) >= limit:
-                break
-            if name.startswith("__") or name in _HIDDEN or isinstance(value, types.ModuleType):
-                continue
-            if inspect.isroutine(value) or isinstance(value, type):
-                continue
-            rows.append((name, *_shown(value)))
-        return rows
+            tree.add_all(0, [(STATE, STATE, self.state)], opened)
+        shown: list[tuple[Step, str, Any]] = []
+        closures: list[tuple[Step, str, Any]] = []
+        for name, value in list(self.module.__dict__.items()):
+            kind = kind_of(value)
+            if (kind is int or kind is str or kind is float) and name[:2] != "__":
+                shown.append((name, name, value))
+            elif is_a(kind, ROUTINES):
+                if kind is types.FunctionType and value.__closure__ and not name.startswith("__"):
+                    closures.append((name, name, value))
+            elif (
+                not name.startswith("__")
+                and name not in _HIDDEN
+                and not is_a(kind, types.ModuleType)
+                and (not is_a(kind, type) or class_attributes(value))
+            ):
+                shown.append((name, name, value))
+        tree.add_all(0, shown, opened)
+        if closures and len(tree.rows) < limit:
+            text = summarize([step for step, _, _ in closures])[1:-1].replace("'", "")
+            tree.add_group(CLOSURES, "closures", text, closures, opened)
+        if not deep:
+            self._scalars = tree.scalars
+        return tree.rows
+
+    def look(self, expression: str) -> tuple[str, str, int | None, float | None]:
+        """Type, bounded text, size and number of the value of an expression."""
+        value: Any = self.evaluate(expression)
+        kind = kind_of(value)
+        number = float(value) if kind is float or (kind is int and abs(value) < 2**1000) else None
+        return type_name(kind), summarize(value), size_of(value), number
+
+    def assign(self, path: tuple[str | int, ...], text: str) -> None:
+        """Put the value of an expression at a path of the tree; a wrong one changes nothing.
+
+        Raises:
+            CrossingError: What is there cannot be changed.
+        """
+        value = self.evaluate(text.strip())
+        *way, last = path
+        if not way:
+            if last in (STATE, CLOSURES):
+                raise CrossingError(f"{last} cannot be replaced; change what is in it")
+            self.module.__dict__[str(last)] = value
+            return
+        place, owner = "", cast("Any", None)
+        for step in way:
+            place = f"{place}.{step}" if place else str(step)
+            if owner is not None:
+                owner = step_into(owner, step, place)
+            elif step == STATE:
+                owner = self.state
+            elif step == CLOSURES:
+                owner = dict(self.module.__dict__)
+            else:
+                owner = step_into(self.module.__dict__, step, self.path)
+        if path[0] == CLOSURES and len(way) == 1:
+            raise CrossingError(f"{last} is a function; change what it has closed over")
+        put(owner, last, value, place)
 
     def get(self, path: tuple[str | int, ...]) -> Any:
         """The value of a global, or of something inside it."""
@@ -161,10 +225,6 @@ def _check_movable(value: Any, place: str, depth: int) -> None:
     else:
         kind = cast("type[Any]", type(value)).__name__
         raise CrossingError(f"{place} is a {kind} and cannot move to another interpreter")
-
-
-def _shown(value: Any) -> tuple[str, str, int | None]:
-    return type(value).__name__, summarize(value), size_of(value)
 
 
 def _step(owner: Any, step: str | int) -> Any:
