@@ -64,10 +64,6 @@ def test_our_own_keys_have_the_names_that_a_user_would_write() -> None:
         assert tuple(map(read_key, action.keys)) == action.keys
 
 
-ON_PURPOSE = {PaneName.HOOKS: {"f"}}
-"""Keys that mean something of its own in a pane, and something else in all others."""
-
-
 def keymap(tmp_path: Path, **keys: tuple[str, ...] | str) -> dict[str, tuple[str, ...]]:
     """Check keys that stand in a file, one action a line; "." in ids is written "_"."""
     file = tmp_path / "config.toml"
@@ -125,7 +121,7 @@ def test_our_own_keys_do_not_clash() -> None:
     for pane in PaneName:
         taken = [key for action in EVERY_ACTION if pane in action.scope for key in action.keys]
         twice = {key for key in taken if taken.count(key) > 1}
-        assert twice == ON_PURPOSE.get(pane, set()), pane
+        assert not twice, pane
 
 
 def test_bindings_of_a_widget_are_changed_without_touching_others() -> None:

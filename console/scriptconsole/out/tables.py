@@ -57,7 +57,7 @@ def _names(value: Any) -> Sequence[str] | None:
     """The names of a record's fields, None for what is no record."""
     if is_dataclass(value):
         return [field.name for field in fields(value)]
-    return getattr(value, "_fields", None) if isinstance(value, tuple) else None
+    return getattr(cast("Any", value), "_fields", None) if isinstance(value, tuple) else None
 
 
 def _cell(value: Any) -> Any:
