@@ -209,6 +209,14 @@ ACTIONS: tuple[Action, ...] = (
         "Leave: first the maximised pane, then the filter, then the freeze",
         "back",
     ),
+    Action(
+        "suspend",
+        ("ctrl+z",),
+        "Suspend",
+        "Go back to the shell; its command fg returns here",
+        "app.suspend_process",
+        LISTS,
+    ),
     Action("pane.next", ("tab",), "Next pane", "Go to the next pane", "next_pane(1)", palette=False),
     Action(
         "pane.previous",
