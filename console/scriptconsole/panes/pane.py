@@ -30,13 +30,11 @@ class Details(NamedTuple):
         title: What the row is.
         facts: Names and values.
         texts: Heading, text and style class ("value-text", "error-text") of each long text.
-        functions_of: Alias of the script whose functions are listed, if any.
     """
 
     title: str
     facts: Sequence[tuple[str, str]]
     texts: Sequence[tuple[str, str, str]] = ()
-    functions_of: str | None = None
 
 
 class Place(NamedTuple):
@@ -163,6 +161,10 @@ class Pane(Vertical):
     def details(self) -> Details | None:
         """Return all of the selected row."""
         return None
+
+    def open_details(self) -> bool:
+        """Show all of the selected row on a screen of its own; return whether there is one."""
+        return False
 
     def place(self) -> Place | None:
         """Return the line of source that the selected row is about."""
