@@ -17,6 +17,7 @@ from scriptconsole.panes.lines import Cell, Tone
 from scriptconsole.panes.pane import Details
 from scriptconsole.panes.tablepane import TablePane
 from scriptconsole.screens.host import console_of
+from scriptconsole.state import Scalar
 from scriptconsole.text import CELL_LIMIT, clean, moment, plural
 from scriptengines.view import CallView, Frame
 
@@ -257,6 +258,27 @@ class CallsPane(TablePane[CallView]):
         if rows[0].duration is None:
             return 0.1
         return self.window / BAR if now - newest <= self.window * 1.1 else inf
+
+    # -- what is remembered ----------------------------------------------------------------------------
+
+    def settings(self) -> dict[str, Scalar]:
+        """Return from when a call is slow, and what the bars span."""
+        chosen: dict[str, Scalar] = {}
+        if self.slow_from != SLOW_FROM[1]:
+            chosen["slow_from"] = self.slow_from
+        if self.window != WINDOWS[1]:
+            chosen["window"] = self.window
+        return chosen
+
+    def take_setting(self, name: str, value: Scalar) -> bool:
+        """Take on one of them."""
+        if name == "slow_from" and value in SLOW_FROM:
+            self.slow_from = SLOW_FROM[SLOW_FROM.index(value)]
+        elif name == "window" and value in WINDOWS:
+            self.window = WINDOWS[WINDOWS.index(value)]
+        else:
+            return False
+        return True
 
     # -- what can be done ------------------------------------------------------------------------------
 
