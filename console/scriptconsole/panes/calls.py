@@ -105,6 +105,10 @@ class CallsPane(TablePane[CallView]):
         self._tones: dict[str, Tone] = {}
         super().__init__()
 
+    def on_mount(self) -> None:
+        """Begin with the threshold of the configuration."""
+        self.slow_from = console_of(self).settings.slow_call / 1000
+
     # -- recording -------------------------------------------------------------------------------------
 
     @property
@@ -280,7 +284,7 @@ class CallsPane(TablePane[CallView]):
 
     def action_threshold(self) -> None:
         """Take the next threshold."""
-        self.slow_from = SLOW_FROM[(SLOW_FROM.index(self.slow_from) + 1) % len(SLOW_FROM)]
+        self.slow_from = next((each for each in SLOW_FROM if each > self.slow_from), SLOW_FROM[0])
         self._redraw()
 
     def action_window(self) -> None:

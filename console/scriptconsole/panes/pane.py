@@ -158,6 +158,10 @@ class Pane(Vertical):
         """Return the selected row as text for the clipboard."""
         return None
 
+    def export_rows(self) -> Sequence[object]:
+        """Return all rows as they are filtered and sorted: dataclasses or named tuples, for a file."""
+        return ()
+
     def details(self) -> Details | None:
         """Return all of the selected row."""
         return None
