@@ -164,6 +164,10 @@ class Pane(Vertical):
         """Return all of the selected row."""
         return None
 
+    def activate(self) -> bool:
+        """Do what `enter` does in this pane instead of showing details; return whether there was anything."""
+        return False
+
     def place(self) -> Place | None:
         """Return the line of source that the selected row is about."""
         return None

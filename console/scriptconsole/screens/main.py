@@ -329,6 +329,8 @@ class MainScreen(Screen[None]):
         """Show all of the selected row."""
         from scriptconsole.screens.details import DetailsScreen
 
+        if self.pane is not None and self.pane.activate():
+            return
         details = None if self.pane is None else self.pane.details()
         if details is not None:
             app = console_of(self)
