@@ -89,6 +89,7 @@ ACTIONS: tuple[Action, ...] = (
         LISTS,
         footer=True,
     ),
+    Action("goto", ("f",), "Go to", "Find a script, function, variable, timer or file", "app.goto"),
     Action(
         "script.reload",
         ("r",),
@@ -207,6 +208,14 @@ ACTIONS: tuple[Action, ...] = (
         "Back",
         "Leave: first the maximised pane, then the filter, then the freeze",
         "back",
+    ),
+    Action(
+        "suspend",
+        ("ctrl+z",),
+        "Suspend",
+        "Go back to the shell; its command fg returns here",
+        "app.suspend_process",
+        LISTS,
     ),
     Action("pane.next", ("tab",), "Next pane", "Go to the next pane", "next_pane(1)", palette=False),
     Action(

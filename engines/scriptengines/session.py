@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from .health import Health, Info
     from .observer import Observer
     from .records import Records
+    from .results import Result
     from .script import Moment
     from .view import DifferenceView, Frame, FunctionInfo, LogRecord, Tapped
     from .watcher import Watcher
@@ -342,6 +343,14 @@ class Session:
     def functions(self, alias: str) -> list[FunctionInfo]:
         """What can be called in a script."""
         return self.script(alias).functions()
+
+    def is_complete(self, alias: str, code: str) -> bool:
+        """Whether code that is being typed into a script can be run as it is."""
+        return self.script(alias).is_complete(code)
+
+    def interact(self, alias: str, code: str) -> list[Result]:
+        """Run what somebody typed into a script; see Script.interact."""
+        return self.script(alias).interact(code)
 
     def completions(self, alias: str, text: str, cursor: int) -> list[Completion]:
         """What of a script can stand where the cursor is; see Script.completions."""

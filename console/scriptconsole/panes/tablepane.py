@@ -25,6 +25,8 @@ class TablePane[Row](Pane):
 
     EMPTY: ClassVar[str]
     """What the table says when it has no rows."""
+    LANDMARK: ClassVar[str] = ""
+    """What one row is called where it can be gone to by its name; "" when it cannot."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -58,6 +60,10 @@ class TablePane[Row](Pane):
     @abstractmethod
     def owner(self, row: Row) -> str | None:
         """Return the alias of the row's script."""
+
+    def landmark(self, row: Row) -> str:
+        """Return the name by which one goes to a row; asked for when `LANDMARK` says what it is."""
+        return self.text(row)
 
     def row_text(self, row: Row) -> str:
         """Return what is copied."""

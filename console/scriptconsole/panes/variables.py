@@ -29,6 +29,7 @@ class VariablesPane(TablePane[VariableView]):
         "~ marks values of a busy script: they were true when it last yielded. Enter shows the whole value."
     )
     EMPTY = "no variables"
+    LANDMARK = "variable"
 
     def __init__(self) -> None:
         self._stale: frozenset[str] = frozenset()
@@ -86,6 +87,10 @@ class VariablesPane(TablePane[VariableView]):
     def key(self, row: VariableView) -> Hashable:
         """Return script and name."""
         return row.script, row.name
+
+    def landmark(self, row: VariableView) -> str:
+        """Return the name."""
+        return row.name
 
     def text(self, row: VariableView) -> str:
         """Return what the filter searches."""

@@ -37,7 +37,7 @@ local function describe(value)
   for name, global in next, globals do
     if rawequal(global, value) and type(name) == "string" then return name, place end
   end
-  return "function", place
+  return "function:" .. info.linedefined, place
 end
 
 local function get_field(object, name) return object[name] end
