@@ -41,7 +41,7 @@ def pane_of(view: LogView) -> LogPane:
 
 
 async def search(pilot: Pilot[None], text: str) -> None:
-    await pilot.press("f", *text, "enter")
+    await pilot.press("F", *text, "enter")
     await pilot.pause()
 
 
@@ -112,7 +112,7 @@ async def test_a_search_of_many_lines_lets_keys_through() -> None:
         view = log(app)
         view.extend(LogRecord(NOW, "a", Level.OUTPUT, f"line {n}") for n in range(200_000))
         await pilot.press("5", "g")
-        await pilot.press("f", *"line 199998", "enter")
+        await pilot.press("F", *"line 199998", "enter")
         assert view.selected is not None
         assert view.selected.text == "line 0", "the search goes on in slices"
         await until(pilot, lambda: view.selected is not None and view.selected.text == "line 199998", 30)
@@ -248,7 +248,7 @@ def test_log_look(snap_compare: Compare) -> None:
 
     async def prepare(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: ("watch",) in session.calls)
-        await pilot.press("5", "m", "g", *["j"] * 6, "enter", "f", *"10.0.0.", "enter")
+        await pilot.press("5", "m", "g", *["j"] * 6, "enter", "F", *"10.0.0.", "enter")
         await pilot.pause()
 
     assert snap_compare(make_app(session), terminal_size=WIDE, run_before=prepare)
@@ -259,7 +259,7 @@ def test_log_search_line_look(snap_compare: Compare) -> None:
 
     async def prepare(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: ("watch",) in session.calls)
-        await pilot.press("5", "v", "f", *"dim")
+        await pilot.press("5", "v", "F", *"dim")
         await pilot.pause()
 
     assert snap_compare(make_app(session), terminal_size=WIDE, run_before=prepare)

@@ -112,12 +112,12 @@ class HooksPane(TablePane[HookRow]):
     MEANING = (
         "One row per subscriber, in the order they are called: higher priorities first, then the older.\n"
         "A hook that is emitted although nobody subscribes may be misspelled somewhere.\n"
-        "f emits the hook by hand, with arguments; x passes a subscriber over, or calls it again."
+        "E emits the hook by hand, with arguments; x passes a subscriber over, or calls it again."
     )
     ACTIONS = (
         Action(
             "hook.emit",
-            ("f",),
+            ("E",),
             "Emit",
             "Emit a hook by hand, with arguments",
             "pane('emit')",

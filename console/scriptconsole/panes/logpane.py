@@ -74,7 +74,7 @@ class LogPane(Pane):
         "▸ lines of a traceback are folded: enter or z shows them; enter on one opens its file there."
     )
     ACTIONS = (
-        _action("find", "f", "Find", "Search the lines shown, folded ones too", "find", footer=True),
+        _action("find", "F", "Search", "Search the lines shown, folded ones too", "find", footer=True),
         _action("find_next", "n", "Next match", "Go to the next line that matches", "find_next"),
         _action("find_previous", "N", "Match before", "Go to the line before that matches", "find_before"),
         _action("fold", "z", "Fold", "Fold the record of the selected line, or unfold it", "fold"),
