@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import ClassVar
 
@@ -161,6 +161,12 @@ class LogPane(Pane):
         line = self.view.selected
         return None if line is None else line.record.text
 
+    def export_rows(self) -> Sequence[LogRecord]:
+        """Return the records whose lines are shown."""
+        ring = self.view.ring
+        lines = (ring[index] for index in range(len(ring)))
+        return tuple(line.record for line in lines if line.first)
+
     def details(self) -> Details | None:
         """Return the whole record."""
         line = self.view.selected
@@ -177,7 +183,7 @@ class LogPane(Pane):
 
     # -- folds and places ------------------------------------------------------------------------------
 
-    def activate(self) -> bool:
+    def open_details(self) -> bool:
         """Unfold a record, or open the file that a line of one names; return whether that was done."""
         line = self.view.selected
         if line is None:
