@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from textual.command import CommandList
 from textual.pilot import Pilot
 
 from scriptconsole.app import ScriptConsoleApp
+from scriptconsole.out.files import Exists
 from scriptengines.view import Level, LogRecord, ScriptState
 
 from .recording import FRAME, LOG, NOW, SCRIPTS, RecordedSession
@@ -116,6 +119,20 @@ def test_evaluate(snap_compare: Compare) -> None:
     assert snap_compare(
         make_app(session), terminal_size=WIDE, run_before=ready(session, *keys, then="evaluate")
     )
+
+
+def test_export_over_a_file_that_is_there(
+    snap_compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getcwd", lambda: "/home/ada")
+    monkeypatch.setattr("scriptconsole.screens.save.write_text", refused)
+    session = RecordedSession()
+    keys = ["4", "W", "enter"]
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session, *keys))
+
+
+def refused(path: Path, text: str, *, overwrite: bool) -> None:
+    raise Exists("/home/ada/connections.csv is there already")
 
 
 def test_load_prompt(snap_compare: Compare) -> None:

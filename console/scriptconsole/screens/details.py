@@ -67,10 +67,8 @@ class DetailsScreen(Dialog):
         """Copy everything shown here."""
         parts = [f"{name}: {value}" for name, value in self._facts]
         parts += [f"\n{heading}\n{text}" for heading, text, _ in self._texts]
-        console_of(self).copy_to_clipboard("\n".join(parts))
-        self.notify(
-            f"Copied {plural(len(parts), 'entry').replace('entrys', 'entries')}.", markup=False, timeout=2
-        )
+        said = f"Copied {plural(len(parts), 'entry').replace('entrys', 'entries')}."
+        console_of(self).out.copy("\n".join(parts), said)
 
     def action_edit(self) -> None:
         """Open the file in the user's editor."""
