@@ -181,6 +181,8 @@ ACTIONS: tuple[Action, ...] = (
         LISTS,
         row=True,
     ),
+    Action("export", ("W",), "Export", "Write the rows to a file, as CSV or JSON", "export", LISTS),
+    Action("screenshot", ("S",), "Picture", "Save a picture of the screen as SVG", "app.screenshot"),
     Action(
         "maximise", ("m", "f10"), "Maximise", "Give this pane the whole screen, or give it back", "maximise"
     ),

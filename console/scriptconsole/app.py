@@ -29,6 +29,7 @@ from scriptconsole.goto import Finder, open_search
 from scriptconsole.jobs import JobDone, Outcome, explain, run_job
 from scriptconsole.keysteps import KeySteps
 from scriptconsole.memory import Memory
+from scriptconsole.out.outlet import Outlet
 from scriptconsole.palette import LIMITED, ActionProvider, ThemeProvider
 from scriptconsole.panes.pane import Place
 from scriptconsole.port import SessionPort
@@ -80,7 +81,7 @@ class ScriptConsoleApp(App[None]):
         self.main = MainScreen()
         self.main.log_pane.view.ring.capacity = settings.log_capacity
         self._paths: list[tuple[Path, str | None]] = [(path, None) for path in paths]
-        self._clock = clock
+        self.clock = clock
         self.leaving = False
         """Whether the session is being closed; what it shows from then on says nothing."""
         self.command_history: list[str] = []
@@ -90,6 +91,7 @@ class ScriptConsoleApp(App[None]):
         self.typed = False
         """Whether the key that is being handled writes something where text is entered."""
         self.appearance = Appearance(self, settings.theme)
+        self.out = Outlet(self, self._send)
         self._theme_timer: Timer | None = None
         self.memory: Memory | None = None
         """What is remembered of the project, if anything is."""
@@ -155,7 +157,21 @@ class ScriptConsoleApp(App[None]):
                 self.fail(f"The scripts cannot be looked at: {explain(error)}")
             return
         self._blind = False
+        self.out.look(frame)
         self.main.apply(frame)
+
+    def _send(self, sequence: str) -> None:
+        if self._driver is not None:
+            self._driver.write(sequence)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy text; also what Textual's own inputs call."""
+        self._clipboard = text
+        self.out.copy(text)
+
+    def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
+        """Save a picture of the screen."""
+        self.out.screenshot()
 
     # -- outcomes --------------------------------------------------------------------------------------
 
@@ -188,7 +204,7 @@ class ScriptConsoleApp(App[None]):
 
     def write_log(self, level: Level, text: str) -> None:
         """Add a record of the console's own."""
-        self.main.add_log(LogRecord(self._clock(), "", level, text))
+        self.main.add_log(LogRecord(self.clock(), "", level, text))
 
     def act(
         self,

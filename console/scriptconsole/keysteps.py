@@ -29,7 +29,7 @@ class KeySteps:
         """A key was handed on: to the screen, which hands it to the widget that has the focus."""
         screen = self._app.screen
         focused = screen.focused
-        self._path = [screen] if focused is None else [screen, *focused.ancestors_with_self]
+        self._path = [screen] if focused is None else [screen, focused, *focused.ancestors_with_self]
 
     async def settle(self) -> None:
         """Wait until the last key and the messages it led to have been handled."""

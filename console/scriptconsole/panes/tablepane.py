@@ -114,6 +114,10 @@ class TablePane[Row](Pane):
         """Return the text of the selected row."""
         return None if self.selected is None else self.row_text(self.selected)
 
+    def export_rows(self) -> Sequence[Row]:
+        """Return the rows as they are shown."""
+        return tuple(self.table.rows)
+
     def place(self) -> Place | None:
         """Return the line that the selected row is about."""
         row = self.selected
@@ -156,8 +160,10 @@ class TablePane[Row](Pane):
         for title in dict.fromkeys((saved.sort, saved.column)):
             if title and title not in titles:
                 yield f"there is no column {title[:40]} any more"
-        self.table.column_cursor = titles.index(saved.column) if saved.column in titles else 0
-        if saved.sort in titles:
+        # A column without a title is none that could be named.
+        named = set(titles) - {""}
+        self.table.column_cursor = titles.index(saved.column) if saved.column in named else 0
+        if saved.sort in named:
             self.table.set_order(titles.index(saved.sort), saved.descending)
 
     def select(self, key: object) -> bool:
