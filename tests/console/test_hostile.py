@@ -208,3 +208,12 @@ async def test_resize_storm(session: RecordedSession) -> None:
         await pilot.press("1")
         await pilot.pause()
         assert "greeter" in drawn(table(app, "scripts"))[1]
+
+
+async def test_page_keys_in_a_palette_that_has_no_room(session: RecordedSession) -> None:
+    async with running(session) as (app, pilot):
+        await pilot.resize_terminal(1, 1)
+        await pilot.press("ctrl+p", "down", "pagedown", "pageup", "pagedown")
+        await pilot.resize_terminal(140, 44)
+        await pilot.press("escape")
+        await until(pilot, lambda: app.screen is app.main)
