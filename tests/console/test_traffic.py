@@ -138,12 +138,12 @@ async def test_names_of_callbacks_are_no_markup(session: RecordedSession) -> Non
     async with running(session) as (app, pilot):
         await pilot.press("3", "a")
         assert "[bold]tick" in str(app.screen.query_one("#box").border_title)
-        await pilot.press("escape", "f")
+        await pilot.press("escape", "F")
         await until(pilot, lambda: notices(app))
         assert notices(app)[0].startswith("fired timer [bold]")
 
 
-@pytest.mark.parametrize("keys", [["f"], ["P"], ["x"]])
+@pytest.mark.parametrize("keys", [["F"], ["P"], ["x"]])
 async def test_a_timer_that_has_gone_is_said(session: RecordedSession, keys: list[str]) -> None:
     session.gone = True
     async with running(session) as (app, pilot):
@@ -155,7 +155,7 @@ async def test_a_timer_that_has_gone_is_said(session: RecordedSession, keys: lis
 async def test_keys_of_timers_without_one_do_nothing(session: RecordedSession) -> None:
     session.now = replace(FRAME, timers=())
     async with running(session) as (app, pilot):
-        await pilot.press("3", "f", "P", "a", "x")
+        await pilot.press("3", "F", "P", "a", "x")
         await pilot.pause(0.05)
         assert session.calls == [("watch",)]
         assert app.screen is app.main
