@@ -160,6 +160,10 @@ class Pane(Vertical):
         """Return the selected row as text for the clipboard."""
         return None
 
+    def open_row(self) -> bool:
+        """Do what enter means for the selected row; false when it means to show all of it."""
+        return False
+
     def details(self) -> Details | None:
         """Return all of the selected row."""
         return None
