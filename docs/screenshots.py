@@ -18,6 +18,7 @@ from textual.pilot import Pilot
 from scriptconsole.app import ScriptConsoleApp
 from scriptconsole.scripts import expand
 from scriptengines.session import Session
+from scriptthemes import DARK
 
 ROOT = Path(__file__).parents[1]
 IMAGES = ROOT / "docs" / "images"
@@ -64,6 +65,13 @@ async def take(app: ScriptConsoleApp, session: Session, pilot: Pilot[None], fold
     save(app, "call", folder)
     await pilot.press("escape")
 
+    await pilot.press("f")
+    await until(lambda: app.finder.arrivals > len(app.main.latest.scripts))
+    await pilot.press("s", "e", "t")
+    await asyncio.sleep(0.5)
+    save(app, "goto", folder)
+    await pilot.press("escape")
+
     controller = folder / "controller.lua"
     good = controller.read_text()
     scratch = folder / "controller.new"
@@ -90,6 +98,8 @@ async def main() -> None:
     with tempfile.TemporaryDirectory() as scratch, Session() as session:
         folder = Path(shutil.copytree(ROOT / "examples" / "greenhouse", Path(scratch) / "greenhouse"))
         app = ScriptConsoleApp(session, expand([str(folder)]))
+        app.project = folder
+        app.theme = DARK.name  # whatever colours this terminal has
         async with app.run_test(size=SIZE) as pilot:
             await take(app, session, pilot, folder)
 

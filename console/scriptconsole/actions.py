@@ -89,6 +89,7 @@ ACTIONS: tuple[Action, ...] = (
         LISTS,
         footer=True,
     ),
+    Action("goto", ("f",), "Go to", "Find a script, function, variable, timer or file", "app.goto"),
     Action(
         "script.reload",
         ("r",),

@@ -24,6 +24,7 @@ from textual.timer import Timer
 from scriptconsole.appearance import SETTLED, Appearance, ThemeFilesChanged, wants_no_color
 from scriptconsole.config.settings import DEFAULTS, Settings
 from scriptconsole.editor import EditorError, editor_command
+from scriptconsole.goto import Finder, open_search
 from scriptconsole.jobs import JobDone, Outcome, explain, run_job
 from scriptconsole.memory import Memory
 from scriptconsole.palette import LIMITED, ActionProvider, ThemeProvider
@@ -87,6 +88,9 @@ class ScriptConsoleApp(App[None]):
         self._theme_timer: Timer | None = None
         self.memory: Memory | None = None
         """What is remembered of the project, if anything is."""
+        self.project = Path.cwd()
+        """Folder whose files can be gone to."""
+        self.finder = Finder(self)
 
     def remember(self, file: StateFile, *, fresh: bool = False) -> None:
         """Show the project as it was left, and remember it from now on; called before `run`.
@@ -309,6 +313,12 @@ class ScriptConsoleApp(App[None]):
             from scriptconsole.screens.evaluate import EvaluateScreen
 
             self.push_screen(EvaluateScreen(self.session, alias, self.report))
+
+    # -- finding -----------------------------------------------------------------------------------------
+
+    async def action_goto(self) -> None:
+        """Go to anything by its name."""
+        await open_search(self)
 
     # -- editor ----------------------------------------------------------------------------------------
 

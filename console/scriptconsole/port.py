@@ -68,6 +68,18 @@ class SessionPort(Protocol):
         """Emit a hook to all its subscribers."""
         ...
 
+    def consult(self, hook: str, /, *args: object) -> object:
+        """Emit a hook and tell what its subscribers made of it; see scriptengines.hooks.Outcome."""
+        ...
+
+    def record_calls(self, on: bool) -> object:
+        """Let frames tell of calls, or no longer."""
+        ...
+
+    def enable_subscriber(self, number: int, enabled: bool) -> bool:
+        """Let a subscriber of a hook be called, or passed over; false when it was gone already."""
+        ...
+
     def expand(self, alias: str, path: tuple[str | int, ...], items: int = 100) -> object:
         """Show in the frame what is inside the variable at an address, at most `items` of it."""
         ...

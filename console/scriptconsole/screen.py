@@ -56,9 +56,9 @@ def run_screen(
     check_theme(settings.theme, configuration.origins["theme"])
     with Session(keep_failed=True, options=options) as session:
         app = ScriptConsoleApp(session, files, settings=settings, keys=keys)
+        app.project = Path.cwd() if configuration.project is None else configuration.project.parent
         if settings.restore_layout:
-            project = Path.cwd() if configuration.project is None else configuration.project.parent
-            app.remember(StateFile(project), fresh=fresh)
+            app.remember(StateFile(app.project), fresh=fresh)
         with _ended_by_signals(app), captured(lambda line: session.note("output", line)):
             app.run()
         return session.close()

@@ -371,6 +371,15 @@ class Host:
             self.loop.call_soon(_nothing)
         return True
 
+    def check_file(self, path: Any) -> None:
+        """Refuse a file that the script may not read, before it is read in its stead.
+
+        Raises:
+            PermissionError: It is confined to another folder.
+        """
+        if self.confinement is not None:
+            self.confinement.check(path, writes=False)
+
     # ---- observation --------------------------------------------------------------------------
 
     @property

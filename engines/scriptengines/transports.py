@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio.selector_events
 import socket
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     class _StreamTransport(asyncio.Transport):
         max_size: int
         _buffer: deque[Any]
+        _buffer_size: int
         _conn_lost: int
         _empty_waiter: Any
         _eof: bool
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
 else:
     _StreamTransport = asyncio.selector_events._SelectorSocketTransport
 
+_IS_COUNTED = sys.version_info >= (3, 15)
+"""Whether asyncio keeps the number of bytes that wait; before, it adds them up."""
 READ_SIZE = 65536
 """Bytes that are read at a time. asyncio's 256 KiB come from the system and go back to it with every read,
 which costs more than to read a short message."""
@@ -61,12 +65,14 @@ class StreamTransport(_StreamTransport):
                 super().write(memoryview(data)[taken:])
 
     def _keep(self, data: bytes) -> None:
-        """Let bytes wait, in few pieces: asyncio looks at all of them whenever there is one more."""
+        """Let bytes wait, in few pieces: before 3.15 asyncio adds them up whenever there is one more."""
         last = self._buffer[-1]
         if type(last) is bytearray and len(last) < PIECE:
             last += data
         else:
             self._buffer.append(bytearray(data) if len(data) < PIECE else data)
+        if _IS_COUNTED:
+            self._buffer_size += len(data)
         if not self._protocol_paused:
             self._maybe_pause_protocol()
 

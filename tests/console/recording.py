@@ -10,17 +10,21 @@ from dataclasses import replace
 from pathlib import Path
 
 from scriptengines.completion import Completion
+from scriptengines.hooks import Outcome
 from scriptengines.view import (
+    CallView,
     Change,
     ConnectionView,
     DifferenceView,
     ErrorView,
     Frame,
     FunctionInfo,
+    HookView,
     Level,
     LogRecord,
     ScriptState,
     ScriptView,
+    SubscriberView,
     TimerView,
     VariableView,
 )
@@ -142,6 +146,76 @@ FUNCTIONS = [
     FunctionInfo("reset", "()", "", 22),
 ]
 
+SENSOR = "LuaError: attempt to index a nil value (field 'sensor')"
+CALLS = (
+    CallView(
+        41,
+        "bridge",
+        "heartbeat",
+        "timer",
+        "script bridge 1",
+        NOW - 4.61,
+        0.000_041,
+        result="None",
+        whole=True,
+    ),
+    CallView(
+        42,
+        "greeter",
+        "greet",
+        "",
+        "MainThread",
+        NOW - 3.9,
+        0.000_312,
+        arguments="'Grace', shout=True",
+        result="'HELLO, GRACE'",
+        whole=True,
+        result_whole=True,
+    ),
+    CallView(43, "thermostat", "on_tick", "timer", "script thermostat 7", NOW - 3.0, 0.004, SENSOR),
+    CallView(
+        45,
+        "lights",
+        "on_join",
+        "hook peer joined",
+        "script bridge 1",
+        NOW - 2.4,
+        0.71,
+        arguments="'[bold]attic'",
+        parent=46,
+        result="None",
+        whole=True,
+        result_whole=True,
+    ),
+    CallView(
+        46,
+        "bridge",
+        "data",
+        "connection data",
+        "script bridge 1",
+        NOW - 2.5,
+        0.85,
+        arguments="<Connection>, b'JOIN\\x00attic'",
+        result="None",
+        result_whole=True,
+    ),
+)
+RUNNING = (CallView(47, "crunch", "pass_over", "", "worker 1", NOW - 1.9, None, "", "3, 4", whole=True),)
+
+HOOKS = (
+    HookView(
+        "peer joined",
+        204,
+        3,
+        (
+            SubscriberView(7, "lights", "on_join", 10, 204, 0, "lights.lua:31", True),
+            SubscriberView(4, "greeter", "welcome", 0, 201, 2, "greeter.py:40", True),
+            SubscriberView(9, "bridge", "note", 0, 0, 0, "bridge.py:12", False),
+        ),
+    ),
+    HookView("raeding", 88_412, 0, ()),
+)
+
 FRAME = Frame(NOW, SCRIPTS, VARIABLES, TIMERS, CONNECTIONS, (), 0)
 
 
@@ -172,6 +246,7 @@ class RecordedSession:
         self.threads: set[str] = set()
         self.problem: Exception | None = None
         self.answer: object = "Hello, Grace"
+        self.outcome = Outcome(2, ("Grace", 3), "lights", "too late")
         self.gate = threading.Event()
         self.gate.set()
         self.gone = False
@@ -234,6 +309,17 @@ class RecordedSession:
     def emit(self, hook: str, *args: object) -> object:
         self._note("emit", hook, args)
         return self.answer
+
+    def consult(self, hook: str, *args: object) -> object:
+        self._note("consult", hook, args)
+        return self.outcome
+
+    def record_calls(self, on: bool) -> None:
+        self._note("record_calls", on)
+
+    def enable_subscriber(self, number: int, enabled: bool) -> bool:
+        self._note("enable_subscriber", number, enabled)
+        return not self.gone
 
     def expand(self, alias: str, path: tuple[str | int, ...], items: int = 100) -> None:
         self._note("expand", alias, path, items)

@@ -23,6 +23,7 @@ NARROW = (80, 24)
 def make_app(session: RecordedSession, paths: Sequence[Path] = (), theme: str = "dark") -> ScriptConsoleApp:
     app = ScriptConsoleApp(session, paths, clock=lambda: NOW)
     app.theme = f"scriptconsole-{theme}"
+    app.project = Path("/nowhere")
     return app
 
 

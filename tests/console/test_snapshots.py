@@ -6,8 +6,10 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from textual.command import CommandList
 from textual.pilot import Pilot
 
+from scriptconsole.app import ScriptConsoleApp
 from scriptengines.view import Level, LogRecord, ScriptState
 
 from .recording import FRAME, LOG, NOW, SCRIPTS, RecordedSession
@@ -152,6 +154,20 @@ def test_details_of_variable(snap_compare: Compare) -> None:
 def test_palette(snap_compare: Compare) -> None:
     session = RecordedSession()
     assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session, "3", "ctrl+p"))
+
+
+def test_goto(snap_compare: Compare) -> None:
+    session = RecordedSession()
+
+    async def prepare(pilot: Pilot[None]) -> None:
+        await ready(session, "f", *"bridg")(pilot)
+        app = pilot.app
+        assert isinstance(app, ScriptConsoleApp)
+        await until(pilot, lambda: app.finder.arrivals > len(SCRIPTS))
+        await pilot.press("e")
+        await until(pilot, lambda: app.screen.query_one(CommandList).option_count == 12)
+
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=prepare)
 
 
 def test_log_frozen(snap_compare: Compare) -> None:

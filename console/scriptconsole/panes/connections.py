@@ -82,6 +82,7 @@ class ConnectionsPane(TablePane[ConnectionView]):
         ),
     )
     EMPTY = "no connections"
+    LANDMARK = "connection"
 
     def columns(self) -> Sequence[Column[ConnectionView]]:
         """Return the columns."""
@@ -94,6 +95,10 @@ class ConnectionsPane(TablePane[ConnectionView]):
     def key(self, row: ConnectionView) -> Hashable:
         """Return script and number."""
         return row.script, row.id
+
+    def landmark(self, row: ConnectionView) -> str:
+        """Return the other end, or its own where it listens."""
+        return f"{row.peer or row.local} {row.protocol} {row.role}"
 
     def text(self, row: ConnectionView) -> str:
         """Return what the filter searches."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from scriptconsole.panes.calls import CallsPane
 from scriptconsole.panes.connections import ConnectionsPane
+from scriptconsole.panes.hooks import HooksPane
 from scriptconsole.panes.logpane import LogPane
 from scriptconsole.panes.pane import Pane
 from scriptconsole.panes.scripts import ScriptsPane
@@ -17,6 +19,8 @@ PANES: tuple[type[Pane], ...] = (
     TimersPane,
     ConnectionsPane,
     LogPane,
+    CallsPane,
+    HooksPane,
     WarningsPane,
     TasksPane,
 )

@@ -95,6 +95,7 @@ class ScriptsPane(TablePane[ScriptView]):
         "Kept: how it is isolated. Gen: the version of its code; a reload makes the next one."
     )
     EMPTY = "no scripts yet: o loads one"
+    LANDMARK = "script"
 
     def columns(self) -> Sequence[Column[ScriptView]]:
         """Return the columns."""
@@ -105,6 +106,10 @@ class ScriptsPane(TablePane[ScriptView]):
         return frame.scripts
 
     def key(self, row: ScriptView) -> Hashable:
+        """Return the alias."""
+        return row.alias
+
+    def landmark(self, row: ScriptView) -> str:
         """Return the alias."""
         return row.alias
 

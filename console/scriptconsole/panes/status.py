@@ -68,7 +68,8 @@ class StatusLine(Static):
             held_back: Log records that wait for the display to go on.
         """
         health = health_of(frame)
-        facts = (health, frame.dropped, frozen, held_back)
+        warnings = len(frame.warnings)
+        facts = (health, frame.dropped, frozen, held_back, warnings)
         if facts == self._shown:
             return
         self._shown, self._health = facts, health
@@ -81,6 +82,8 @@ class StatusLine(Static):
             parts.append(Content.styled(f"  ▮▮ frozen{waiting}", "bold $accent"))
         if frame.dropped:
             parts.append(Content.styled(f"  {frame.dropped:,} reports dropped", "$warning"))
+        if warnings:
+            parts.append(Content.styled(f"  ! {plural(warnings, 'warning')}", "$warning"))
         if health.reason:
             parts.append(Content(f"  {health.reason}"))
         self.update(Content("").join(parts))

@@ -8,12 +8,14 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Hashable, Iterator, Sequence
 from math import inf
+from pathlib import Path
 from typing import Any, ClassVar
 
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.filter import Filter
 from scriptconsole.panes.pane import Pane, Place
 from scriptconsole.panes.table import VirtualTable
+from scriptconsole.screens.host import console_of
 from scriptconsole.state import SavedPane
 from scriptengines.view import Frame
 
@@ -24,6 +26,8 @@ class TablePane[Row](Pane):
     TABLE: ClassVar[type[VirtualTable[Any]]] = VirtualTable
     EMPTY: ClassVar[str]
     """What the table says when it has no rows."""
+    LANDMARK: ClassVar[str] = ""
+    """What one row is called where it can be gone to by its name; "" when it cannot."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -57,6 +61,10 @@ class TablePane[Row](Pane):
     @abstractmethod
     def owner(self, row: Row) -> str | None:
         """Return the alias of the row's script."""
+
+    def landmark(self, row: Row) -> str:
+        """Return the name by which one goes to a row; asked for when `LANDMARK` says what it is."""
+        return self.text(row)
 
     def row_text(self, row: Row) -> str:
         """Return what is copied."""
@@ -109,9 +117,15 @@ class TablePane[Row](Pane):
 
     def place(self) -> Place | None:
         """Return the line that the selected row is about."""
-        source = "" if self.selected is None else self.source(self.selected)
-        path, _, line = source.rpartition(":")
-        return Place(path, int(line)) if path and line.isdecimal() else None
+        row = self.selected
+        path, _, line = ("" if row is None else self.source(row)).rpartition(":")
+        if row is None or not path or not line.isdecimal():
+            return None
+        owner = self.owner(row)
+        script = None if owner is None else console_of(self).main.view(owner)
+        if script is not None:  # sources name the file only, and it lies beside its script or is it
+            path = str(Path(script.path).parent / path)
+        return Place(path, int(line))
 
     @property
     def filter(self) -> Filter | None:

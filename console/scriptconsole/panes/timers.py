@@ -88,6 +88,7 @@ class TimersPane(TablePane[TimerView]):
         ),
     )
     EMPTY = "no timers"
+    LANDMARK = "timer"
 
     def columns(self) -> Sequence[Column[TimerView]]:
         """Return the columns."""
@@ -100,6 +101,10 @@ class TimersPane(TablePane[TimerView]):
     def key(self, row: TimerView) -> Hashable:
         """Return script and number."""
         return row.script, row.id
+
+    def landmark(self, row: TimerView) -> str:
+        """Return the callback."""
+        return row.callback
 
     def text(self, row: TimerView) -> str:
         """Return what the filter searches."""

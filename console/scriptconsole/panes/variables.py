@@ -97,6 +97,7 @@ class VariablesPane(TablePane[VariableView]):
     )
     TABLE = TreeTable
     EMPTY = "no variables"
+    LANDMARK = "variable"
 
     def __init__(self) -> None:
         self._stale: frozenset[str] = frozenset()
@@ -165,6 +166,10 @@ class VariablesPane(TablePane[VariableView]):
     def key(self, row: VariableView) -> Hashable:
         """Return script and address."""
         return row.script, row.address
+
+    def landmark(self, row: VariableView) -> str:
+        """Return how it is written."""
+        return row.expression or row.name
 
     def text(self, row: VariableView) -> str:
         """Return what the filter searches."""

@@ -3,14 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from itertools import islice
 
 from scriptconsole.actions import PaneName
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.lines import Cell, Tone
-from scriptconsole.panes.pane import Details
+from scriptconsole.panes.pane import Details, Place
 from scriptconsole.panes.tablepane import TablePane
 from scriptconsole.text import CELL_LIMIT, clean, count, moment, short_source
-from scriptengines.view import Frame, WarningView
+from scriptengines.view import Frame, WarningKind, WarningView
+
+AROUND = 3
+"""Lines of source shown before and after the one that makes the mistake."""
+
+EXPLAINED: dict[str, str] = {
+    WarningKind.BLOCKED: (
+        "While a callback runs, nothing else of its script does: timers come late and connections wait. "
+        "Split long work up with timers, await it, or hand it to a thread."
+    ),
+    WarningKind.LATE: (
+        "An interval is over before its callback had its turn, so beats are lost. Look for what holds the "
+        "loop (blocked), make the interval longer, or do less at each beat."
+    ),
+    WarningKind.BUSY_LOOP: (
+        "Timers of zero delay that set each other keep a processor busy although nothing happens. Wait for "
+        "an event, or give them a delay."
+    ),
+    WarningKind.NEVER_AWAITED: (
+        "Calling an `async def` function only makes a coroutine: its body does not run. Put `await` in front "
+        "of the call, or start it with asyncio.create_task."
+    ),
+    WarningKind.IDLE: (
+        "A connection that nothing moves over may be forgotten or half dead. Close it, or let the peers "
+        "send something from time to time."
+    ),
+    WarningKind.LEAK: (
+        "What is dropped without being closed keeps its descriptor until the garbage collector comes, and "
+        "descriptors are few. Use `with`, or close it where it ends."
+    ),
+}
+"""Why each kind of mistake matters, and what helps in general."""
 
 COLUMNS: tuple[Column[WarningView], ...] = (
     Column("Kind", lambda row, _: Cell(f"! {row.kind}", Tone.WARN), lambda row: row.kind, least=8, most=15),
@@ -90,4 +122,24 @@ class WarningsPane(TablePane[WarningView]):
             ("first seen", moment(row.since)),
             ("times", f"{row.count:,}"),
         ]
-        return Details("Warning", facts, [("What is wrong", row.text, "value-text")])
+        texts = [("What is wrong", row.text, "value-text")]
+        if row.kind in EXPLAINED:
+            texts.append(("Why it matters", EXPLAINED[row.kind], "quiet"))
+        place = self.place()
+        if place is not None and (lines := excerpt(place)):
+            texts.append(("Source; e opens it", lines, "value-text"))
+        return Details("Warning", facts, texts)
+
+
+def excerpt(place: Place) -> str:
+    """Return the lines round a place with a mark before it, "" when the file cannot be read."""
+    try:
+        with open(place.path, encoding="utf-8", errors="replace") as file:
+            lines = list(islice(file, max(place.line - 1 - AROUND, 0), place.line + AROUND))
+    except OSError:
+        return ""
+    first = max(place.line - AROUND, 1)
+    return "\n".join(
+        f"{'▸' if number == place.line else ' '} {number:4}  {line.rstrip()[:200]}"
+        for number, line in enumerate(lines, first)
+    )

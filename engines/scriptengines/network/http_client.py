@@ -63,9 +63,8 @@ def _client_of(host: Host) -> httpx.AsyncClient:
         from http.cookiejar import DefaultCookiePolicy
 
         from .http_pool import Pool
-        from .limits import limits_of
 
-        client = httpx.AsyncClient(transport=Pool(limits_of(host)), trust_env=False)
+        client = httpx.AsyncClient(transport=Pool(host), trust_env=False)
         client.cookies.jar.set_policy(DefaultCookiePolicy(allowed_domains=[]))
         _clients[host] = client
     return client

@@ -9,18 +9,20 @@ from __future__ import annotations
 
 import asyncio
 import select
+import weakref
 from collections import deque
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import h11
 import httpx
 
+from .limits import limits_of
 from .web import wake
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from .limits import Limits
+    from scriptengines.host import Host
 
 MAX_IDLE = 32
 """Connections kept for later, of a script; the one unused for longest goes first."""
@@ -291,11 +293,12 @@ class Pool(httpx.AsyncBaseTransport):
     """The kept connections of one script.
 
     Args:
-        limits: Of the script.
+        host: Of the script, which keeps this pool.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self._limits = limits
+    def __init__(self, host: Host) -> None:
+        self._host: Host = weakref.proxy(host)
+        self._limits = limits_of(host)
         self._idle: dict[Any, deque[Wire]] = {}
         self._contexts: dict[tuple[bool, str | None], Any] = {}
 
@@ -359,7 +362,7 @@ class Pool(httpx.AsyncBaseTransport):
         if key not in self._contexts:
             from .tls import client_context
 
-            self._contexts[key], _ = client_context({"verify": way.verify, "ca": way.ca}, "")
+            self._contexts[key], _ = client_context(self._host, {"verify": way.verify, "ca": way.ca}, "")
         return self._contexts[key]
 
     def _take(self, key: Any) -> Wire | None:

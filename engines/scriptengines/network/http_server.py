@@ -67,7 +67,7 @@ class HttpServer(HostObject):
         self._statics: list[tuple[tuple[str, ...], str]] = []
         self._websockets: list[tuple[Pattern | None, WebSocketPath]] = []
         self._otherwise: Asking | None = None
-        self._server: Any = self._listen(address, port, _context(given.get("tls")))
+        self._server: Any = self._listen(address, port, _context(host, given.get("tls")))
         name = self._server.sockets[0].getsockname()
         self.local = format_address(name)
         self.port: int = name[1]
@@ -140,8 +140,7 @@ class HttpServer(HostObject):
             PermissionError: The script is confined to another.
         """
         path = os.path.realpath(folder)
-        if self._host.confinement is not None:
-            self._host.confinement.check(path, writes=False)
+        self._host.check_file(path)
         if not os.path.isdir(path):
             raise ValueError(f"no folder {folder!r} to serve files from")
         pattern = Pattern(prefix)
@@ -296,12 +295,12 @@ class HttpServer(HostObject):
         return plain(404)
 
 
-def _context(tls: Any) -> Any:
+def _context(host: Host, tls: Any) -> Any:
     if not tls:
         return None
     from .tls import server_context
 
-    return server_context(tls)
+    return server_context(host, tls)
 
 
 def _nothing() -> None:

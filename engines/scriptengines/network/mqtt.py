@@ -139,7 +139,7 @@ class MqttClient(HostObject):
         if tls:
             from .tls import client_context
 
-            self._tls = client_context(tls, self._name)
+            self._tls = client_context(host, tls, self._name)
         self._keepalive = max(1, round(seconds("mqtt_connect: keepalive", names["keepalive"]) or 0))
         self._mqtt = self._make(names)
         self._stream: _Stream | None = None

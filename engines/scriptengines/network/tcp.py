@@ -71,7 +71,7 @@ def _begin(
     if options.get("tls"):
         from .tls import client_context
 
-        tls = client_context(options["tls"], name)
+        tls = client_context(host, options["tls"], name)
     place = Place(host, f"connect {endpoint}")
     connection = Connection(host, handlers, endpoint, host.caller(), place.release)
 
@@ -173,7 +173,7 @@ def tcp_serve(
     if options.get("tls"):
         from .tls import server_context
 
-        tls = server_context(options["tls"])
+        tls = server_context(host, options["tls"])
     source = host.caller()
 
     def accept() -> Connection:

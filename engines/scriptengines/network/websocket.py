@@ -647,7 +647,7 @@ class WebSocket(HostObject, asyncio.Protocol):
                     from .tls import client_context
 
                     wanted = {name: given[name] for name in _TLS if name in given}
-                    context, name = client_context(wanted, uri.host)
+                    context, name = client_context(self._host, wanted, uri.host)
                     tls = {"ssl": context, "server_hostname": name}
                 await self._loop.create_connection(lambda: self, uri.host, uri.port, **tls)
                 self.start(None)

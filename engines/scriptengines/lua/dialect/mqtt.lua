@@ -62,7 +62,7 @@ function Client.connect(uri, options)
   }
   if tls then
     local given = as_table(options.tls)
-    wanted.tls = {verify = not (given.allowUnauthorized or given.rejectUnauthorized == false)}
+    wanted.tls = {verify = not (given.allowUnauthorized or given.rejectUnauthorized == false), ca = given.ca}
   end
   if type(options.lastWill) == "table" then
     local will = options.lastWill

@@ -270,6 +270,7 @@ local function host_options(inner, is_stream)
   local wanted = {method = tostring(inner.method or "GET"):upper(), headers = headers, exact_names = true}
   if inner.data ~= nil then wanted.body = tostring(inner.data) end
   if inner.checkCertificate == false then wanted.verify = false end
+  wanted.ca = inner.ca
   if is_stream then
     wanted.timeout, wanted.read_timeout = 0, inner.timeout or 0
   else
@@ -453,7 +454,7 @@ function WebSocketClient:connect(url, headers)
       if not connected then self.connection = nil end
       raise_event(self, "error", (connected and "" or "Connection error: ") .. tostring(problem or _))
     end,
-  }, {headers = given})
+  }, {headers = given, ca = self.opts.ca, verify = self.opts.checkCertificate})
   self.connection = connection
 end
 
