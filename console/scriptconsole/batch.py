@@ -71,8 +71,10 @@ class Batch:
         self._current = ""
         self._load_failed = False
         self._unread = False
+        # A prompt has to write by itself what scripts print, or they would write into it.
+        talks = wishes.interactive and sys.stdin.isatty() and sys.stdout.isatty()
         self._session = Session(
-            direct_output=True, batch=True, options=wishes.options, virtual_time=wishes.virtual_time
+            direct_output=not talks, batch=True, options=wishes.options, virtual_time=wishes.virtual_time
         )
 
     def run(self) -> tuple[ExitCode, bool]:
@@ -110,10 +112,15 @@ class Batch:
         if self._wishes.explain_exit:
             self._explain()
         if self._wishes.interactive:
-            from .interactive import converse
-
-            return converse(self._session, self._current, self._tell_records)
+            return self._converse()
         return self._wait()
+
+    def _converse(self) -> ExitCode:
+        from .repl.start import converse
+
+        if not self._current:  # what should have been there did not load
+            return ExitCode.FAILED
+        return converse(self._session, self._current, self._tell_records, quiet=self._quiet)
 
     def _wait(self) -> ExitCode:
         """Track what is pending until nothing is, or the time is over."""
@@ -205,7 +212,9 @@ class Batch:
         records = self._session.records()
         for record in records:
             prefix = f"{record.script}: " if record.script else ""
-            if record.level == "error":
+            if record.level == "output":
+                print(record.text, flush=True)
+            elif record.level == "error":
                 self._tell_error(f"{record.level}: {prefix}{record.text}")
             elif not self._quiet:
                 _tell(f"{record.level}: {prefix}{record.text}")

@@ -54,8 +54,7 @@ def command_line() -> Parser:
     parser.add_argument(
         "--language",
         choices=("lua", "python"),
-        default="lua",
-        help="of code given before any path (default: lua)",
+        help="of code given before any path (default: lua), and of --repl without one (default: python)",
     )
     parser.add_argument(
         "--shared-state", action="store_true", help="with --batch: all Lua scripts and -e share their globals"
@@ -75,6 +74,11 @@ def command_line() -> Parser:
     parser.add_argument(
         "--explain-exit", action="store_true", help="with --batch: tell on stderr what the run waits for"
     )
+    parser.add_argument(
+        "--repl",
+        action="store_true",
+        help="type code into the last script, in this terminal or from stdin; no PATH: into an empty one",
+    )
     parser.add_argument("--batch", action="store_true", help="run without a screen until nothing is pending")
     parser.add_argument(
         "--timeout", type=_seconds, metavar="SECONDS", help="with --batch: give up after this long"
@@ -85,7 +89,7 @@ def command_line() -> Parser:
         help="with --batch: let timers go by a clock that jumps to what is due next instead of waiting",
     )
     parser.add_argument(
-        "--quiet", action="store_true", help="with --batch: no log lines on stderr, only errors"
+        "--quiet", action="store_true", help="with --batch or --repl: no log lines, only errors"
     )
     parser.add_argument(
         "-o",
@@ -175,6 +179,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if options.version:
         print(f"scriptconsole {_version()}")
         return ExitCode.OK
+    if options.repl and options.batch:
+        return refuse("--repl does not go with --batch; for lines after a batch run: --batch -i")
     if options.timeout is not None and not options.batch:
         return refuse("--timeout goes with --batch; add --batch, or leave it out")
     if options.fresh and options.batch:
@@ -184,6 +190,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if not options.batch and (only := _only_batch(options)):
         return refuse(f"{only} goes with --batch; add --batch, or leave it out")
     try:
+        if options.repl:
+            return _repl(options)
         return _batch(options, given[cut + 1 :]) if options.batch else _screen(options)
     except _config_error() as error:
         return refuse(str(error))
@@ -231,7 +239,7 @@ def _batch(options: argparse.Namespace, arguments: list[str]) -> int:
         run_for=options.run_for,
         quiet=options.quiet,
         options=dict(options.option),
-        language=options.language,
+        language=options.language or "lua",
         shared_state=options.shared_state,
         interactive=options.interactive,
         explain_exit=options.explain_exit,
@@ -240,6 +248,22 @@ def _batch(options: argparse.Namespace, arguments: list[str]) -> int:
     try:
         code, clean = run_batch(given, wishes)
     except KeyboardInterrupt:  # a second one, while the scripts were given time to end
+        code, clean = ExitCode.INTERRUPTED, False
+    return _leave(code, clean)
+
+
+def _repl(options: argparse.Namespace) -> int:
+    from .repl.start import run_repl
+
+    try:
+        code, clean = run_repl(
+            options.paths,
+            language=options.language or "python",
+            watch=not options.no_watch,
+            quiet=options.quiet,
+            options=dict(options.option),
+        )
+    except KeyboardInterrupt:
         code, clean = ExitCode.INTERRUPTED, False
     return _leave(code, clean)
 
@@ -254,8 +278,8 @@ def _screen(options: argparse.Namespace) -> int:
         given["theme"] = ("--theme", options.theme)
     if options.no_watch:
         given["watch"] = ("--no-watch", False)
-    clean = run_screen(options.paths, given=given, fresh=options.fresh, options=dict(options.option))
-    return _leave(ExitCode.OK, clean)
+    code, clean = run_screen(options.paths, given=given, fresh=options.fresh, options=dict(options.option))
+    return _leave(code, clean)
 
 
 def _is_command(given: Sequence[str]) -> bool:

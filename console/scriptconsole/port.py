@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from scriptengines.completion import Completion
-from scriptengines.view import DifferenceView, Frame, FunctionInfo
+from scriptengines.health import FunctionStatistics
+from scriptengines.view import DifferenceView, Frame, FunctionInfo, Tapped
 
 
 class SessionPort(Protocol):
@@ -58,6 +59,10 @@ class SessionPort(Protocol):
 
     def functions(self, alias: str) -> list[FunctionInfo]:
         """List what a script offers to call."""
+        ...
+
+    def statistics(self, alias: str) -> list[FunctionStatistics]:
+        """List how often each function of a script was called, and how long that took."""
         ...
 
     def completions(self, alias: str, text: str, cursor: int) -> list[Completion]:
@@ -112,6 +117,30 @@ class SessionPort(Protocol):
 
     def cancel_timer(self, alias: str, timer_id: int) -> bool:
         """Cancel a pending timer; false when it was gone already."""
+        ...
+
+    def fire_timer(self, alias: str, timer_id: int) -> bool:
+        """Let a timer fire now; false when it was gone already."""
+        ...
+
+    def pause_timer(self, alias: str, timer_id: int) -> bool:
+        """Hold a timer back; false when it was gone already."""
+        ...
+
+    def resume_timer(self, alias: str, timer_id: int) -> bool:
+        """Let a paused timer go on with what was left; false when it was gone already."""
+        ...
+
+    def change_interval(self, alias: str, timer_id: int, milliseconds: float) -> bool:
+        """Give a timer another interval; false when it was gone already."""
+        ...
+
+    def tap(self, alias: str, connection_id: int, on: bool = True) -> bool:
+        """Begin or end to keep the last bytes of a connection; false when it was gone already."""
+        ...
+
+    def tapped(self, alias: str, connection_id: int) -> Tapped:
+        """Return the last bytes of a connection since it was tapped."""
         ...
 
     def close_connection(self, alias: str, connection_id: int) -> bool:

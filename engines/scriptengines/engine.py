@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from .completion.question import Question
     from .options import Option
     from .reports import Reporter
+    from .results import ResultRow
     from .steering import TimerStep
     from .tapping import TappedRow
     from .tree import Delta, Opened, Row
@@ -207,6 +208,15 @@ class Runtime(ABC):
         """Run an expression or statements of a command line; a result is printed, as its language does."""
 
     @abstractmethod
+    def interact(self, code: str, name: str) -> list[ResultRow] | None:
+        """Run what somebody typed; rows of the value of an expression, which becomes `_`, or None.
+
+        Args:
+            code: An expression or statements.
+            name: Of the input, for tracebacks; it differs from that of the input before.
+        """
+
+    @abstractmethod
     def candidates(self, question: Question) -> list[Candidate] | None:
         """What the script has where somebody types; None when it is too busy to tell.
 
@@ -297,6 +307,15 @@ class Engine(ABC):
         Raises:
             LoadError: The source cannot be run, e.g. because of its syntax.
         """
+
+    def is_complete(self, code: str, settings: Mapping[str, Any]) -> bool:
+        """Whether code can be run as it is, or is wrong; false when it needs more lines.
+
+        Args:
+            code: In its language.
+            settings: A value for each of its options.
+        """
+        return True
 
     def files_of(self, path: Path) -> tuple[Path, ...]:
         """What a script that could not be loaded is made of besides its file, as far as that can be told."""

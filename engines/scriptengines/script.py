@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from .health import FunctionStatistics
     from .hooks import Hooks
     from .reports import Reporter
+    from .results import Result
     from .tree import Row
     from .variables import Variables
     from .view import DifferenceView, FunctionInfo, ScriptView
@@ -85,6 +86,7 @@ class Script(Generations):
         self._outgoing: list[Row] | None = None
         self._recorded: tuple[list[CallRow], list[CallRow]] = ([], [])
         self._asking: Asking | None = None
+        self._inputs = 0
 
     def _apply_profile(self, attempt: Attempt) -> None:
         name = self.settings["profile"]
@@ -300,6 +302,31 @@ class Script(Generations):
         """Run an expression or statements of a command line; what the expression gives is printed."""
         self.runtime.run_fragment(code)
 
+    def is_complete(self, code: str) -> bool:
+        """Whether code that is being typed can be run as it is, or is wrong; asks nothing of the script."""
+        return self.engine.is_complete(code, self.settings)
+
+    def interact(self, code: str) -> list[Result]:
+        """Run what somebody typed, an expression or statements, in its global scope.
+
+        Args:
+            code: In its language; in Python `await` is allowed.
+
+        Returns:
+            What an expression gave, which the script also finds as `_`; a Lua expression may give several
+            values, what has no value gives none.
+
+        Raises:
+            LoadError: It is neither; likewise a CallError of a SyntaxError, by engine.
+            CallError: It raised; the frames show its lines.
+            Interrupted: It was stopped.
+        """
+        from .results import tree
+
+        self._inputs += 1
+        rows = self.runtime.interact(code, f"<input {self._inputs}>")
+        return [] if rows is None else tree(rows)
+
     def completions(self, text: str, cursor: int) -> list[Completion]:
         """What can stand where the cursor is; never waits for a busy script, which tells what is known then.
 
@@ -454,4 +481,5 @@ class Script(Generations):
             rate=0.0 if usage is None else usage.rate,
             cpu=0.0 if usage is None else usage.cpu,
             memory=None if usage is None else usage.memory,
+            rates=() if usage is None else usage.rates,
         )

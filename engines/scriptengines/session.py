@@ -41,9 +41,10 @@ if TYPE_CHECKING:
     from .components import Components
     from .drivers import Driver
     from .engine import Engine, Part
-    from .health import Health, Info
+    from .health import FunctionStatistics, Health, Info
     from .observer import Observer
     from .records import Records
+    from .results import Result
     from .script import Moment
     from .view import DifferenceView, Frame, FunctionInfo, LogRecord, Tapped
     from .watcher import Watcher
@@ -306,6 +307,10 @@ class Session:
         """The value of an expression in a script's global scope."""
         return self.script(alias).evaluate(expression)
 
+    def statistics(self, alias: str) -> list[FunctionStatistics]:
+        """The calls of each function of a script from outside; see Script.statistics."""
+        return self.script(alias).statistics()
+
     # ---- variables ---------------------------------------------------------------------------------
 
     def expand(self, alias: str, path: tuple[str | int, ...], items: int = 100) -> None:
@@ -355,6 +360,14 @@ class Session:
     def functions(self, alias: str) -> list[FunctionInfo]:
         """What can be called in a script."""
         return self.script(alias).functions()
+
+    def is_complete(self, alias: str, code: str) -> bool:
+        """Whether code that is being typed into a script can be run as it is."""
+        return self.script(alias).is_complete(code)
+
+    def interact(self, alias: str, code: str) -> list[Result]:
+        """Run what somebody typed into a script; see Script.interact."""
+        return self.script(alias).interact(code)
 
     def completions(self, alias: str, text: str, cursor: int) -> list[Completion]:
         """What of a script can stand where the cursor is; see Script.completions."""

@@ -18,6 +18,10 @@ EXCEPTIONS = {
     ): "C structs have no identity: a cycle is a value of too many levels",
     ("native", "evaluate"): "C cannot be compiled in a running module; evaluate reads variables by name",
     ("native", "execute"): "C cannot be compiled in a running module; execute takes assignments to variables",
+    (
+        "native",
+        "typed input: last result",
+    ): "C cannot be compiled in a running module; only variables are read",
     ("native", "memory"): "what C code allocates is the process's; nobody can tell whose it is",
     ("native", "log levels"): "the C interface passes no keyword arguments; sc_log writes at level info",
     (

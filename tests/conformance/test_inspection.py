@@ -242,3 +242,22 @@ def test_completion_does_not_wait_for_a_busy_script(session: Session, load: Load
     script.refresh()
     with script.lock:  # as a call that takes for ever
         assert "count" in texts(session, "cou")
+
+
+@behaviour("typed input")
+def test_what_is_typed_gives_a_bounded_tree(session: Session, load: Load) -> None:
+    load("plain")
+    [label] = session.interact("it", "label")
+    assert (label.text.strip("'\""), label.size) == ("red", 3)
+    [levels] = session.interact("it", "levels")
+    assert [float(item.text) for item in levels.items] == [1.0, 2.0, 3.0]
+    assert (levels.size, levels.hidden) == (3, 0)
+    assert session.interact("it", "count = 12") == []
+    assert session.interact("it", "count")[0].text == "12"
+
+
+@behaviour("typed input: last result")
+def test_the_last_result_of_what_is_typed_is_kept(session: Session, load: Load) -> None:
+    load("plain")
+    session.interact("it", "add(1, 2)")
+    assert session.interact("it", "_ * 2")[0].text == "6"

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from textual.command import CommandList
 from textual.pilot import Pilot
 
 from scriptconsole.app import ScriptConsoleApp
+from scriptconsole.layout import LIMIT, SIZES, Layout
+from scriptconsole.out.files import Exists
 from scriptengines.view import Level, LogRecord, ScriptState
 
 from .recording import FRAME, LOG, NOW, SCRIPTS, RecordedSession
@@ -54,6 +58,19 @@ def test_main_wide_and_short(snap_compare: Compare) -> None:
 def test_narrow(snap_compare: Compare) -> None:
     session = RecordedSession()
     assert snap_compare(make_app(session), terminal_size=NARROW, run_before=ready(session))
+
+
+@pytest.mark.parametrize("size", [(60, 15), (100, 30), (200, 60)], ids=["60x15", "100x30", "200x60"])
+def test_other_sizes(snap_compare: Compare, size: tuple[int, int]) -> None:
+    session = RecordedSession()
+    assert snap_compare(make_app(session), terminal_size=size, run_before=ready(session))
+
+
+def test_sizes_at_their_limits(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    app = make_app(session)
+    app.main.layout_model = Layout(sizes=dict.fromkeys(SIZES, LIMIT))
+    assert snap_compare(app, terminal_size=NARROW, run_before=ready(session))
 
 
 def test_narrow_and_tall(snap_compare: Compare) -> None:
@@ -116,6 +133,20 @@ def test_evaluate(snap_compare: Compare) -> None:
     assert snap_compare(
         make_app(session), terminal_size=WIDE, run_before=ready(session, *keys, then="evaluate")
     )
+
+
+def test_export_over_a_file_that_is_there(
+    snap_compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getcwd", lambda: "/home/ada")
+    monkeypatch.setattr("scriptconsole.screens.save.write_text", refused)
+    session = RecordedSession()
+    keys = ["4", "W", "enter"]
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session, *keys))
+
+
+def refused(path: Path, text: str, *, overwrite: bool) -> None:
+    raise Exists("/home/ada/connections.csv is there already")
 
 
 def test_load_prompt(snap_compare: Compare) -> None:

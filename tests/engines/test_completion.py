@@ -182,7 +182,7 @@ def test_expressions_are_followed_without_running_them(
 
 def test_no_code_of_a_script_runs(session: Session, write: Write) -> None:
     session.load(write("it.py", PYTHON))
-    for text in ("p.twin.", "q.", "q.quiet", "q[", "q().", "p."):
+    for text in ("p.twin.", "q.", "q.quiet", "q", "q[", "q().", "p."):
         session.completions("it", text, len(text))
     assert [each.text for each in session.completions("it", "q.", 2)] == ["quiet"]
     assert session.evaluate("it", "host.state") == {}

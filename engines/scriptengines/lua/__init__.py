@@ -17,7 +17,7 @@ from scriptnative import bind
 from .dialect import Dialect
 from .lookup import candidates
 from .state import LuaState
-from .versions import OPTIONS, check
+from .versions import DEFAULT, OPTIONS, check
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scriptengines.completion import Candidate
     from scriptengines.completion.question import Question
     from scriptengines.engine import Context, Runtime, Sample, Source, ValueRow
+    from scriptengines.results import ResultRow
     from scriptengines.tree import Opened, Row
     from scriptengines.view import FunctionInfo
     from scriptnative import Function
@@ -154,6 +155,9 @@ class LuaRuntime(LocalRuntime):
     def execute(self, code: str) -> None:
         self.state.execute(code)
 
+    def interact(self, code: str, name: str) -> list[ResultRow] | None:
+        return self.state.interact(code, name)
+
     def candidates(self, question: Question) -> list[Candidate] | None:
         if not self.context.lock.acquire(LOOK_LIMIT):
             return None
@@ -192,6 +196,11 @@ class LuaEngine(Engine):
         **OPTIONS,
         **FILES,
     }
+
+    def is_complete(self, code: str, settings: Mapping[str, Any]) -> bool:
+        from .completeness import is_complete
+
+        return is_complete(code, str(settings.get("lua", DEFAULT)))
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:
         return LuaRuntime(source, context, previous)

@@ -12,6 +12,7 @@ local debug, getmetatable = library.debug, library.debug.getmetatable
 local getinfo, getlocal, getupvalue, upvalueid = debug.getinfo, debug.getlocal, debug.getupvalue, debug.upvalueid
 local create, resume, yield, status = library.coroutine.create, library.coroutine.resume, library.coroutine.yield, library.coroutine.status
 local io_type = library.io.type
+local pcall = library.pcall
 local globals = _G
 local OBJECT = getmetatable(object) -- of what is a Python object
 
@@ -510,6 +511,114 @@ local function candidates(wanted, prefix, limit, scanned, literal, ...)
   return rows, type(value), type(value) == "userdata" and value or nil
 end
 
+-- ---- results of what somebody types -----------------------------------------------------------------------------
+
+local MAX_ROWS, MAX_ITEMS, MAX_DEPTH, MAX_STRING = 2000, 100, 6, 10000
+
+local function quoted(value)
+  local text = gsub(format("%q", sub(value, 1, MAX_STRING)), "\\\n", "\\n")
+  text = gsub(gsub(text, "\r", "\\r"), "%z", "\\0")
+  return #value > MAX_STRING and text .. "…" or text
+end
+
+local function label_of(key, count)
+  if key == count then return "" end
+  if type(key) == "string" then
+    if find(key, "^[%a_][%w_]*$") then return key .. " = " end
+    return "[" .. quoted(sub(key, 1, 200)) .. "] = "
+  end
+  return "[" .. tostring(key) .. "] = "
+end
+
+-- Keys of a table: those of its sequence in order, then the others, names sorted; at most MAX_ITEMS, and their number.
+local function keys_of(value)
+  local keys, names, count = {}, {}, 0
+  while count < MAX_ITEMS and rawget(value, count + 1) ~= nil do
+    count = count + 1
+    keys[count] = count
+  end
+  local length, more, looked = rawlen(value), 0, 0
+  for key in next, value do
+    looked = looked + 1
+    if looked > MAX_COUNT then break end
+    if not (number_type(key) ~= "float" and type(key) == "number" and key >= 1 and key <= length and key % 1 == 0) then
+      more = more + 1
+      names[more] = key
+    end
+  end
+  sort(names, function(a, b)
+    if type(a) == type(b) and (type(a) == "string" or type(a) == "number") then return a < b end
+    return type(a) < type(b)
+  end)
+  for i = 1, more do
+    if #keys >= MAX_ITEMS then break end
+    keys[#keys + 1] = names[i]
+  end
+  return keys, (length > count and length or count) + more
+end
+
+-- Flat rows, as results.py describes them. `__tostring` is asked: this is part of running the input.
+local function write(rows, depth, label, value, above)
+  local kind, text, brackets, size, n = type(value), "", "", -1, #rows
+  local function put(hidden)
+    rows[n + 1], rows[n + 2], rows[n + 3], rows[n + 4] = depth, label, text, number_type(value) or kind
+    rows[n + 5], rows[n + 6], rows[n + 7] = brackets, size, hidden
+  end
+  if kind == "string" then
+    text, size = quoted(value), #value
+    return put(0)
+  end
+  local meta = getmetatable(value)
+  local own = kind == "table" and not (type(meta) == "table" and rawget(meta, "__tostring"))
+  if not own then
+    local ok, found = pcall(tostring, value)
+    text = ok and type(found) == "string" and sub(found, 1, MAX_STRING) or "<" .. kind .. " without a text>"
+    if kind == "function" then
+      local parameters, line, source = describe_function(value)
+      if line > 0 then text = "function" .. parameters .. " " .. gsub(gsub(source, "^[@=]", ""), "^.*/", "") .. ":" .. line end
+    end
+  else
+    brackets = "{}"
+  end
+  if kind ~= "table" then return put(0) end
+  if above[value] then
+    text, brackets = "{…}", ""
+    return put(0)
+  end
+  local keys, total = keys_of(value)
+  size = total
+  put(0)
+  if depth >= MAX_DEPTH then
+    rows[n + 7] = total
+    return
+  end
+  above[value] = true
+  local told = 0
+  for i = 1, #keys do
+    if #rows >= 7 * MAX_ROWS then break end
+    write(rows, depth + 1, label_of(keys[i], i), rawget(value, keys[i]), above)
+    told = told + 1
+  end
+  above[value] = nil
+  rows[n + 7] = total - told
+end
+
+local kept -- what `_` was set to here; another `_` is the script's own
+
+local function results(...)
+  local count, rows, some = select("#", ...), {}, false
+  for i = 1, count do some = some or (select(i, ...)) ~= nil end
+  if not some then return nil end
+  if rawget(globals, "_") == nil or rawequal(rawget(globals, "_"), kept) then
+    kept = (...)
+    rawset(globals, "_", kept)
+  end
+  for i = 1, count do write(rows, 0, "", (select(i, ...)), {}) end
+  return rows
+end
+
+local function interact(chunk) return results(chunk()) end
+
 local function get(...)
   local value = globals
   for i = 1, select("#", ...) do value = value[select(i, ...)] end
@@ -521,5 +630,6 @@ local function set(value, key, ...) -- value, last key, keys of the way there
 end
 
 return {
-  variables = variables, functions = functions, candidates = candidates, get = get, set = set, look = look, assign = assign,
+  variables = variables, functions = functions, candidates = candidates, interact = interact,
+  get = get, set = set, look = look, assign = assign,
 }

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from scriptengines.completion import LIMIT, SCANNED
 from scriptengines.tree import CLOSED
-from scriptnative import LuaCallable, LuaCrossing, LuaGuard, LuaReference
+from scriptnative import Cell, LuaCallable, LuaCrossing, LuaGuard, LuaReference, bind
 from scriptnative.errors import CrossingError, LoadError, UnknownFunction, did_you_mean
 
 from .hostcalls import HostCalls, refuse, stop, write
@@ -25,16 +25,17 @@ if TYPE_CHECKING:
 
     from scriptengines.engine import ValueRow
     from scriptengines.loop import ScriptLoop
+    from scriptengines.results import ResultRow
     from scriptengines.tree import Opened, Row
     from scriptengines.view import FunctionInfo
-    from scriptnative import RunLock
+    from scriptnative import Function, RunLock
 
     from .dialect import Dialect
 
 _NUMBERS = ("integer", "float", "number")
 _LEVELS = ("debug", "info", "warning", "error")
 _OWN = b"=[scriptconsole]"
-_RUN_CODE = ("get", "set", "look", "assign")
+_RUN_CODE = ("get", "set", "look", "assign", "interact")
 """Functions of inspect.lua that run code of the script."""
 
 
@@ -81,6 +82,7 @@ class LuaState:
         self.guard = LuaGuard(lock)
         self.sources = Sources()
         self._inspection: dict[str, LuaCallable] | None = None
+        self._typed: Function | None = None
         self._look: tuple[Any, list[str | bytes]] | None = None
         self._slices: list[tuple[str | bytes, list[Row]]] = []
         self._host_names: Callable[[], list[str]] = list
@@ -387,6 +389,29 @@ class LuaState:
         """
         self._compile("fragment", "(fragment)", code)()
 
+    def interact(self, code: str, name: str) -> list[ResultRow] | None:
+        """Run what somebody typed, in a coroutine; rows of what an expression gives.
+
+        Args:
+            code: An expression or statements.
+            name: Of the input.
+
+        Raises:
+            LoadError: It is neither.
+            CallError: It raised.
+        """
+        source, title = code.encode("utf-8", "surrogateescape"), b"=" + name.encode()
+        with self.lock:
+            self.sources.add(name, code)
+            chunk: Any = self._lua["compile"](b"return " + source, title)
+            if type(chunk) is tuple:
+                chunk = self._compile("compile", name, source, title)
+            if self._typed is None:  # a Function, because only those wait for what a coroutine waits for
+                run = self._inspect("interact")
+                self._typed = Cell().function("<input>", lambda typed: bind(typed, run))
+        rows = self._typed(chunk)  # the lock is its own to take, and to give up while it waits
+        return None if rows is None else [_result_row(row) for row in batched(rows, 7, strict=True)]
+
     def candidates(self, wanted: str, prefix: str, literal: bool, way: Sequence[str | int]) -> Any:
         """What of a value begins with a prefix; see inspect.lua."""
         return self._inspect("candidates")(wanted, prefix, LIMIT, SCANNED, literal, *way)
@@ -399,11 +424,20 @@ class LuaState:
         """End the runtime; harmless when closed already. Finalizers of the script run now."""
         self.lock.acquire(entering=False)
         try:
-            self._inspection = None
+            self._inspection = self._typed = None
             self._lua.clear()
             self._crossing.close()
         finally:
             self.lock.release()
+
+
+def _result_row(row: tuple[Any, ...]) -> ResultRow:
+    depth, label, text, kind, brackets, size, hidden = row
+    return depth, _shown(label), _whole(text), text_of(kind), text_of(brackets), size, hidden
+
+
+def _whole(text: str | bytes) -> str:
+    return text if isinstance(text, str) else text.decode("utf-8", "backslashreplace")
 
 
 def _rows(text: str | bytes) -> Iterator[Row]:

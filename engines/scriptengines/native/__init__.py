@@ -18,6 +18,7 @@ from scriptengines.host import HostObject
 from scriptengines.local import LocalRuntime
 from scriptengines.locations import compiled_modules
 from scriptengines.options import Option
+from scriptengines.results import rows_of
 from scriptengines.summary import kind_of, size_of, summarize, type_name
 from scriptengines.tree import CLOSED, EXPANDED, ITEMS, STATE, Tree, put, step_into
 from scriptnative import bind_native
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from scriptengines.completion import Candidate
     from scriptengines.completion.question import Question
     from scriptengines.engine import Context, Runtime, Source, ValueRow
+    from scriptengines.results import ResultRow
     from scriptengines.script import Script
     from scriptengines.tree import Opened, Row
     from scriptengines.view import FunctionInfo
@@ -334,6 +336,12 @@ class NativeRuntime(LocalRuntime):
             self.execute(code)
         else:
             self.context.reporter.output(str(self.evaluate(code)))
+
+    def interact(self, code: str, name: str) -> list[ResultRow] | None:
+        if "=" in code:
+            self.execute(code)
+            return None
+        return rows_of(self.evaluate(code))
 
     def candidates(self, question: Question) -> list[Candidate] | None:
         if question.place != "name":

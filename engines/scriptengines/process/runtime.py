@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from scriptengines.completion import Candidate
     from scriptengines.completion.question import Question
     from scriptengines.engine import CallRow, Context, Engine, Source, ValueRow
+    from scriptengines.results import ResultRow
     from scriptengines.steering import TimerStep
     from scriptengines.tapping import TappedRow
     from scriptengines.tree import Delta, Opened, Row
@@ -259,6 +260,14 @@ class ProcessRuntime(Runtime):
 
     def run_fragment(self, code: str) -> None:
         self.converse("run_fragment", None, (code,), {})
+
+    def interact(self, code: str, name: str) -> list[ResultRow] | None:
+        found = self.converse("interact", None, (code, name), {})
+        try:
+            return None if found is None else _checked(found, (int, str, str, str, str, int, int))
+        except Malformed as error:
+            self.peer.give_up_on(error)
+            raise self.peer.last_error() from None
 
     def export_state(self) -> dict[Any, Any]:
         return self.converse("export_state", None, (), {}, self._unless_stuck("reloaded"))

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from scriptengines.completion.question import Question
     from scriptengines.engine import Context, Source, ValueRow
     from scriptengines.reports import Reporter
+    from scriptengines.results import ResultRow
     from scriptengines.steering import TimerStep
     from scriptengines.tapping import TappedRow
     from scriptengines.tree import Opened, Row
@@ -132,6 +133,9 @@ class PythonRuntime(Runtime):
     def run_fragment(self, code: str) -> None:
         self._inside["run_fragment"](code)
 
+    def interact(self, code: str, name: str) -> list[ResultRow] | None:
+        return self._inside["interact"](code, name)
+
     def candidates(self, question: Question) -> list[Candidate] | None:
         place, steps, prefix, _, quote, call = question
         return call_unlocked(self._inside["candidates"], place, list(steps), prefix, quote, list(call))
@@ -189,6 +193,11 @@ class PythonEngine(Engine):
         self._pool = Pool()
         self._generations: dict[Chamber, int] = {}
         self.abandoned = 0
+
+    def is_complete(self, code: str, settings: Mapping[str, Any]) -> bool:
+        from .completeness import is_complete
+
+        return is_complete(code)
 
     def create(self, source: Source, context: Context, previous: Runtime | None) -> Runtime:
         isolation = source.options.get("isolation", "isolated")

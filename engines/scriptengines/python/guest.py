@@ -243,6 +243,7 @@ class Guest:
             "evaluate": names.evaluate,
             "execute": names.execute,
             "run_fragment": names.run_fragment,
+            "interact": self.interact,
             "candidates": names.candidates,
             "cancel_timer": self.host.cancel_timer,
             "steer_timer": partial(steer_timer, self.loop),
@@ -255,6 +256,12 @@ class Guest:
             "export_state": names.export_state,
             "export_listeners": self.loop.export_listeners,
         }
+
+    def interact(self, code: str, name: str) -> Any:
+        """Run what somebody typed; see Script.interact."""
+        from .interacting import interact
+
+        return interact(self.module.__dict__, code, name, self.interior.run_awaitable)
 
     def lookup(self, name: str) -> Callable[..., Any]:
         """The function of a name; that of an `async def` is waited for."""
