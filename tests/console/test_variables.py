@@ -266,10 +266,10 @@ async def test_only_a_watch_is_taken_away_and_it_has_no_place(live: RecordedSess
 
 async def test_value_and_path_are_copied(live: RecordedSession) -> None:
     async with running(live) as (app, pilot):
-        await pilot.press("2", *"jjj", "y")
-        assert app.clipboard == "host.state['port'] = 7000"
+        await pilot.press("2", *"jjj")
+        assert app.main.panes[VariablesPane.NAME].copy_text() == "host.state['port'] = 7000"
         await pilot.press("Y")
-        assert app.clipboard == "host.state['port']"
+        await until(pilot, lambda: app.clipboard == "host.state['port']")
 
 
 # -- differences -------------------------------------------------------------------------------------------
@@ -294,7 +294,7 @@ async def test_differences_from_the_mark_and_from_the_generation_before(live: Re
         await pilot.press("m")
         await until(pilot, lambda: "since the mark" in shown(app, "against"))
         await pilot.press("y")
-        assert "relayed" in app.clipboard
+        await until(pilot, lambda: "relayed" in app.clipboard)
         await pilot.press("escape")
     asked = [call for call in live.calls if call[0] in ("differences", "mark")]
     assert asked == [
