@@ -175,6 +175,7 @@ async def test_keys_typed_ahead_go_into_the_search(session: RecordedSession) -> 
             app.simulate_key(key)
         await until(pilot, lambda: isinstance(app.screen, CommandPalette))
         await until(pilot, lambda: app.screen.query_one(CommandInput).value == "relayed")
+        await until(pilot, lambda: offered(app) and offered(app)[0].startswith("relayed  bridge"))
 
 
 async def test_names_are_shown_as_they_are(session: RecordedSession) -> None:

@@ -16,6 +16,7 @@ from scriptconsole.actions import PaneName
 from scriptconsole.app import ScriptConsoleApp
 from scriptconsole.layout import LIMIT, SIZES, Layout, Slot
 from scriptconsole.panes.calls import SLOW_FROM
+from scriptconsole.panes.tablepane import TablePane
 from scriptconsole.state import SavedPane, SavedScript, SavedState, SavedTheme, SavedWatch
 from scriptconsole.statefile import StateFile
 from scriptengines.errors import CallError
@@ -97,6 +98,9 @@ async def test_what_was_left_alone_is_not_written(file: StateFile) -> None:
     async with remembering(file) as (_, pilot):
         saved = await written(pilot, file, lambda state: state.scripts)
     assert saved.panes == {}
+    async with remembering(file) as (app, _):
+        tables = [pane.table for pane in app.main.panes.values() if isinstance(pane, TablePane)]
+        assert all(view.sort_column is None and view.column_cursor == 0 for view in tables)
     assert saved.theme is None
     assert saved.layout == Layout()
     assert [script.alias for script in saved.scripts] == [row.alias for row in FRAME.scripts]

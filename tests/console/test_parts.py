@@ -192,13 +192,12 @@ def test_ring_bounds_characters_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("pattern", ["", "7", "!7"])
 def test_ring_filter_while_lines_go(pattern: str) -> None:
-    ring = Ring(50)
+    ring, fresh = Ring(50), Ring(50)
     ring.set_filter(parse_filter(pattern))
     for i in range(300):
-        ring.extend([record(str(i)), record(f"trace\n  at {i}")])
+        for each in (ring, fresh):
+            each.extend([record(str(i)), record(f"trace\n  at {i}")])
     shown = [ring[i] for i in range(len(ring))]
-    fresh = Ring(50)
-    fresh._lines[:] = ring._lines
     fresh.set_filter(parse_filter(pattern))
     assert fresh.unsearched == 0
     assert shown == [fresh[i] for i in range(len(fresh))]

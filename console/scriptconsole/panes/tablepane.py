@@ -161,8 +161,10 @@ class TablePane[Row](Pane):
         for title in dict.fromkeys((saved.sort, saved.column)):
             if title and title not in titles:
                 yield f"there is no column {title[:40]} any more"
-        self.table.column_cursor = titles.index(saved.column) if saved.column in titles else 0
-        if saved.sort in titles:
+        # A column without a title is none that could be named.
+        named = set(titles) - {""}
+        self.table.column_cursor = titles.index(saved.column) if saved.column in named else 0
+        if saved.sort in named:
             self.table.set_order(titles.index(saved.sort), saved.descending)
 
     def select(self, key: object) -> bool:

@@ -42,10 +42,12 @@ class History:
     Args:
         file: Where they are kept; None keeps them in memory only. What cannot be read or written is as if
             it were not there: nobody is kept from typing by it.
+        limit: Inputs that are remembered.
     """
 
-    def __init__(self, file: Path | None) -> None:
+    def __init__(self, file: Path | None, limit: int = LIMIT) -> None:
         self._file = file
+        self._limit = limit
         self._entries: list[tuple[str, str]] = []
         if file is not None:
             self._read(file)
@@ -87,8 +89,8 @@ class History:
                 found: Any = json.loads(line)
                 if type(found) is list and list(map(type, cast("list[Any]", found))) == [str, str]:
                     self._entries.append(tuple(cast("list[Any]", found)))
-        del self._entries[:-LIMIT]
-        if len(lines) > 2 * LIMIT:
+        del self._entries[: max(len(self._entries) - self._limit, 0)]
+        if len(lines) > 2 * self._limit:
             with contextlib.suppress(OSError):
                 self._shorten(file)
 
