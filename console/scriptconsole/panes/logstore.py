@@ -84,6 +84,14 @@ class LogStore:
         self.characters = 0
         self.packed_bytes = 0
 
+    @property
+    def stored_bytes(self) -> int:
+        """What it takes without the chunks that are unpacked."""
+        lines = sum(
+            len(chunk) * (1 + chunk.times.itemsize + chunk.scripts.itemsize) for chunk in self._chunks
+        )
+        return lines + self.packed_bytes
+
     def __len__(self) -> int:
         """Return the number of lines."""
         return self.end - self.first

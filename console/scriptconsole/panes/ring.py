@@ -117,6 +117,11 @@ class Ring:
         return len(self._store)
 
     @property
+    def stored_bytes(self) -> int:
+        """What the lines take, but for those read last."""
+        return self._store.stored_bytes + self._kept.itemsize * len(self._kept)
+
+    @property
     def unsearched(self) -> int:
         """Lines at the front that the filters have yet to look at."""
         return max(self._unsearched - self._store.first, 0)

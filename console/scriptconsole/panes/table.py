@@ -99,7 +99,10 @@ class VirtualTable[Row](LineView):
         if rows is not self._source and rows != self._source:
             self._source = rows
             self._arrange()
-        elif self._live is not None and now - self._drawn_at >= self._live(self._rows, self._drawn_at):
+        elif self._live is not None and not (
+            # The clock may have been set back.
+            0 <= now - self._drawn_at < self._live(self._rows, self._drawn_at)
+        ):
             self.prepare()
 
     def set_filter(self, chosen: Filter | None) -> None:
