@@ -15,12 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from textual.command import CommandInput, CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandInput, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from scriptconsole.actions import PaneName
 from scriptconsole.fuzzy import GAP, SLICE, Index
 from scriptconsole.jobs import Outcome, run_job
+from scriptconsole.palette import Palette
 from scriptconsole.panes.pane import Place
 from scriptconsole.panes.tablepane import TablePane
 from scriptconsole.screens.host import console_of
@@ -258,8 +259,6 @@ class GoToProvider(Provider):
 
 async def open_search(app: ScriptConsoleApp) -> None:
     """Open the search over everything; what is typed ahead goes into it."""
-    search = CommandPalette(
-        [GoToProvider], placeholder="script, function, variable, timer, connection, file …"
-    )
+    search = Palette([GoToProvider], placeholder="script, function, variable, timer, connection, file …")
     await app.push_screen(search)
     search.set_focus(search.query_one(CommandInput))

@@ -315,3 +315,28 @@ def test_complete_path(tmp_path: Path) -> None:
     assert complete_path(f"{folder}/li") == f"{folder}/lib/"
     assert complete_path(f"{folder}/") == f"{folder}/lamp.lua"
     assert complete_path(f"{folder}/nothing/x") is None
+
+
+# -- found by the monkey --------------------------------------------------------------------------------
+
+
+def test_times_that_are_none() -> None:
+    assert text.span(float("nan")) == "—"
+    assert text.interval(float("nan")) == "—"
+    assert text.moment(float("nan")) == "—"
+    assert text.moment(1e300) == "—"
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("👨\u200d👩\u200d👧", "👨👩👧"),
+        ("👍🏽", "👍"),
+        ("a" + "\u0301" * 50, "a" + "\u0301" * 3),
+        ("\x1b\u200d[31mx", "x"),
+        ("\u200b\ufeff", ""),
+        ("e\u0301", "e\u0301"),
+    ],
+)
+def test_clean_leaves_one_width_to_every_sign(raw: str, shown: str) -> None:
+    assert text.clean(raw) == shown

@@ -212,7 +212,8 @@ class LogView(LineView):
         super().watch_scroll_y(old_value, new_value)
         if not self.is_mounted:
             return
-        at_end = self.top + self.page >= len(self.ring)
+        # A view that has just become higher, or is in sight again, is scrolled up without anybody's wish.
+        at_end = self.top + self.page >= len(self.ring) or round(new_value) >= self.max_scroll_y
         if self.following and not at_end and new_value < old_value:
             self.following = False
             self.cursor = min(self.top + self.page - 1, max(len(self.ring) - 1, 0))
