@@ -59,7 +59,7 @@ ITEMS = 100
 CLOSED: Opened = {}
 MAX_DEPTH = 32
 READING_LIMIT = 0.2
-"""Seconds of processor time that the reading of one script's variables may take; what is left is not shown."""
+"""Seconds of processor time that one look at a script's variables may take; what is left is not shown."""
 MORE = "\0more"
 """Step of the row that stands for what is not shown; its size is how much that is."""
 STATE = "host.state"
