@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Hashable, Iterator, Sequence
 from math import inf
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.filter import Filter
@@ -23,6 +23,7 @@ from scriptengines.view import Frame
 class TablePane[Row](Pane):
     """A frame round a virtual table."""
 
+    TABLE: ClassVar[type[VirtualTable[Any]]] = VirtualTable
     EMPTY: ClassVar[str]
     """What the table says when it has no rows."""
     LANDMARK: ClassVar[str] = ""
@@ -30,7 +31,7 @@ class TablePane[Row](Pane):
 
     def __init__(self) -> None:
         super().__init__()
-        self.table: VirtualTable[Row] = VirtualTable(
+        self.table: VirtualTable[Row] = self.TABLE(
             self.columns(),
             key=self.key,
             text=self.text,

@@ -337,6 +337,11 @@ class MainScreen(Screen[None]):
 
     @on(LineView.Activated)
     def action_details(self) -> None:
+        """Show all of the selected row, unless enter means something else there."""
+        if self.pane is None or not self.pane.open_row():
+            self.show_details()
+
+    def show_details(self) -> None:
         """Show all of the selected row."""
         from scriptconsole.screens.details import DetailsScreen
 
