@@ -82,7 +82,7 @@ class ScriptConsoleApp(App[None]):
         """Whether the session is being closed; what it shows from then on says nothing."""
         self.command_history: list[str] = []
         """Lines typed after `:`, oldest first."""
-        self.typed = False
+        self.typed, self.key = False, ""
         """Whether the key that is being handled writes something where text is entered."""
         self.appearance = Appearance(self, settings.theme)
         self._theme_timer: Timer | None = None
@@ -90,6 +90,8 @@ class ScriptConsoleApp(App[None]):
         """What is remembered of the project, if anything is."""
         self.project = Path.cwd()
         """Folder whose files can be gone to."""
+        self.history_file: Path | None = None
+        """Where typed code is kept; by default in the platform's place, for the project."""
         self.finder = Finder(self)
 
     def remember(self, file: StateFile, *, fresh: bool = False) -> None:
@@ -122,10 +124,11 @@ class ScriptConsoleApp(App[None]):
     async def on_event(self, event: events.Event) -> None:
         """Handle an event; of a key, remember whether it is text."""
         self.typed = isinstance(event, events.Key) and event.is_printable
+        self.key = event.key if isinstance(event, events.Key) else ""
         try:
             await super().on_event(event)
         finally:
-            self.typed = False
+            self.typed, self.key = False, ""
 
     def tick(self) -> None:
         """Show the session as it is now."""

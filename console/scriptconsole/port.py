@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from scriptengines.completion import Completion
+from scriptengines.results import Result
 from scriptengines.view import DifferenceView, Frame, FunctionInfo
 
 
@@ -58,6 +59,14 @@ class SessionPort(Protocol):
 
     def functions(self, alias: str) -> list[FunctionInfo]:
         """List what a script offers to call."""
+        ...
+
+    def is_complete(self, alias: str, code: str) -> bool:
+        """Whether code that is being typed can be run as it is; returns at once."""
+        ...
+
+    def interact(self, alias: str, code: str) -> list[Result]:
+        """Run what was typed into a script; what an expression gives."""
         ...
 
     def completions(self, alias: str, text: str, cursor: int) -> list[Completion]:

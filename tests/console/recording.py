@@ -11,6 +11,7 @@ from pathlib import Path
 
 from scriptengines.completion import Completion
 from scriptengines.hooks import Outcome
+from scriptengines.results import Result, rows_of, tree
 from scriptengines.view import (
     CallView,
     Change,
@@ -295,6 +296,14 @@ class RecordedSession:
     def functions(self, alias: str) -> list[FunctionInfo]:
         self._note("functions", alias)
         return FUNCTIONS
+
+    def is_complete(self, alias: str, code: str) -> bool:
+        return not code.endswith(":")
+
+    def interact(self, alias: str, code: str) -> list[Result]:
+        self._note("interact", alias, code)
+        self.gate.wait()
+        return tree(rows_of(self.answer))
 
     def completions(self, alias: str, text: str, cursor: int) -> list[Completion]:
         self._note("completions", alias, text, cursor)

@@ -14,8 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
-LIMIT = 2000
-"""Inputs that are kept of a project; the file may grow to twice as many before it is shortened."""
+LIMIT = 1000
+"""Inputs that are kept of a project when nobody says otherwise."""
 TEXT_LIMIT = 20_000
 """Characters of an input; what is longer was pasted and is in a file already."""
 
@@ -42,10 +42,12 @@ class History:
     Args:
         file: Where they are kept; None keeps them in memory only. What cannot be read or written is as if
             it were not there: nobody is kept from typing by it.
+        limit: Inputs that are kept; the file may grow to twice as many before it is shortened.
     """
 
-    def __init__(self, file: Path | None) -> None:
+    def __init__(self, file: Path | None, limit: int = LIMIT) -> None:
         self._file = file
+        self._limit = limit
         self._entries: list[tuple[str, str]] = []
         if file is not None:
             self._read(file)
@@ -87,8 +89,9 @@ class History:
                 found: Any = json.loads(line)
                 if type(found) is list and list(map(type, cast("list[Any]", found))) == [str, str]:
                     self._entries.append(tuple(cast("list[Any]", found)))
-        del self._entries[:-LIMIT]
-        if len(lines) > 2 * LIMIT:
+        if len(self._entries) > self._limit:
+            del self._entries[: len(self._entries) - self._limit]
+        if len(lines) > 2 * self._limit:
             with contextlib.suppress(OSError):
                 self._shorten(file)
 
