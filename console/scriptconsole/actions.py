@@ -181,6 +181,8 @@ ACTIONS: tuple[Action, ...] = (
         LISTS,
         row=True,
     ),
+    Action("export", ("W",), "Export", "Write the rows to a file, as CSV or JSON", "export", LISTS),
+    Action("screenshot", ("S",), "Picture", "Save a picture of the screen as SVG", "app.screenshot"),
     Action(
         "maximise", ("m", "f10"), "Maximise", "Give this pane the whole screen, or give it back", "maximise"
     ),
@@ -208,6 +210,14 @@ ACTIONS: tuple[Action, ...] = (
         "Back",
         "Leave: first the maximised pane, then the filter, then the freeze",
         "back",
+    ),
+    Action(
+        "suspend",
+        ("ctrl+z",),
+        "Suspend",
+        "Go back to the shell; its command fg returns here",
+        "app.suspend_process",
+        LISTS,
     ),
     Action("pane.next", ("tab",), "Next pane", "Go to the next pane", "next_pane(1)", palette=False),
     Action(

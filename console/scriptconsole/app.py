@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -26,12 +27,15 @@ from scriptconsole.config.settings import DEFAULTS, Settings
 from scriptconsole.editor import EditorError, editor_command
 from scriptconsole.goto import Finder, open_search
 from scriptconsole.jobs import JobDone, Outcome, explain, run_job
+from scriptconsole.keysteps import KeySteps
 from scriptconsole.memory import Memory
+from scriptconsole.out.outlet import Outlet
 from scriptconsole.palette import LIMITED, ActionProvider, ThemeProvider
 from scriptconsole.panes.pane import Place
 from scriptconsole.port import SessionPort
 from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.main import MainScreen
+from scriptconsole.shell import started_by_shell
 from scriptconsole.statefile import StateFile
 from scriptengines.errors import ScriptConsoleError
 from scriptengines.view import Level, LogRecord, ScriptState
@@ -77,14 +81,16 @@ class ScriptConsoleApp(App[None]):
         self.main = MainScreen()
         self.main.log_pane.view.ring.capacity = settings.log_capacity
         self._paths: list[tuple[Path, str | None]] = [(path, None) for path in paths]
-        self._clock = clock
+        self.clock = clock
         self.leaving = False
         """Whether the session is being closed; what it shows from then on says nothing."""
         self.command_history: list[str] = []
         """Lines typed after `:`, oldest first."""
+        self._steps = KeySteps(self)
         self.typed, self.key = False, ""
         """Whether the key that is being handled writes something where text is entered."""
         self.appearance = Appearance(self, settings.theme)
+        self.out = Outlet(self, self._send)
         self._theme_timer: Timer | None = None
         self.memory: Memory | None = None
         """What is remembered of the project, if anything is."""
@@ -115,25 +121,51 @@ class ScriptConsoleApp(App[None]):
         self.appearance.watch()
         for text in self.appearance.complaints:
             self.fail(text)
+        # Textual leaves open what its apps return, which strict typing cannot.
+        self.app_resume_signal.subscribe(self, self._resumed)  # pyright: ignore[reportUnknownMemberType]
         self.tick()
         self.set_interval(1 / self.settings.frame_rate, self.tick)
         if self.memory is not None:
             self.memory.start()
         run_job(self, "start", self._load_first, self._started)
 
+    def _resumed(self, _: object) -> None:
+        # The signal comes from the driver, which does not draw.
+        self.refresh(layout=True)
+
     async def on_event(self, event: events.Event) -> None:
-        """Handle an event; of a key, remember whether it is text."""
-        self.typed = isinstance(event, events.Key) and event.is_printable
-        self.key = event.key if isinstance(event, events.Key) else ""
+        """Handle an event; keys one after the other, of which is remembered whether they are text."""
+        key = event if isinstance(event, events.Key) and not event.is_forwarded else None
+        if key is not None:
+            await self._steps.settle()
+        self.typed = key is not None and key.is_printable
+        self.key = "" if key is None else key.key
         try:
             await super().on_event(event)
         finally:
             self.typed, self.key = False, ""
+            if key is not None:
+                self._steps.sent()
 
     def tick(self) -> None:
         """Show the session as it is now."""
         if not self.leaving and self.main.is_running:
-            self.main.apply(self.session.frame())
+            frame = self.session.frame()
+            self.out.look(frame)
+            self.main.apply(frame)
+
+    def _send(self, sequence: str) -> None:
+        if self._driver is not None:
+            self._driver.write(sequence)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy text; also what Textual's own inputs call."""
+        self._clipboard = text
+        self.out.copy(text)
+
+    def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
+        """Save a picture of the screen."""
+        self.out.screenshot()
 
     # -- outcomes --------------------------------------------------------------------------------------
 
@@ -166,7 +198,7 @@ class ScriptConsoleApp(App[None]):
 
     def write_log(self, level: Level, text: str) -> None:
         """Add a record of the console's own."""
-        self.main.add_log(LogRecord(self._clock(), "", level, text))
+        self.main.add_log(LogRecord(self.clock(), "", level, text))
 
     def act(
         self,
@@ -271,7 +303,9 @@ class ScriptConsoleApp(App[None]):
     # -- scripts ---------------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Offer only what means something in the focused pane."""
+        """Offer only what means something in the focused pane, and while leaving only to leave at once."""
+        if self.leaving:
+            return action == "quit"
         return self.main.check_action(action, parameters)
 
     def action_reload(self) -> None:
@@ -346,7 +380,7 @@ class ScriptConsoleApp(App[None]):
             chosen = {"VISUAL": self.settings.editor} if self.settings.editor else os.environ
             command = editor_command(place.path, place.line, chosen)
             with self.suspend():
-                subprocess.run(command, check=False)
+                subprocess.run(command, check=False, stdout=sys.__stdout__, stderr=sys.__stderr__)
         except EditorError as error:
             self.notify(str(error), severity="warning", markup=False)
         except SuspendNotSupported:
@@ -384,6 +418,13 @@ class ScriptConsoleApp(App[None]):
     def on_unmount(self) -> None:
         """Stop looking for changes of themes."""
         self.appearance.close()
+
+    def action_suspend_process(self) -> None:
+        """Stop until the shell says to go on, where there is one to go back to."""
+        if started_by_shell():
+            super().action_suspend_process()
+        else:
+            self.notify("No shell waits that could bring the console back.", severity="warning", markup=False)
 
     async def action_quit(self) -> None:
         """End the session, then leave; a second time leaves at once."""

@@ -278,8 +278,8 @@ def _screen(options: argparse.Namespace) -> int:
         given["theme"] = ("--theme", options.theme)
     if options.no_watch:
         given["watch"] = ("--no-watch", False)
-    clean = run_screen(options.paths, given=given, fresh=options.fresh, options=dict(options.option))
-    return _leave(ExitCode.OK, clean)
+    code, clean = run_screen(options.paths, given=given, fresh=options.fresh, options=dict(options.option))
+    return _leave(code, clean)
 
 
 def _is_command(given: Sequence[str]) -> bool:

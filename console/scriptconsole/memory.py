@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from copy import deepcopy
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scriptconsole.jobs import Outcome, explain, run_job
-from scriptconsole.state import SavedPane, SavedScript, SavedState, SavedTheme
+from scriptconsole.state import SavedPane, SavedScript, SavedState, SavedTheme, SavedWatch
 from scriptconsole.statefile import StateFile
 from scriptengines.view import Level
 
@@ -27,7 +28,7 @@ class Memory:
     """The state of the project that an app shows."""
 
     def __init__(self, app: ScriptConsoleApp, file: StateFile, *, fresh: bool = False) -> None:
-        """Read the state, and put layout, filters, orders and theme back; made before the app is mounted.
+        """Read the state, and put back what needs no script; made before the app is mounted.
 
         Args:
             app: Over the project.
@@ -41,6 +42,10 @@ class Memory:
         self._written = None if fresh else self._found
         self._expected: tuple[SavedScript, ...] = ()
         """Scripts that are to be opened; until then a look would not see them."""
+        self._watches = list(self._found.watches)
+        """Watches that are not on yet: their script is not open, or the frame does not show them."""
+        self._asked: list[SavedWatch] = []
+        """Those of them that the session has been asked for."""
         self.busy = False
         """Whether a state is being written."""
         self._failed = False
@@ -72,6 +77,28 @@ class Memory:
         """All scripts that were to be opened have been, or could not be."""
         self._expected = ()
 
+    # -- watches ---------------------------------------------------------------------------------------
+
+    def _add_watches(self) -> None:
+        """Ask for the watches of scripts that are open by now."""
+        app = self._app
+        there = [SavedWatch(row.script, row.expression) for row in app.main.latest.watches]
+        for watch in [watch for watch in self._asked if watch in there]:
+            self._asked.remove(watch)
+            self._watches.remove(watch)
+        open_now = {row.alias for row in app.main.latest.scripts}
+        for watch in self._watches:
+            if watch.script in open_now and watch not in self._asked:
+                self._asked.append(watch)
+                work = partial(app.session.add_watch, watch.script, watch.expression)
+                run_job(app, f"watch {watch.expression[:40]}", work, partial(self._watch_added, watch))
+
+    def _watch_added(self, watch: SavedWatch, outcome: Outcome) -> None:
+        if outcome.error is not None:
+            self._asked.remove(watch)
+            self._watches.remove(watch)
+            self._app.fail(f"watch {watch.expression[:80]} of {watch.script}: {explain(outcome.error)}")
+
     # -- looking ---------------------------------------------------------------------------------------
 
     def start(self) -> None:
@@ -91,25 +118,28 @@ class Memory:
             theme = self._found.theme
         scripts = {row.alias: SavedScript(row.alias, row.path) for row in app.main.latest.scripts}
         expected = {script.alias: script for script in self._expected}
+        watches = [SavedWatch(row.script, row.expression) for row in app.main.latest.watches]
+        watches += [watch for watch in self._watches if watch not in watches]
         panes = {name: pane.saved() for name, pane in app.main.panes.items()}
         return SavedState(
             deepcopy(app.main.layout_model),
             theme,
             tuple((expected | scripts).values()),
-            (),
+            tuple(watches),
             {name: pane for name, pane in panes.items() if pane != SavedPane()},
         )
 
     def look(self) -> None:
         """Write what has changed since it was last written, in a thread."""
-        if self.busy or self._app.leaving:
+        if self._app.leaving:
+            return
+        self._add_watches()
+        if self.busy:
             return
         state = self.now()
         if state != self._written:
             self.busy = True
-            run_job(
-                self._app, "state", lambda: self._file.write(state), lambda done: self._wrote(state, done)
-            )
+            run_job(self._app, "state", partial(self._file.write, state), partial(self._wrote, state))
 
     def _wrote(self, state: SavedState, outcome: Outcome) -> None:
         self.busy = False

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from scriptengines.completion import Completion
+from scriptengines.health import FunctionStatistics
 from scriptengines.results import Result
-from scriptengines.view import DifferenceView, Frame, FunctionInfo
+from scriptengines.view import DifferenceView, Frame, FunctionInfo, Tapped
 
 
 class SessionPort(Protocol):
@@ -69,6 +70,10 @@ class SessionPort(Protocol):
         """Run what was typed into a script; what an expression gives."""
         ...
 
+    def statistics(self, alias: str) -> list[FunctionStatistics]:
+        """List how often each function of a script was called, and how long that took."""
+        ...
+
     def completions(self, alias: str, text: str, cursor: int) -> list[Completion]:
         """List what can stand in `text` at `cursor`, the likeliest first."""
         ...
@@ -121,6 +126,30 @@ class SessionPort(Protocol):
 
     def cancel_timer(self, alias: str, timer_id: int) -> bool:
         """Cancel a pending timer; false when it was gone already."""
+        ...
+
+    def fire_timer(self, alias: str, timer_id: int) -> bool:
+        """Let a timer fire now; false when it was gone already."""
+        ...
+
+    def pause_timer(self, alias: str, timer_id: int) -> bool:
+        """Hold a timer back; false when it was gone already."""
+        ...
+
+    def resume_timer(self, alias: str, timer_id: int) -> bool:
+        """Let a paused timer go on with what was left; false when it was gone already."""
+        ...
+
+    def change_interval(self, alias: str, timer_id: int, milliseconds: float) -> bool:
+        """Give a timer another interval; false when it was gone already."""
+        ...
+
+    def tap(self, alias: str, connection_id: int, on: bool = True) -> bool:
+        """Begin or end to keep the last bytes of a connection; false when it was gone already."""
+        ...
+
+    def tapped(self, alias: str, connection_id: int) -> Tapped:
+        """Return the last bytes of a connection since it was tapped."""
         ...
 
     def close_connection(self, alias: str, connection_id: int) -> bool:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
+import threading
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,13 +15,17 @@ from scriptengines.session import Session
 
 from .capture import captured
 from .config.sources import load, project_folder
+from .exitcodes import ExitCode
+from .guard import guarded
 from .scripts import expand
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping, Sequence
-    from types import FrameType
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    from rich.console import Console
 
     from .app import ScriptConsoleApp
+    from .capture import Terminal
 
 
 def run_screen(
@@ -28,7 +34,7 @@ def run_screen(
     given: Mapping[str, tuple[str, Any]] = MappingProxyType({}),
     fresh: bool = False,
     options: Mapping[str, Any] = MappingProxyType({}),
-) -> bool:
+) -> tuple[ExitCode, bool]:
     """Show the console until the user leaves.
 
     Args:
@@ -38,7 +44,7 @@ def run_screen(
         options: Of every script.
 
     Returns:
-        Whether every script's thread has ended.
+        FAILED after an error of the console's own; and whether every script's thread has ended.
 
     Raises:
         ConfigError: A path or a setting is wrong.
@@ -59,26 +65,70 @@ def run_screen(
         app.project = Path.cwd() if configuration.project is None else configuration.project.parent
         if settings.restore_layout:
             app.remember(StateFile(app.project), fresh=fresh)
-        with _ended_by_signals(app), captured(lambda line: session.note("output", line)):
+        with (
+            _ended_by_signals(app) as end,
+            guarded(),
+            captured(lambda line: session.note("output", line)) as terminal,
+            _ended_with(terminal, end),
+        ):
+            app.error_console = _console_on(terminal)
             app.run()
-        return session.close()
+        return ExitCode.FAILED if app.return_code else ExitCode.OK, session.close()
+
+
+def _console_on(terminal: Terminal) -> Console:
+    """Where Textual tells of an error that ended the app; its own goes to what is captured."""
+    from rich.console import Console
+
+    return Console(file=terminal.text, markup=False, highlight=False)
 
 
 @contextlib.contextmanager
-def _ended_by_signals(app: ScriptConsoleApp) -> Generator[None]:
-    """Leave in good order on SIGTERM and SIGINT, so that the terminal is restored; then die of the signal."""
+def _ended_by_signals(app: ScriptConsoleApp) -> Generator[Callable[[int], None]]:
+    """Leave in good order on SIGHUP, SIGTERM and SIGINT; then die of the signal, so that the status tells.
+
+    Yields:
+        What does so for a signal that did not come.
+    """
     received: list[int] = []
 
-    def leave(number: int, _frame: FrameType | None) -> None:
-        received.append(number)
-        app.call_later(app.action_quit)
+    def leave(number: int) -> None:
+        if not received:  # a second one must not cut short the end of the scripts
+            received.append(number)
+            app.call_later(app.action_quit)
 
-    before = {number: signal.signal(number, leave) for number in (signal.SIGTERM, signal.SIGINT)}
+    numbers = (signal.SIGHUP, signal.SIGTERM, signal.SIGINT)
+    before = {number: signal.signal(number, lambda number, _frame: leave(number)) for number in numbers}
     try:
-        yield
+        yield leave
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
     if received:
         signal.signal(received[0], signal.SIG_DFL)
         os.kill(os.getpid(), received[0])
+
+
+@contextlib.contextmanager
+def _ended_with(terminal: Terminal, end: Callable[[int], None]) -> Generator[None]:
+    """Leave as on SIGHUP when the terminal goes away without that signal, as for a detached process."""
+    read, write = os.pipe()
+
+    def watch() -> None:
+        poll = select.poll()
+        poll.register(0, 0)  # 0: only that it is gone
+        poll.register(read, 0)
+        if all(descriptor != read for descriptor, _ in poll.poll()):
+            # Who reads a terminal that is gone finds its end, at once and for ever.
+            os.dup2(read, 0)
+            terminal.drop()
+            end(signal.SIGHUP)
+
+    watcher = threading.Thread(target=watch, name="terminal", daemon=True)
+    watcher.start()
+    try:
+        yield
+    finally:
+        os.close(write)
+        watcher.join()
+        os.close(read)

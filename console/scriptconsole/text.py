@@ -137,6 +137,34 @@ def interval(milliseconds: float) -> str:
     return f"{seconds:g} s" if seconds < 60 else span(seconds)
 
 
+def duration(milliseconds: float) -> str:
+    """Format how long something took: 40 µs, 1.2 ms, 340 ms, 2.5 s."""
+    if milliseconds < 0.9995:
+        return f"{milliseconds * 1e3:.0f} µs"
+    if milliseconds < 99.95:
+        return f"{milliseconds:.1f} ms"
+    return f"{milliseconds:.0f} ms" if milliseconds < 999.5 else span(milliseconds / 1e3)
+
+
+_UNITS = {"": 1.0, "ms": 1.0, "s": 1e3, "m": 6e4, "min": 6e4, "h": 3.6e6}
+_AMOUNT = re.compile(r"([0-9]+(?:[.,][0-9]+)?|[.,][0-9]+)\s*([a-z]*)")
+
+
+def parse_duration(text: str) -> float | None:
+    """Read what people write for a span of time.
+
+    Args:
+        text: "250", "250 ms", "1.5 s", "2 min", "1 h".
+
+    Returns:
+        Milliseconds, None when it is no such span.
+    """
+    match = _AMOUNT.fullmatch(text.strip().lower())
+    if match is None or match[2] not in _UNITS:
+        return None
+    return float(match[1].replace(",", ".")) * _UNITS[match[2]]
+
+
 def plural(number: int, noun: str) -> str:
     """Join a count and its noun: "1 script", "2 scripts"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 SPAN = 1.0
 """Seconds over which is averaged."""
+SECONDS = 16
+"""Of which the rates are kept."""
 MEMORY_PERIOD = 2.0
 """Seconds between two looks at the memory at least."""
 MEMORY_SHARE = 0.005
@@ -27,11 +29,13 @@ class Usage(NamedTuple):
         rate: Calls a second.
         cpu: Share of a core.
         memory: Bytes, None when nothing tells.
+        rates: Calls a second in the last seconds, newest last.
     """
 
     rate: float = 0.0
     cpu: float = 0.0
     memory: int | None = None
+    rates: tuple[float, ...] = ()
 
 
 class Gauge:
@@ -44,6 +48,8 @@ class Gauge:
     def __init__(self, script: Script) -> None:
         self._script = script
         self._looks: deque[tuple[float, int, float]] = deque()
+        self._rates: tuple[float, ...] = ()
+        self._rated = 0.0
         self._memory: int | None = None
         self._memory_due = 0.0
 
@@ -58,7 +64,10 @@ class Gauge:
         began, calls_then, cpu_then = looks[0]
         passed = max(now - began, 1e-3)
         rate, share = max(0, calls - calls_then) / passed, max(0.0, cpu - cpu_then) / passed
-        return Usage(rate, share, self._look_at_memory(now))
+        if now - self._rated >= SPAN:
+            self._rated = now
+            self._rates = (*self._rates[1 - SECONDS :], rate)
+        return Usage(rate, share, self._look_at_memory(now), self._rates)
 
     def _look_at_memory(self, now: float) -> int | None:
         if now >= self._memory_due:

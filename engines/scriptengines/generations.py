@@ -118,7 +118,13 @@ class Generations(ABC):
 
         Raises:
             LoadError: It could not be; the generation before, if any, goes on.
+            ScriptBusy: It is asked for by a call that the script is in, and would wait for itself.
         """
+        if self._attempt is not None and self.lock.held:  # before anything waits for who waits for that lock
+            raise ScriptBusy(
+                f"{self.alias}: it asks for its own reload, and would wait for itself; use a thread",
+                file=str(self.path),
+            )
         with self._reloading:
             if self.closed:
                 raise ScriptClosed(f"{self.alias} is closed; load it again to use it")
@@ -139,11 +145,6 @@ class Generations(ABC):
     def _start(self, timeout: float | None, text: bytes | None) -> None:
         previous = self._attempt
         if previous is not None:
-            if self.lock.held:
-                raise ScriptBusy(
-                    f"{self.alias}: it asks for its own reload, and would wait for itself; use a thread",
-                    file=str(self.path),
-                )
             self._make_way()
             self._before_replacing(previous)
         self._attempts += 1

@@ -176,7 +176,10 @@ def describe_callable(callback: Any) -> tuple[str, str]:
     if described is not None:
         return described()
     function = getattr(callback, "func", callback)
-    name = getattr(function, "__qualname__", None) or type(function).__name__
+    # A NativeFunction has a name; a callable object has that of its type.
+    name = (
+        getattr(function, "__qualname__", None) or getattr(function, "name", None) or type(function).__name__
+    )
     code = getattr(function, "__code__", None)
     return str(name), f"{_base(code.co_filename)}:{code.co_firstlineno}" if code is not None else ""
 

@@ -481,4 +481,5 @@ class Script(Generations):
             rate=0.0 if usage is None else usage.rate,
             cpu=0.0 if usage is None else usage.cpu,
             memory=None if usage is None else usage.memory,
+            rates=() if usage is None else usage.rates,
         )

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from .components import Components
     from .drivers import Driver
     from .engine import Engine, Part
-    from .health import Health, Info
+    from .health import FunctionStatistics, Health, Info
     from .observer import Observer
     from .records import Records
     from .results import Result
@@ -306,6 +306,10 @@ class Session:
     def evaluate(self, alias: str, expression: str) -> Any:
         """The value of an expression in a script's global scope."""
         return self.script(alias).evaluate(expression)
+
+    def statistics(self, alias: str) -> list[FunctionStatistics]:
+        """The calls of each function of a script from outside; see Script.statistics."""
+        return self.script(alias).statistics()
 
     # ---- variables ---------------------------------------------------------------------------------
 

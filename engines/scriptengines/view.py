@@ -68,6 +68,7 @@ class ScriptView:
         rate: Calls into it a second, over the last second.
         cpu: Share of a core that its own thread (or process) had over the last second; 1.0 is all of one.
         memory: Bytes it holds, as far as its engine can tell; read every few seconds.
+        rates: Calls a second in each of the last seconds, newest last, 16 at most.
     """
 
     alias: str
@@ -83,6 +84,7 @@ class ScriptView:
     rate: float = 0.0
     cpu: float = 0.0
     memory: int | None = None
+    rates: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ import select
 import signal
 import struct
 import subprocess
+import tempfile
 import termios
 import time
 from collections.abc import Callable, Sequence
@@ -37,12 +38,10 @@ class Pseudo:
         columns, lines = SIZE
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-        environment = {
-            **os.environ,
-            "TERM": "xterm-256color",
-            "COLORTERM": "truecolor",
-            "TEXTUAL_ANIMATIONS": "none",
-        }
+        # Nothing of the user's own: settings, or what an earlier run was left with.
+        self._home = tempfile.TemporaryDirectory()
+        own = {f"XDG_{kind}_HOME": self._home.name for kind in ("STATE", "CONFIG", "DATA")}
+        environment = {**os.environ, **ENVIRONMENT, **own}
         for name in ("NO_COLOR", "COLUMNS", "LINES"):
             environment.pop(name, None)
         self.began = time.perf_counter()
@@ -58,6 +57,7 @@ class Pseudo:
         self.process.kill()
         self.process.wait()
         os.close(self._master)
+        self._home.cleanup()
 
     def read(self, seconds: float) -> None:
         """Take what it writes within so many seconds, at least once."""

@@ -120,7 +120,8 @@ def test_actions_of_different_panes_may_share_a_key(tmp_path: Path) -> None:
 def test_our_own_keys_do_not_clash() -> None:
     for pane in PaneName:
         taken = [key for action in EVERY_ACTION if pane in action.scope for key in action.keys]
-        assert sorted(taken) == sorted(set(taken)), pane
+        twice = {key for key in taken if taken.count(key) > 1}
+        assert not twice, pane
 
 
 def test_bindings_of_a_widget_are_changed_without_touching_others() -> None:
@@ -130,6 +131,7 @@ def test_bindings_of_a_widget_are_changed_without_touching_others() -> None:
     found = registry.rebound(held)
     ids = {key: {binding.id for binding in each} for key, each in found.key_to_bindings.items()}
     assert ids["f9"] == {"timer.cancel"}
-    assert ids["x"] == {"connection.close"}
+    assert ids["x"] >= {"connection.close"}
+    assert "timer.cancel" not in ids["x"]
     assert "question_mark" not in ids
     assert {binding.id for _, binding in found} == {binding.id for _, binding in held} - {"help"}

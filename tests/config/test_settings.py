@@ -113,7 +113,7 @@ def test_a_setting_by_environment_variable(read: Read) -> None:
         ("[console]\n\nframe_rate = '3'\n", 3, "frame_rate must be a whole number from 1 to 60, got '3'"),
         ("[console]\nframe_rate = true\n", 2, "frame_rate must be a whole number from 1 to 60, got True"),
         ("[console]\nframe_rate = 61\n", 2, "frame_rate must be a whole number from 1 to 60, got 61"),
-        ("[console]\nslow_call = -1\n", 2, "slow_call must be a whole number, 0 or more, got -1"),
+        ("[console]\nslow_call = 0\n", 2, "slow_call must be a whole number, 1 or more, got 0"),
         ("[console]\nwatch = 1\n", 2, "watch must be true or false, got 1"),
         ("[console]\ntheme = 1\n", 2, "theme must be a text, got 1"),
         ("[console]\nnotify = 'bel'\n", 2, "got 'bel'. Did you mean \"bell\"?"),

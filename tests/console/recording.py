@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from scriptengines.completion import Completion
+from scriptengines.health import FunctionStatistics
 from scriptengines.hooks import Outcome
 from scriptengines.results import Result, rows_of, tree
 from scriptengines.view import (
@@ -26,6 +27,7 @@ from scriptengines.view import (
     ScriptState,
     ScriptView,
     SubscriberView,
+    Tapped,
     TimerView,
     VariableView,
 )
@@ -58,12 +60,44 @@ def script(alias: str, engine: str, state: ScriptState, **changes: object) -> Sc
 
 
 SCRIPTS = (
-    script("greeter", "python", ScriptState.IDLE, calls=18, generation=2),
-    script("thermostat", "lua", ScriptState.FAILED, calls=1204, errors=3, generation=7, last_error=ERROR),
-    script("bridge", "python", ScriptState.RUNNING, calls=88_412, generation=1),
-    script("crunch", "python", ScriptState.RUNNING, calls=3, generation=4, sample_age=1.24),
-    script("lights", "lua", ScriptState.PAUSED, calls=260, generation=3),
-    script("fft", "native", ScriptState.IDLE, calls=4096),
+    script(
+        "greeter", "python", ScriptState.IDLE, calls=18, generation=2, memory=1_204_000, rates=(0.0,) * 16
+    ),
+    script(
+        "thermostat",
+        "lua",
+        ScriptState.FAILED,
+        calls=1204,
+        errors=3,
+        generation=7,
+        last_error=ERROR,
+        rate=1.0,
+        rates=(1.0, 1.0, 2.0, 1.0, 1.0, 0.0, 1.0, 1.0, 1.0, 1.0),
+        cpu=0.004,
+        memory=48_300,
+    ),
+    script(
+        "bridge",
+        "python",
+        ScriptState.RUNNING,
+        calls=88_412,
+        rate=412.4,
+        rates=(90.0, 120.0, 180.0, 260.0, 240.0, 320.0, 410.0, 380.0, 400.0, 412.0),
+        cpu=0.12,
+        memory=8_420_000,
+    ),
+    script(
+        "crunch",
+        "python",
+        ScriptState.RUNNING,
+        calls=3,
+        generation=4,
+        sample_age=1.24,
+        cpu=0.98,
+        memory=91_300_000,
+    ),
+    script("lights", "lua", ScriptState.PAUSED, calls=260, generation=3, memory=61_200),
+    script("fft", "native", ScriptState.IDLE, calls=4096, rate=0.2, rates=(0.0, 0.0, 1.0, 0.0)),
 )
 
 VARIABLES = (
@@ -95,7 +129,17 @@ VARIABLES = (
 
 TIMERS = (
     TimerView(
-        "bridge", 1, "interval", 250.0, NOW + 0.12, 35_364, "heartbeat", "/home/ada/scripts/bridge.py:31"
+        "bridge",
+        1,
+        "interval",
+        250.0,
+        NOW + 0.12,
+        35_364,
+        "heartbeat",
+        "/home/ada/scripts/bridge.py:31",
+        0.42,
+        0.38,
+        0.9,
     ),
     TimerView(
         "greeter", 4, "timeout", 5000.0, NOW + 3.4, 0, "say_goodbye", "/home/ada/scripts/greeter.py:19"
@@ -110,16 +154,41 @@ TIMERS = (
         147,
         "forget_silent_peers",
         "/home/ada/scripts/bridge.py:44",
+        61.2,
+        12.4,
+        301.0,
     ),
     TimerView(
-        "lights", 9, "timeout", 7_200_000.0, NOW + 5403.0, 0, "all_off", "/home/ada/scripts/lights.lua:12"
+        "lights",
+        9,
+        "timeout",
+        7_200_000.0,
+        NOW + 5403.0,
+        0,
+        "all_off",
+        "/home/ada/scripts/lights.lua:12",
+        paused=True,
+        left=5_403_000.0,
     ),
 )
 
 CONNECTIONS = (
     ConnectionView("bridge", 1, "tcp", "listener", "0.0.0.0:7000", "", "open", 0, 0, NOW - 8841),
     ConnectionView(
-        "bridge", 2, "tcp", "server", "10.0.0.2:7000", "10.0.0.7:51514", "open", 1_204_112, 88_120, NOW - 8800
+        "bridge",
+        2,
+        "tcp",
+        "server",
+        "10.0.0.2:7000",
+        "10.0.0.7:51514",
+        "open",
+        1_204_112,
+        88_120,
+        NOW - 8800,
+        receiving=12_400.0,
+        sending=310.0,
+        source="/home/ada/scripts/bridge.py:12",
+        application="http",
     ),
     ConnectionView(
         "bridge", 3, "tcp", "server", "10.0.0.2:7000", "10.0.0.9:40022", "closing", 512, 20_480, NOW - 55
@@ -146,6 +215,17 @@ FUNCTIONS = [
     FunctionInfo("guests", "() -> list[str]", "Everybody greeted so far.", 15),
     FunctionInfo("reset", "()", "", 22),
 ]
+
+STATISTICS = [
+    FunctionStatistics("greet", 18, 0, 0.00072, 0.00004, 0.000038, 0.00012, 0.00015, None),
+    FunctionStatistics("guests", 3, 1, 0.09, 0.03, 0.02, 0.06, 0.06, "ValueError: no [bold]guests[/bold]"),
+]
+
+TAPPED = Tapped(
+    b"GET /peers HTTP/1.1\r\nHost: attic\r\n\r\n" + bytes(range(256)) + "naïve \x1b[31mred\x1b[0m".encode(),
+    b'HTTP/1.1 200 OK\r\nContent-Length: 14\r\n\r\n{"attic": true}',
+    received_before=12_288,
+)
 
 SENSOR = "LuaError: attempt to index a nil value (field 'sensor')"
 CALLS = (
@@ -238,6 +318,7 @@ class RecordedSession:
         now: The frame without its log; replace it to change what the screen shows.
         problem: Raised by the next calls that may fail, when set.
         gate: Calls of script functions wait for it.
+        bytes: What every connection is said to have carried.
     """
 
     def __init__(self, frame: Frame = FRAME, log: tuple[LogRecord, ...] = LOG) -> None:
@@ -251,6 +332,7 @@ class RecordedSession:
         self.gate = threading.Event()
         self.gate.set()
         self.gone = False
+        self.bytes = TAPPED
 
     def frame(self) -> Frame:
         log, self.pending = tuple(self.pending), []
@@ -305,6 +387,10 @@ class RecordedSession:
         self.gate.wait()
         return tree(rows_of(self.answer))
 
+    def statistics(self, alias: str) -> list[FunctionStatistics]:
+        self._note("statistics", alias)
+        return STATISTICS
+
     def completions(self, alias: str, text: str, cursor: int) -> list[Completion]:
         self._note("completions", alias, text, cursor)
         start = len(text[:cursor].rstrip("abcdefghijklmnopqrstuvwxyz_"))
@@ -357,6 +443,30 @@ class RecordedSession:
     def cancel_timer(self, alias: str, timer_id: int) -> bool:
         self._note("cancel_timer", alias, timer_id)
         return not self.gone
+
+    def fire_timer(self, alias: str, timer_id: int) -> bool:
+        self._note("fire_timer", alias, timer_id)
+        return not self.gone
+
+    def pause_timer(self, alias: str, timer_id: int) -> bool:
+        self._note("pause_timer", alias, timer_id)
+        return not self.gone
+
+    def resume_timer(self, alias: str, timer_id: int) -> bool:
+        self._note("resume_timer", alias, timer_id)
+        return not self.gone
+
+    def change_interval(self, alias: str, timer_id: int, milliseconds: float) -> bool:
+        self._note("change_interval", alias, timer_id, milliseconds)
+        return not self.gone
+
+    def tap(self, alias: str, connection_id: int, on: bool = True) -> bool:
+        self._note("tap", alias, connection_id, on)
+        return not self.gone
+
+    def tapped(self, alias: str, connection_id: int) -> Tapped:
+        self._note("tapped", alias, connection_id)
+        return self.bytes
 
     def close_connection(self, alias: str, connection_id: int) -> bool:
         self._note("close_connection", alias, connection_id)

@@ -141,7 +141,7 @@ async def test_a_call_that_cannot_be_repeated_says_why() -> None:
 async def test_a_hook_is_emitted_by_hand() -> None:
     session = Flow()
     async with running(session) as (app, pilot):
-        await pilot.press("7", "f", *"'Grace', 3", "enter")
+        await pilot.press("7", "E", *"'Grace', 3", "enter")
         await until(pilot, lambda: ("consult", "peer joined", ("Grace", 3)) in session.calls)
         await pilot.pause()
         screen = app.screen
@@ -155,7 +155,7 @@ async def test_a_hook_is_emitted_by_hand() -> None:
 async def test_arguments_of_a_hook_that_are_no_literals_are_refused() -> None:
     session = Flow()
     async with running(session) as (app, pilot):
-        await pilot.press("7", "f", *"k=1", "enter")
+        await pilot.press("7", "E", *"k=1", "enter")
         await pilot.pause()
         assert "no arguments by keyword" in str(app.screen.query_one("#result", Static).render())
         assert not [call for call in session.calls if call[0] == "consult"]
@@ -217,7 +217,7 @@ def test_emit_look(snap_compare: Compare) -> None:
 
     async def prepare(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: ("watch",) in session.calls)
-        await pilot.press("7", "f", *"'Grace', 3", "enter")
+        await pilot.press("7", "E", *"'Grace', 3", "enter")
         await until(pilot, lambda: any(call[0] == "consult" for call in session.calls))
 
     assert snap_compare(make_app(session), terminal_size=WIDE, run_before=prepare)

@@ -22,7 +22,7 @@ from scriptconsole.panes.pane import Place
 from scriptengines.errors import ScriptClosed
 from scriptengines.view import FunctionInfo, VariableView
 
-from .recording import FRAME, FUNCTIONS, NOW, RecordedSession
+from .recording import FRAME, FUNCTIONS, HOOKS, NOW, RecordedSession
 from .support import notices, running, table, until
 
 
@@ -59,18 +59,20 @@ def edited(monkeypatch: pytest.MonkeyPatch) -> list[Place]:
         ("prgrs", "progress  crunch", PaneName.VARIABLES, "name"),
         ("say_good", "say_goodbye  greeter  timer", PaneName.TIMERS, "callback"),
         ("bridge timer hea", "heartbeat", PaneName.TIMERS, "callback"),
+        ("raeding", "raeding  hook", PaneName.HOOKS, "hook"),
         ("40022", "10.0.0.9:40022 tcp server", PaneName.CONNECTIONS, "peer"),
     ],
 )
 async def test_goes_to_a_row(
     session: RecordedSession, typed: str, first: str, pane: PaneName, attribute: str
 ) -> None:
+    session.now = replace(FRAME, hooks=HOOKS)
     async with running(session) as (app, pilot):
         await search(app, pilot, typed, first)
         await pilot.press("enter")
         await until(pilot, lambda: app.screen is app.main and app.main.pane_name is pane)
-        row = table(app, pane).selected
-        assert first.startswith(getattr(row, attribute))
+        found = getattr(table(app, pane).selected, attribute)
+        assert first.startswith(getattr(found, "name", found))
 
 
 async def test_goes_to_a_pane(session: RecordedSession) -> None:

@@ -15,7 +15,7 @@ from scriptconsole.actions import MOVES, PaneName
 from scriptconsole.app import ScriptConsoleApp
 from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.call import CallScreen
-from scriptconsole.screens.details import DetailsScreen
+from scriptconsole.screens.dialog import Dialog
 from scriptconsole.screens.evaluate import EvaluateScreen
 from scriptconsole.screens.help import HelpScreen
 from scriptconsole.screens.load import LoadScreen
@@ -50,6 +50,9 @@ def in_sight(app: ScriptConsoleApp) -> list[PaneName]:
         (["j", "j", "j", "j", "p"], ("resume", "lights")),
         (["3", "x"], ("cancel_timer", "bridge", 1)),
         (["3", "j", "delete"], ("cancel_timer", "greeter", 4)),
+        (["3", "f"], ("fire_timer", "bridge", 1)),
+        (["3", "P"], ("pause_timer", "bridge", 1)),
+        (["3", "G", "P"], ("resume_timer", "lights", 9)),
         (["4", "x"], ("close_connection", "bridge", 1)),
         (["4", "G", "delete"], ("close_connection", "greeter", 1)),
         (["2", "G", "r"], ("reload", "fft")),
@@ -356,7 +359,7 @@ async def test_details_of_each_pane(session: RecordedSession) -> None:
             ("5", "Hello, Alan"),
         ):
             await pilot.press(pane, "enter")
-            assert isinstance(app.screen, DetailsScreen)
+            assert isinstance(app.screen, Dialog)
             assert words in "\n".join(str(widget.render()) for widget in app.screen.query(Static))
             await pilot.press("y")
             assert words in app.clipboard

@@ -150,7 +150,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
         commands.append(["suspended"])
         yield
 
-    def run(command: list[str], check: bool) -> None:
+    def run(command: list[str], **_: object) -> None:
         if command[0] == "missing":
             raise FileNotFoundError(2, "No such file", "missing")
         commands.append(command)

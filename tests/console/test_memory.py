@@ -14,10 +14,13 @@ from textual.pilot import Pilot
 from scriptconsole.actions import PaneName
 from scriptconsole.app import ScriptConsoleApp
 from scriptconsole.layout import LIMIT, Layout, Slot
-from scriptconsole.state import SavedPane, SavedScript, SavedState, SavedTheme
+from scriptconsole.panes.calls import SLOW_FROM
+from scriptconsole.state import SavedPane, SavedScript, SavedState, SavedTheme, SavedWatch
 from scriptconsole.statefile import StateFile
+from scriptengines.errors import CallError
+from scriptengines.view import ScriptState, WatchView
 
-from .recording import FRAME, RecordedSession
+from .recording import FRAME, RecordedSession, script
 from .support import NARROW, WIDE, drawn, log_texts, make_app, notices, table, until
 
 PUMP = SavedScript("second", "/srv/pump.lua")
@@ -118,6 +121,52 @@ async def test_scripts_that_are_given_take_their_place(
         assert app.main.maximised is not fresh
     assert [call[1] for call in session.calls if call[0] == "load"] == list(paths)
     assert saved.layout.maximised is not fresh
+
+
+async def test_watches_come_back_with_their_scripts(file: StateFile) -> None:
+    watches = (SavedWatch("pump", "flow * 2"), SavedWatch("attic", "open"), SavedWatch("pump", "1 +"))
+
+    class Watching(RecordedSession):
+        def add_watch(self, alias: str, expression: str) -> int:
+            number = super().add_watch(alias, expression)
+            if expression == "1 +":
+                raise CallError("this is no expression")
+            self.now = replace(self.now, watches=(*self.now.watches, WatchView(number, alias, expression)))
+            return number
+
+    file.write(SavedState(scripts=(PUMP,), watches=watches))
+    session = Watching(replace(FRAME, scripts=()))
+    async with remembering(file, session) as (app, pilot):
+        memory = app.memory
+        assert memory is not None
+        assert memory.now().watches == watches
+        memory.look()
+        assert not any(call[0] == "add_watch" for call in session.calls), "their scripts are not open yet"
+        session.now = replace(FRAME, scripts=(script("pump", "lua", ScriptState.IDLE),))
+        left = (*watches[:1], *watches[1:2])
+        saved = await written(pilot, file, lambda state: state.watches == left)
+        assert [row.alias for row in saved.scripts] == ["pump"]
+        told = next(text for text in log_texts(app) if text.startswith("watch 1 + of pump: "))
+        assert "this is no expression" in told
+    assert [call[1:] for call in session.calls if call[0] == "add_watch"] == [watches[0], watches[2]]
+
+
+async def test_settings_of_one_pane_come_back(file: StateFile) -> None:
+    state = SavedState(
+        panes={
+            PaneName.CALLS: SavedPane(settings={"slow_from": SLOW_FROM[0], "window": 77, "mood": "good"}),
+            PaneName.TIMERS: SavedPane(settings={"x": 1}),
+        }
+    )
+    file.write(state)
+    async with remembering(file) as (app, pilot):
+        assert app.main.panes[PaneName.CALLS].settings() == {"slow_from": SLOW_FROM[0]}
+        await until(pilot, lambda: any("Calls: window cannot be '77'" in text for text in log_texts(app)))
+        texts = "\n".join(log_texts(app))
+        assert "Calls: mood cannot be 'good'" in texts
+        assert "Timers: x cannot be '1'" in texts
+        saved = await written(pilot, file, lambda state: PaneName.TIMERS not in state.panes)
+        assert saved.panes == {PaneName.CALLS: SavedPane(settings={"slow_from": SLOW_FROM[0]})}
 
 
 async def test_a_crash_while_scripts_open_loses_none(file: StateFile) -> None:

@@ -8,8 +8,8 @@ from textual.widgets._footer import FooterKey
 from scriptconsole.actions import PaneName
 from scriptconsole.panes.status import StatusLine
 from scriptconsole.screens.call import CallScreen
-from scriptconsole.screens.details import DetailsScreen
 from scriptconsole.screens.help import HelpScreen
+from scriptconsole.screens.script import ScriptScreen
 
 from .recording import LOG, NOW, RecordedSession
 from .support import drawn, log, running, table, until
@@ -35,7 +35,7 @@ async def test_double_click_opens_details(session: RecordedSession) -> None:
     async with running(session) as (app, pilot):
         await pilot.click(table(app, "scripts"), offset=(5, 2), times=2)
         await pilot.pause()
-        assert isinstance(app.screen, DetailsScreen)
+        assert isinstance(app.screen, ScriptScreen)
         await pilot.click(offset=(0, 0))
         assert app.screen is app.main, "a click beside the box closes it"
 

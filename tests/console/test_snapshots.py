@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from textual.command import CommandList
@@ -11,6 +13,7 @@ from textual.pilot import Pilot
 
 from scriptconsole.actions import PaneName
 from scriptconsole.app import ScriptConsoleApp
+from scriptconsole.out.files import Exists
 from scriptconsole.panes.replpane import ReplPane
 from scriptengines.view import Level, LogRecord, ScriptState
 
@@ -118,6 +121,20 @@ def test_evaluate(snap_compare: Compare) -> None:
     assert snap_compare(
         make_app(session), terminal_size=WIDE, run_before=ready(session, *keys, then="evaluate")
     )
+
+
+def test_export_over_a_file_that_is_there(
+    snap_compare: Compare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "getcwd", lambda: "/home/ada")
+    monkeypatch.setattr("scriptconsole.screens.save.write_text", refused)
+    session = RecordedSession()
+    keys = ["4", "W", "enter"]
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session, *keys))
+
+
+def refused(path: Path, text: str, *, overwrite: bool) -> None:
+    raise Exists("/home/ada/connections.csv is there already")
 
 
 def test_load_prompt(snap_compare: Compare) -> None:

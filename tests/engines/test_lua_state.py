@@ -286,7 +286,7 @@ def test_functions_are_callbacks_of_the_host(lua: Bench) -> None:
     assert (kind, ms) == ("timeout", 5.5)
     callback()
     assert lua.state.get(("fired",)) is True
-    assert callback.describe() == ("function", "demo.lua:1")
+    assert callback.describe() == ("function:1", "demo.lua:1")
 
 
 def test_log_levels(lua: Bench) -> None:

@@ -90,6 +90,44 @@ def test_other_files_are_refused(load: Load, tmp_path: Path, outside: Path) -> N
     assert inside.read_text() == "mine"
 
 
+@pytest.mark.parametrize("lua", ["5.4", "5.1", "5.5", "luajit2.1"])
+def test_require_finds_modules_of_the_folder_only(
+    session: Session, tmp_path: Path, outside: Path, lua: str
+) -> None:
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "part.lua").write_text("return {name = ..., value = 7}")
+    (tmp_path / "broken.lua").write_text("return +")
+    (outside.parent / "other.lua").write_text("return 'secret'")
+    path = tmp_path / "it.lua"
+    path.write_text(
+        """
+        function need(name) return (require(name)) end
+        function need_from(folder, name)
+          package.path = folder .. "/?.lua;" .. package.path
+          return require(name)
+        end
+        function need_c(folder, name)
+          package.cpath = folder .. "/?.so"
+          return require(name)
+        end
+        function has(name) return package[name] ~= nil end
+        """
+    )
+    script = session.load(path, files="own", lua=lua)
+    assert script.call("need", "mine.part") == {"name": "mine.part", "value": 7}
+    with pytest.raises(CallError, match="is outside of the script's folder"):
+        script.call("need_from", str(outside.parent), "other")
+    with pytest.raises(CallError, match=r"error loading module 'broken'"):
+        script.call("need", "broken")
+    with pytest.raises(CallError, match="module 'nowhere' not found"):
+        script.call("need", "nowhere")
+    with pytest.raises(CallError, match="module 'other' not found"):
+        script.call("need_c", str(outside.parent), "other")
+    assert script.call("need", "lfs")  # what the host brings along
+    assert not script.call("has", "loadlib")
+    assert not script.call("has", "searchpath")
+
+
 def test_other_scripts_and_the_console_are_not_confined(load: Load, session: Session, outside: Path) -> None:
     load(python=PY, lua=LUA, files="own")
     other = load(python=PY, lua=LUA, alias="other")

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import socket
 import threading
+import time
 from collections.abc import Callable
 
 import pytest
+from websockets.sync.client import connect as websocket_client
 
 from scriptengines.errors import CallError
 from scriptengines.script import Script
@@ -14,8 +17,9 @@ from scriptengines.session import Session
 from tests.conftest import DEADLINE, Log
 
 from .netpeers import Peer, dial, echo, language, load, peer, receive, start, steady
+from .test_mqtt import Broker, needs_mosquitto, start_broker
 
-__all__ = ["language", "load", "peer"]
+__all__ = ["language", "load", "peer", "start_broker"]
 
 type Start = Callable[[Callable[[socket.socket], None]], Peer]
 type Load = Callable[..., Script]
@@ -56,7 +60,7 @@ def answers(client: socket.socket, text: bytes) -> bool:
 
 
 def test_further_clients_wait_until_a_socket_is_closed(load: Load, session: Session, log: Log) -> None:
-    script = load(python=SERVER_PY, lua=SERVER_LUA, max_sockets=2)
+    script = load(python=SERVER_PY, lua=SERVER_LUA, max_sockets=3)
     with steady(session, log):
         port = script.call("serve")
         clients = [dial(port) for _ in range(4)]
@@ -92,7 +96,7 @@ def test_a_socket_too_many_is_refused_to_the_script(
 def test_connections_that_fail_do_not_count(
     load: Load, session: Session, log: Log, free_port: Callable[[], int]
 ) -> None:
-    script = load(python=SERVER_PY, lua=SERVER_LUA, max_sockets=1)
+    script = load(python=SERVER_PY, lua=SERVER_LUA, max_sockets=2)
     port = free_port()
     for count in range(1, 11):
         script.call("open", port)
@@ -201,6 +205,160 @@ end
     )
     start(script, "greedy", peer(echo).port)
     log.wait_for("2097152 bytes at once are over the limit of 1048576 (option max_queued)")
+
+
+RATE, MESSAGES = 40, 60
+LEAST = (MESSAGES - RATE) / RATE
+"""Seconds that so many callbacks take at least: a second's may come at once."""
+
+
+def test_websocket_messages_come_as_fast_as_the_script_may_be_called(load: Load, log: Log) -> None:
+    script = load(
+        python="""
+def serve():
+    global server
+    server = host.websocket_serve("127.0.0.1", 0, {"message": lambda socket, data: socket.send(data)})
+    return server.port
+def close(): server.close()
+""",
+        lua="""
+local server
+function serve()
+  server = host.websocket_serve("127.0.0.1", 0, {message = function(socket, data) socket:send(data) end})
+  return server.port
+end
+function close() server:close() end
+""",
+        max_callbacks=RATE,
+    )
+    with websocket_client(f"ws://127.0.0.1:{script.call('serve')}/") as client:
+        began = time.monotonic()
+        for number in range(MESSAGES):
+            client.send(str(number))
+        assert [client.recv(DEADLINE) for _ in range(MESSAGES)] == [str(each) for each in range(MESSAGES)]
+        assert time.monotonic() - began >= LEAST
+    script.call("close")
+    log.drain()
+
+
+def test_requests_are_answered_as_fast_as_the_script_may_be_called(load: Load, log: Log) -> None:
+    script = load(
+        python="""
+def serve():
+    global server
+    server = host.http_serve("127.0.0.1", 0, lambda request: request["path"])
+    return server.port
+def close(): server.close()
+""",
+        lua="""
+local server
+function serve()
+  server = host.http_serve("127.0.0.1", 0, function(request) return request.path end)
+  return server.port
+end
+function close() server:close() end
+""",
+        max_callbacks=RATE,
+    )
+    connection = http.client.HTTPConnection("127.0.0.1", script.call("serve"), timeout=DEADLINE)
+    began = time.monotonic()
+    for number in range(MESSAGES):
+        connection.request("GET", f"/{number}")
+        assert connection.getresponse().read() == f"/{number}".encode()
+    assert time.monotonic() - began >= LEAST
+    connection.close()
+    script.call("close")
+    log.drain()
+
+
+@needs_mosquitto
+def test_mqtt_messages_come_as_fast_as_the_script_may_be_called(
+    load: Load, log: Log, start_broker: Callable[..., Broker]
+) -> None:
+    script = load(
+        python="""
+def connect(uri):
+    global client
+    client = host.mqtt_connect(uri, None, {
+        "connected": lambda c, present: c.subscribe("a"),
+        "subscribed": lambda c, number, reasons: host.log("subscribed"),
+        "message": lambda c, message: host.log("message " + message["payload"].decode()),
+    })
+def publish(count):
+    for number in range(count): client.publish("a", str(number))
+def close(): client.disconnect()
+""",
+        lua="""
+local client
+function connect(uri)
+  client = host.mqtt_connect(uri, nil, {
+    connected = function(c) c:subscribe("a") end,
+    subscribed = function() host.log("subscribed") end,
+    message = function(c, message) host.log("message " .. message.payload) end,
+  })
+end
+function publish(count) for number = 0, count - 1 do client:publish("a", tostring(number)) end end
+function close() client:disconnect() end
+""",
+        max_callbacks=RATE,
+    )
+    script.call("connect", start_broker().uri)
+    log.wait_for("subscribed")
+    began = time.monotonic()
+    script.call("publish", MESSAGES)
+    log.wait_for("message ", MESSAGES)
+    assert time.monotonic() - began >= LEAST
+    told = [line for line in log.lines("it") if line.startswith("message ")]
+    assert told == [f"message {number}" for number in range(MESSAGES)]
+    script.call("close")
+    log.drain()
+
+
+def test_pieces_of_a_stream_come_as_fast_as_the_script_may_be_called(
+    load: Load, log: Log, peer: Start
+) -> None:
+    script = load(
+        python="""
+def stream(url):
+    host.http_stream(url, None, {"event": lambda event: host.log("event " + event["data"])})
+""",
+        lua="""
+function stream(url)
+  host.http_stream(url, nil, {event = function(event) host.log("event " .. event.data) end})
+end
+""",
+        max_callbacks=RATE,
+    )
+
+    def serve(connection: socket.socket) -> None:
+        connection.recv(10_000)
+        connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: text/event-stream\r\n\r\n")
+        connection.sendall(b"".join(b"data: %d\n\n" % number for number in range(MESSAGES)))
+
+    began = time.monotonic()
+    script.call("stream", f"http://127.0.0.1:{peer(serve).port}/")
+    log.wait_for("event ", MESSAGES)
+    assert time.monotonic() - began >= LEAST
+    assert log.lines("it") == [f"event {number}" for number in range(MESSAGES)]
+    log.drain()
+
+
+def test_listeners_are_sockets_too(load: Load, log: Log, free_port: Callable[[], int]) -> None:
+    script = load(python=SERVER_PY, lua=SERVER_LUA, max_sockets=2)
+    script.call("serve")
+    script.call("serve")
+    with pytest.raises(CallError, match=r"2 sockets open, as many as it may \(option max_sockets\)"):
+        script.call("serve")
+    script.call("close")
+    log.until(lambda: answers_to_serve(script), "room for another listener")
+
+
+def answers_to_serve(script: Script) -> bool:
+    try:
+        script.call("serve")
+    except CallError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("value", [-1, "many", 1.5, True])

@@ -312,6 +312,45 @@ end
         script.call("close")
 
 
+def test_a_callback_that_waits_for_its_own_reload_is_told_at_once(
+    server: Callable[..., Script], session: Session, log: Log
+) -> None:
+    script = server(
+        python="""
+reload = None
+def set_reload(function):
+    global reload
+    reload = function
+def on_data(connection, data):
+    try:
+        reload()
+    except Exception as error:
+        connection.send(str(error))
+""",
+        lua="""
+local reload
+function set_reload(f) reload = f end
+function on_data(connection, data)
+  local ok, err = pcall(reload)
+  connection:send(err)
+end
+""",
+    )
+
+    def reload() -> None:
+        session.reload("it")
+
+    script.call("set_reload", reload)
+    port = script.call("serve")
+    with dial(port) as client:
+        client.sendall(b"x")
+        assert b"it asks for its own reload, and would wait for itself; use a thread" in client.recv(1000)
+    assert script.generation == 1
+    session.reload("it")
+    assert script.generation == 2
+    log.drain()
+
+
 def test_callbacks_that_never_end_hold_nothing_up(
     server: Callable[..., Script], session: Session, log: Log
 ) -> None:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 import re
 import sys
+import termios
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
@@ -55,6 +57,7 @@ class Terminal:
         arguments: Of the command line.
         size: Columns and lines.
         env: Added to the environment.
+        program: What is started, with these arguments; the console by default.
 
     Attributes:
         raw: Every byte the program has written.
@@ -65,6 +68,7 @@ class Terminal:
         *arguments: str | Path,
         size: tuple[int, int] = (150, 42),
         env: Mapping[str, str] | None = None,
+        program: Sequence[str] = (sys.executable, "-m", "scriptconsole"),
     ) -> None:
         columns, lines = size
         self.raw: bytes = b""
@@ -78,13 +82,14 @@ class Terminal:
             environment.pop(name, None)
         environment.update(env or {})
         self.process: pexpect.spawn[bytes] = pexpect.spawn(
-            sys.executable,
-            ["-m", "scriptconsole", *map(str, arguments)],
+            program[0],
+            [*program[1:], *map(str, arguments)],
             dimensions=(lines, columns),
             env=environment,
             timeout=DEADLINE,
         )
         self.process.delaybeforesend = None
+        self.settings_before = self.settings()
 
     def __enter__(self) -> Self:
         return self
@@ -159,12 +164,21 @@ class Terminal:
         found = re.search(pattern, self.text)
         return float(found[1]) if found else -1.0
 
+    def settings(self) -> list[object]:
+        """Settings of the terminal, as stty shows them."""
+        return termios.tcgetattr(self.process.child_fd)
+
     # ---- what is done to it ------------------------------------------------------------------------
 
     def press(self, *keys: str) -> None:
         """Press keys; names as in KEYS, everything else is typed as it is."""
         for key in keys:
             self.process.send(KEYS.get(key, key))
+
+    def resize(self, columns: int, lines: int) -> None:
+        """Give the terminal another size."""
+        self._screen.resize(lines, columns)
+        self.process.setwinsize(lines, columns)
 
     def wait_for_end(self) -> int:
         """Wait until the program has ended.
@@ -176,10 +190,15 @@ class Terminal:
         while self._read():
             assert time.monotonic() < end, f"it does not end\n{self.text}"
         self.process.wait()
+        # What it started may still have something to write.
+        with suppress(OSError):
+            while chunk := os.read(self.process.child_fd, 65536):
+                self.raw += chunk
         if self.process.exitstatus is not None:
             return self.process.exitstatus
         return -(self.process.signalstatus or 0)
 
     def left_on(self) -> list[str]:
         """Modes of the terminal that the program switched on and did not switch off again."""
-        return [name for name, (on, off) in MODES_LEFT.items() if self.raw.rfind(on) > self.raw.rfind(off)]
+        modes = [name for name, (on, off) in MODES_LEFT.items() if self.raw.rfind(on) > self.raw.rfind(off)]
+        return modes if self.settings() == self.settings_before else [*modes, "settings of stty"]

@@ -104,7 +104,7 @@ class Settings(NamedTuple):
     frame_rate: int = 12
     watch: bool = True
     log_capacity: int = CAPACITY
-    slow_call: int = 100
+    slow_call: int = 10
     restore_layout: bool = True
     history_size: int = 1_000
     notify: str = "off"
@@ -127,7 +127,10 @@ SETTINGS: Mapping[str, Setting] = {
         "count", DEFAULTS.log_capacity, "Lines the log keeps; the oldest go first.", (), 1_000, 10_000_000
     ),
     "slow_call": Setting(
-        "count", DEFAULTS.slow_call, "Milliseconds from which a call is marked as slow; 0 for never."
+        "count",
+        DEFAULTS.slow_call,
+        "Milliseconds from which a call is marked as slow, until another threshold is chosen.",
+        least=1,
     ),
     "restore_layout": Setting(
         "flag",

@@ -17,6 +17,7 @@ from scriptconsole.panes.lines import Cell, Tone
 from scriptconsole.panes.pane import Details
 from scriptconsole.panes.tablepane import TablePane
 from scriptconsole.screens.host import console_of
+from scriptconsole.state import Scalar
 from scriptconsole.text import CELL_LIMIT, clean, moment, plural
 from scriptengines.view import CallView, Frame
 
@@ -103,6 +104,10 @@ class CallsPane(TablePane[CallView]):
         self._recording = False
         self._tones: dict[str, Tone] = {}
         super().__init__()
+
+    def on_mount(self) -> None:
+        """Begin with the threshold of the configuration."""
+        self.slow_from = console_of(self).settings.slow_call / 1000
 
     # -- recording -------------------------------------------------------------------------------------
 
@@ -254,11 +259,32 @@ class CallsPane(TablePane[CallView]):
             return 0.1
         return self.window / BAR if now - newest <= self.window * 1.1 else inf
 
+    # -- what is remembered ----------------------------------------------------------------------------
+
+    def settings(self) -> dict[str, Scalar]:
+        """Return from when a call is slow, and what the bars span."""
+        chosen: dict[str, Scalar] = {}
+        if self.slow_from != SLOW_FROM[1]:
+            chosen["slow_from"] = self.slow_from
+        if self.window != WINDOWS[1]:
+            chosen["window"] = self.window
+        return chosen
+
+    def take_setting(self, name: str, value: Scalar) -> bool:
+        """Take on one of them."""
+        if name == "slow_from" and value in SLOW_FROM:
+            self.slow_from = SLOW_FROM[SLOW_FROM.index(value)]
+        elif name == "window" and value in WINDOWS:
+            self.window = WINDOWS[WINDOWS.index(value)]
+        else:
+            return False
+        return True
+
     # -- what can be done ------------------------------------------------------------------------------
 
     def action_threshold(self) -> None:
         """Take the next threshold."""
-        self.slow_from = SLOW_FROM[(SLOW_FROM.index(self.slow_from) + 1) % len(SLOW_FROM)]
+        self.slow_from = next((each for each in SLOW_FROM if each > self.slow_from), SLOW_FROM[0])
         self._redraw()
 
     def action_window(self) -> None:

@@ -9,10 +9,9 @@ from math import inf
 from scriptconsole.actions import Action, PaneName
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.lines import Cell, Tone
-from scriptconsole.panes.pane import Details
 from scriptconsole.panes.tablepane import TablePane
 from scriptconsole.screens.host import console_of
-from scriptconsole.text import CELL_LIMIT, clean, moment, size, span
+from scriptconsole.text import CELL_LIMIT, clean, short_source, size, span
 from scriptengines.view import ConnectionView, Frame
 
 _MARKS = {"listener": "◂", "server": "←", "client": "→"}
@@ -26,9 +25,18 @@ def _state(row: ConnectionView, _now: float) -> Cell:
     return Cell(row.state, Tone.GOOD if row.state == "open" else Tone.WARN)
 
 
+def _spoken(row: ConnectionView) -> str:
+    """What is spoken over what: "http/tls", "tcp"."""
+    return f"{row.application}/{row.protocol}" if row.application else row.protocol
+
+
+def _flow(rate: float) -> Cell:
+    return Cell(f"{size(round(rate))}/s", Tone.GOOD) if rate >= 1 else Cell("·", Tone.DIM)
+
+
 COLUMNS: tuple[Column[ConnectionView], ...] = (
     Column("Role", _role, lambda row: row.role, least=8, most=10),
-    Column("Proto", lambda row, _: Cell(row.protocol, Tone.DIM), lambda row: row.protocol, least=5, rank=3),
+    Column("Proto", lambda row, _: Cell(_spoken(row), Tone.DIM), _spoken, least=5, most=13, rank=3),
     Column(
         "Local",
         lambda row, _: Cell(clean(row.local[:CELL_LIMIT])),
@@ -42,6 +50,15 @@ COLUMNS: tuple[Column[ConnectionView], ...] = (
         "In", lambda row, _: Cell(size(row.received)), lambda row: row.received, least=7, right=True, rank=1
     ),
     Column("Out", lambda row, _: Cell(size(row.sent)), lambda row: row.sent, least=7, right=True, rank=1),
+    Column(
+        "In/s",
+        lambda row, _: _flow(row.receiving),
+        lambda row: row.receiving,
+        least=8,
+        right=True,
+        rank=6,
+    ),
+    Column("Out/s", lambda row, _: _flow(row.sending), lambda row: row.sending, least=8, right=True, rank=6),
     Column(
         "Script",
         lambda row, _: Cell(clean(row.script[:CELL_LIMIT]), Tone.DIM),
@@ -58,6 +75,14 @@ COLUMNS: tuple[Column[ConnectionView], ...] = (
         right=True,
         rank=5,
     ),
+    Column(
+        "Opened at",
+        lambda row, _: Cell(clean(short_source(row.source)), Tone.DIM),
+        lambda row: row.source,
+        least=8,
+        most=20,
+        rank=7,
+    ),
 )
 
 
@@ -68,7 +93,9 @@ class ConnectionsPane(TablePane[ConnectionView]):
     LABEL = "Connections"
     MEANING = (
         "One row per socket of a script, oldest first.\n"
-        "◂ listener waits for peers   ← server: a peer came to us   → client: we went to a peer"
+        "◂ listener waits for peers   ← server: a peer came to us   → client: we went to a peer\n"
+        "Proto: what is spoken over what, as far as the host knows.\n"
+        "enter shows the last bytes each way, live."
     )
     ACTIONS = (
         Action(
@@ -102,7 +129,8 @@ class ConnectionsPane(TablePane[ConnectionView]):
 
     def text(self, row: ConnectionView) -> str:
         """Return what the filter searches."""
-        return f"{row.script} {row.protocol} {row.role} {row.local} {row.peer} {row.state}"
+        ends = f"{row.local} {row.peer}"
+        return f"{row.script} {_spoken(row)} {row.role} {ends} {row.state} {row.source}"
 
     def owner(self, row: ConnectionView) -> str:
         """Return the script that opened it."""
@@ -128,20 +156,11 @@ class ConnectionsPane(TablePane[ConnectionView]):
             work = partial(app.session.close_connection, row.script, row.id)
             app.act(f"close {name}", work, f"closed {row.protocol} {row.role} {name} of {row.script}")
 
-    def details(self) -> Details | None:
-        """Return both ends and what went through."""
+    def open_details(self) -> bool:
+        """Show the connection live, with its last bytes."""
         row = self.selected
-        if row is None:
-            return None
-        facts = [
-            ("script", row.script),
-            ("socket", f"{row.protocol} {row.role}, {row.state}"),
-            ("local", row.local),
-            ("peer", row.peer or "none"),
-            ("received", f"{size(row.received)} ({row.received:,} bytes)"),
-            ("sent", f"{size(row.sent)} ({row.sent:,} bytes)"),
-            ("opened", moment(row.opened)),
-            ("opened at", row.source or "unknown"),
-            ("number", str(row.id)),
-        ]
-        return Details("Connection", facts)
+        if row is not None:
+            from scriptconsole.screens.traffic import TrafficScreen
+
+            console_of(self).push_screen(TrafficScreen(row))
+        return row is not None

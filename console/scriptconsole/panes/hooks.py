@@ -112,12 +112,12 @@ class HooksPane(TablePane[HookRow]):
     MEANING = (
         "One row per subscriber, in the order they are called: higher priorities first, then the older.\n"
         "A hook that is emitted although nobody subscribes may be misspelled somewhere.\n"
-        "f emits the hook by hand, with arguments; x passes a subscriber over, or calls it again."
+        "E emits the hook by hand, with arguments; x passes a subscriber over, or calls it again."
     )
     ACTIONS = (
         Action(
             "hook.emit",
-            ("f",),
+            ("E",),
             "Emit",
             "Emit a hook by hand, with arguments",
             "pane('emit')",
@@ -135,6 +135,7 @@ class HooksPane(TablePane[HookRow]):
         ),
     )
     EMPTY = "no hooks: nobody subscribes and nothing was emitted"
+    LANDMARK = "hook"
 
     def __init__(self) -> None:
         self._hooks: tuple[HookView, ...] = ()
@@ -155,6 +156,10 @@ class HooksPane(TablePane[HookRow]):
     def key(self, row: HookRow) -> Hashable:
         """Return the name of the hook, and who subscribes."""
         return row.hook.name, None if row.subscriber is None else row.subscriber.id
+
+    def landmark(self, row: HookRow) -> str:
+        """Return the hook's name."""
+        return row.hook.name
 
     def text(self, row: HookRow) -> str:
         """Return what the filter searches."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from textual import on
 
@@ -86,6 +86,12 @@ class LogPane(Pane):
         """Return the whole record."""
         line = self.view.selected
         return None if line is None else line.record.text
+
+    def export_rows(self) -> Sequence[LogRecord]:
+        """Return the records whose lines are shown."""
+        ring = self.view.ring
+        lines = (ring[index] for index in range(len(ring)))
+        return tuple(line.record for line in lines if line.first)
 
     def details(self) -> Details | None:
         """Return the whole record."""

@@ -18,7 +18,7 @@ from textual.widgets import Input, Static
 
 from scriptconsole.actions import Action, PaneName
 from scriptconsole.panes.filter import Filter, FilterError, parse_filter
-from scriptconsole.state import SavedPane
+from scriptconsole.state import SavedPane, Scalar
 from scriptconsole.text import clean
 from scriptengines.view import Frame
 
@@ -30,13 +30,11 @@ class Details(NamedTuple):
         title: What the row is.
         facts: Names and values.
         texts: Heading, text and style class ("value-text", "error-text") of each long text.
-        functions_of: Alias of the script whose functions are listed, if any.
     """
 
     title: str
     facts: Sequence[tuple[str, str]]
     texts: Sequence[tuple[str, str, str]] = ()
-    functions_of: str | None = None
 
 
 class Place(NamedTuple):
@@ -160,9 +158,17 @@ class Pane(Vertical):
         """Return the selected row as text for the clipboard."""
         return None
 
+    def export_rows(self) -> Sequence[object]:
+        """Return all rows as they are filtered and sorted: dataclasses or named tuples, for a file."""
+        return ()
+
     def details(self) -> Details | None:
         """Return all of the selected row."""
         return None
+
+    def open_details(self) -> bool:
+        """Show all of the selected row on a screen of its own; return whether there is one."""
+        return False
 
     def place(self) -> Place | None:
         """Return the line of source that the selected row is about."""
@@ -179,7 +185,16 @@ class Pane(Vertical):
 
     def saved(self) -> SavedPane:
         """Return what the user set here, to be remembered with the project."""
-        return SavedPane(filter="" if self.filter is None else self.filter.source)
+        source = "" if self.filter is None else self.filter.source
+        return SavedPane(filter=source, settings=self.settings())
+
+    def settings(self) -> dict[str, Scalar]:
+        """Return what only this pane has and what differs from how it comes, by name."""
+        return {}
+
+    def take_setting(self, name: str, value: Scalar) -> bool:
+        """Take on one of `settings`, checked; return whether it can be."""
+        return False
 
     def restore(self, saved: SavedPane) -> Iterator[str]:
         """Take on what was remembered; asked for before the pane is mounted.
@@ -188,7 +203,9 @@ class Pane(Vertical):
             A sentence for each part that there is no place for any more.
         """
         self.filter_by(parse_filter(saved.filter))
-        yield from ()
+        for name, value in saved.settings.items():
+            if not self.take_setting(name, value):
+                yield f"{name[:40]} cannot be {str(value)[:40]!r}"
 
     # -- title -----------------------------------------------------------------------------------------
 

@@ -6,12 +6,14 @@ from collections.abc import Hashable, Sequence
 
 from scriptconsole.actions import PaneName
 from scriptconsole.editor import place_in
+from scriptconsole.glyphs import sparkline
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.lines import Cell, Tone
-from scriptconsole.panes.pane import Details, Place
+from scriptconsole.panes.pane import Place
 from scriptconsole.panes.tablepane import TablePane
-from scriptconsole.text import CELL_LIMIT, clean, count, moment
-from scriptengines.view import ErrorView, Frame, ScriptState, ScriptView
+from scriptconsole.screens.host import console_of
+from scriptconsole.text import CELL_LIMIT, clean, count, size
+from scriptengines.view import Frame, ScriptState, ScriptView
 
 SYMBOLS: dict[ScriptState, tuple[str, Tone]] = {
     ScriptState.LOADING: ("◌", Tone.DIM),
@@ -57,21 +59,57 @@ def _last_error(row: ScriptView, _now: float) -> Cell:
     return Cell(text, Tone.BAD if row.state is ScriptState.FAILED else Tone.WARN)
 
 
+SPARKS = 10
+"""Seconds of the picture of calls a second."""
+BUSY_SHARE = 0.8
+"""Share of a core from which on a script counts as hungry."""
+
+
+def _rate(row: ScriptView, _now: float) -> Cell:
+    text = f"{row.rate:.1f}" if 0 < row.rate < 9.95 else count(round(row.rate))
+    return Cell(text, Tone.PLAIN if row.rate else Tone.DIM)
+
+
+def _sparks(row: ScriptView, _now: float) -> Cell:
+    return Cell(sparkline(row.rates, SPARKS), Tone.ACCENT)
+
+
+def _cpu(row: ScriptView, _now: float) -> Cell:
+    hungry = row.cpu >= BUSY_SHARE
+    tone = Tone.WARN if hungry else Tone.PLAIN if row.cpu >= 0.005 else Tone.DIM
+    return Cell(f"{'! ' if hungry else ''}{row.cpu:.0%}", tone)
+
+
+def _memory(row: ScriptView, _now: float) -> Cell:
+    return Cell("", Tone.DIM) if row.memory is None else Cell(size(row.memory))
+
+
 COLUMNS: tuple[Column[ScriptView], ...] = (
     Column("State", _state, lambda row: _URGENCY.index(row.state), least=9, most=9),
     Column("Script", _alias, lambda row: row.alias, least=6, most=24),
-    Column("Engine", lambda row, _: Cell(row.engine), lambda row: row.engine, least=6, most=8, rank=2),
-    Column("Kept", lambda row, _: Cell(row.isolation, Tone.DIM), lambda row: row.isolation, most=9, rank=4),
+    Column("Engine", lambda row, _: Cell(row.engine), lambda row: row.engine, least=6, most=8, rank=4),
+    Column("Kept", lambda row, _: Cell(row.isolation, Tone.DIM), lambda row: row.isolation, most=9, rank=8),
     Column(
         "Gen",
         lambda row, _: Cell(str(row.generation)),
         lambda row: row.generation,
         least=3,
         right=True,
-        rank=3,
+        rank=6,
     ),
     Column(
-        "Calls", lambda row, _: Cell(count(row.calls)), lambda row: row.calls, least=5, right=True, rank=1
+        "Calls", lambda row, _: Cell(count(row.calls)), lambda row: row.calls, least=5, right=True, rank=3
+    ),
+    Column("Calls/s", _rate, lambda row: row.rate, least=5, right=True, rank=1),
+    Column("", _sparks, lambda row: row.rate, least=SPARKS, most=SPARKS, rank=7),
+    Column("CPU", _cpu, lambda row: row.cpu, least=5, right=True, rank=2),
+    Column(
+        "Memory",
+        _memory,
+        lambda row: -1 if row.memory is None else row.memory,
+        least=7,
+        right=True,
+        rank=5,
     ),
     Column("Errors", _errors, lambda row: row.errors, least=6, right=True),
     Column(
@@ -92,7 +130,8 @@ class ScriptsPane(TablePane[ScriptView]):
     MEANING = (
         "One row per script, in order of loading.\n"
         "● running  ○ idle  ◌ loading  ‖ paused  ✗ failed  · closed\n"
-        "Kept: how it is isolated. Gen: the version of its code; a reload makes the next one."
+        "Kept: how it is isolated. Gen: the version of its code; a reload makes the next one.\n"
+        "Calls: from outside. CPU: share of a core that its own thread had over a second; ! is 80 % or more."
     )
     EMPTY = "no scripts yet: o loads one"
     LANDMARK = "script"
@@ -143,24 +182,14 @@ class ScriptsPane(TablePane[ScriptView]):
         row = self.selected
         return None if row is None else error_place(row) or Place(row.path, 0)
 
-    def details(self) -> Details | None:
-        """Return where the script comes from, how it does and its last error."""
+    def open_details(self) -> bool:
+        """Show how the script does, its last error, functions, hooks and source."""
         row = self.selected
-        if row is None:
-            return None
-        facts = [
-            ("state", f"{SYMBOLS[row.state][0]} {row.state}"),
-            ("file", row.path),
-            ("engine", f"{row.engine}, {row.isolation}"),
-            ("generation", str(row.generation)),
-            ("calls", f"{row.calls:,}"),
-            ("errors", f"{row.errors:,}"),
-        ]
-        texts: list[tuple[str, str, str]] = []
-        if row.last_error is not None:
-            heading = f"Last error, {moment(row.last_error.time)}"
-            texts.append((heading, _error_text(row.last_error), "error-text"))
-        return Details(f"Script {row.alias}", facts, texts, functions_of=row.alias)
+        if row is not None:
+            from scriptconsole.screens.script import ScriptScreen
+
+            console_of(self).push_screen(ScriptScreen(row))
+        return row is not None
 
 
 def error_place(row: ScriptView) -> Place | None:
@@ -171,8 +200,3 @@ def error_place(row: ScriptView) -> Place | None:
     # The innermost frame may lie in another file, which is not the one opened here.
     line = error.line if error.file in ("", row.path) else place_in(error.detail, row.path)
     return Place(row.path, line) if line else None
-
-
-def _error_text(error: ErrorView) -> str:
-    place = f"{error.file}:{error.line}\n" if error.file and error.line else ""
-    return f"{place}{error.detail or error.message}"

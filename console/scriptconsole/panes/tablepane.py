@@ -114,6 +114,10 @@ class TablePane[Row](Pane):
         """Return the text of the selected row."""
         return None if self.selected is None else self.row_text(self.selected)
 
+    def export_rows(self) -> Sequence[Row]:
+        """Return the rows as they are shown."""
+        return tuple(self.table.rows)
+
     def place(self) -> Place | None:
         """Return the line that the selected row is about."""
         row = self.selected

@@ -1,9 +1,9 @@
-"""All of one row: a script with functions and last error, a value, a timer, a connection, a log record."""
+"""All of one row: a value, a timer, a task, a log record. Scripts and connections have their own screens."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar, cast
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,7 +11,6 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
-from scriptconsole.jobs import Outcome, explain, run_job
 from scriptconsole.panes.pane import Details
 from scriptconsole.screens.dialog import Dialog
 from scriptconsole.screens.host import console_of
@@ -44,11 +43,11 @@ class DetailsScreen(Dialog):
             edit: Opens the editor for the row.
         """
         super().__init__()
-        self._title, self._facts, self._texts, self._functions_of = details
+        self._title, self._facts, self._texts = details
         self._edit = edit
 
     def compose(self) -> ComposeResult:
-        """Show facts over texts over functions."""
+        """Show facts over texts."""
         with self.box(self._title, "y copies   e edits   esc closes"), VerticalScroll(id="scroll"):
             wide = max((len(name) for name, _ in self._facts), default=0)
             lines = [
@@ -59,35 +58,17 @@ class DetailsScreen(Dialog):
             for heading, text, classes in self._texts:
                 yield Static(Content(heading), classes="heading")
                 yield Static(Content("\n".join(clean_lines(text[:LIMIT]))), classes=classes)
-            if self._functions_of is not None:
-                yield Static(Content("Functions"), classes="heading")
-                yield Static(Content("…"), id="functions")
 
     def on_mount(self) -> None:
-        """Ask the script for its functions."""
-        self.set_focus(self.query_one("#scroll"))
-        alias = self._functions_of
-        if alias is not None:
-            session = console_of(self).session
-            run_job(self, "functions", lambda: session.functions(alias), self._list_functions)
-
-    def _list_functions(self, outcome: Outcome) -> None:
-        widget = self.query_one("#functions", Static)
-        if outcome.error is not None:
-            widget.update(Content(clean(explain(outcome.error))))
-            return
-        functions = cast("list[FunctionInfo]", outcome.value)
-        lines = [describe_function(function) for function in functions]
-        widget.update(Content("\n").join(lines) if lines else Content("none"))
+        """Let the keys scroll."""
+        self.query_one("#scroll").focus()
 
     def action_copy(self) -> None:
         """Copy everything shown here."""
         parts = [f"{name}: {value}" for name, value in self._facts]
         parts += [f"\n{heading}\n{text}" for heading, text, _ in self._texts]
-        console_of(self).copy_to_clipboard("\n".join(parts))
-        self.notify(
-            f"Copied {plural(len(parts), 'entry').replace('entrys', 'entries')}.", markup=False, timeout=2
-        )
+        said = f"Copied {plural(len(parts), 'entry').replace('entrys', 'entries')}."
+        console_of(self).out.copy("\n".join(parts), said)
 
     def action_edit(self) -> None:
         """Open the file in the user's editor."""

@@ -319,9 +319,13 @@ class MainScreen(Screen[None]):
         if text is None:
             self.notify("There is no row to copy.", severity="warning", markup=False)
             return
-        console_of(self).copy_to_clipboard(text)
         lines = text.count("\n") + 1
-        self.notify("Copied the row." if lines == 1 else f"Copied {lines} lines.", markup=False, timeout=2)
+        console_of(self).out.copy(text, "Copied the row." if lines == 1 else f"Copied {lines} lines.")
+
+    def action_export(self) -> None:
+        """Write the rows of the focused pane to a file."""
+        if self.pane is not None:
+            console_of(self).out.export(self.pane)
 
     def action_help(self) -> None:
         """Show the keys of the focused pane."""
@@ -334,6 +338,8 @@ class MainScreen(Screen[None]):
         """Show all of the selected row."""
         from scriptconsole.screens.details import DetailsScreen
 
+        if self.pane is not None and self.pane.open_details():
+            return
         details = None if self.pane is None else self.pane.details()
         if details is not None:
             app = console_of(self)

@@ -108,7 +108,7 @@ class HostCalls:
         return lua_error(raised, plain, frames)
 
     def resumed_failed(
-        self, value: Any, plain: bool, rows: Sequence[Any], tell: Callable[..., Any] | None, place: str | None
+        self, value: Any, plain: bool, rows: Sequence[Any], tell: _Outcome | None, place: str | None
     ) -> None:
         """A coroutine that had waited for the host failed when it went on.
 
@@ -133,7 +133,7 @@ class HostCalls:
             return
         if tell is None:
             raise error
-        tell.__self__.fail(error)  # pyright: ignore[reportFunctionMemberAccess]
+        tell.fail(error)
 
     def suspended(self, coroutine: LuaReference) -> Any:
         """What a call from outside gives that has yielded: its result, if it waits for the host.
@@ -145,7 +145,7 @@ class HostCalls:
         if loop is None or self.await_end is None or threading.get_ident() == loop.thread_id:
             return None
         outcome = _Outcome(loop)
-        if not self.await_end(coroutine, outcome.give):
+        if not self.await_end(coroutine, outcome):
             return None
         from scriptengines.awaiting import run_to_end
 
@@ -200,13 +200,12 @@ class HostCalls:
 
 
 class _Outcome:
-    """Of a coroutine whose end a caller on another thread waits for."""
+    """The end of a coroutine that a caller on another thread waits for; called with what it gave."""
 
     def __init__(self, loop: ScriptLoop) -> None:
         self.future: asyncio.Future[Any] = loop.create_future()
 
-    def give(self, *results: Any) -> None:
-        """It returned these."""
+    def __call__(self, *results: Any) -> None:
         if not self.future.done():
             self.future.set_result(results if len(results) > 1 else results[0] if results else None)
 

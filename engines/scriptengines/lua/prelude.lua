@@ -37,7 +37,7 @@ local function describe(value)
   for name, global in next, globals do
     if rawequal(global, value) and type(name) == "string" then return name, place end
   end
-  return "function", place
+  return "function:" .. info.linedefined, place
 end
 
 local function get_field(object, name) return object[name] end
@@ -286,7 +286,7 @@ local function confine(problem)
   local function refuse(name)
     return function() return nil, name .. ' is not available: option files = "own"', 13 end
   end
-  local rename = os.rename
+  local rename, io_open, load_file = os.rename, io.open, globals.loadfile
   io.open, os.remove = give_back(io.open, true), give_back(os.remove)
   function os.rename(from, to)
     local why = problem(tostring(from), true) or problem(tostring(to), true)
@@ -295,6 +295,32 @@ local function confine(problem)
   end
   io.lines, io.input, io.output = raise(io.lines, false), raise(io.input, false), raise(io.output, true)
   globals.dofile, globals.loadfile = raise(globals.dofile, false), raise(globals.loadfile, false)
+  -- `require` looks where package.path leads, but only takes what is inside; nothing else finds modules.
+  local stock_open, stock_load, close = io_open, load_file, file_methods.close
+  local function search(name)
+    local tried = {}
+    for template in (package.path .. ";"):gmatch("([^;]+);") do
+      local file = template:gsub("%?", (tostring(name):gsub("%.", "/"):gsub("%%", "%%%%")))
+      local why = problem(file, false)
+      local found = not why and stock_open(file, "r")
+      if found then
+        close(found)
+        return file
+      end
+      tried[#tried + 1] = "\n\t" .. (why or "no file '" .. file .. "'")
+    end
+    return nil, concat(tried)
+  end
+  local searchers = package.searchers or package.loaders
+  searchers[2] = function(name)
+    local file, tried = search(name)
+    if not file then return tried end
+    local chunk, why = stock_load(file)
+    if not chunk then error(format("error loading module '%s' from file '%s':\n\t%s", name, file, why), 0) end
+    return chunk, file
+  end
+  searchers[3], searchers[4] = nil, nil
+  package.searchpath = nil
   io.popen, os.execute, os.tmpname, package.loadlib = refuse "io.popen", refuse "os.execute", refuse "os.tmpname", nil
   package.cpath = ""
 end

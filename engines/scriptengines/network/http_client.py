@@ -16,6 +16,7 @@ from scriptengines.host import Host, HostObject
 from scriptengines.hostapi.registry import host_function
 
 from .http_answer import named_exactly
+from .limits import limits_of
 from .web import bytes_of, count_of, failure, mapping_of, options_of, seconds_of
 
 if TYPE_CHECKING:
@@ -297,6 +298,7 @@ class HttpStream(HostObject):
     async def _tell(self, event: str, *args: Any) -> None:
         handler = self._handlers.get(event)
         if handler is not None:
+            await limits_of(self._host).turn()
             await handler.wait(f"http_stream {event} callback", args)
 
     def _ended(self, task: asyncio.Task[OSError | None]) -> None:

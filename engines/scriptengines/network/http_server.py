@@ -11,7 +11,7 @@ from scriptengines.hostapi.registry import host_function
 from .failures import format_address
 from .http_answer import METHODS, Answer, Pattern, answer_of, json_of, named_exactly, plain, query_of
 from .http_exchange import Exchange, Limits
-from .limits import ListeningSocket
+from .limits import ListeningSocket, limits_of
 from .web import count_of, mapping_of, options_of, seconds_of
 
 if TYPE_CHECKING:
@@ -219,7 +219,11 @@ class HttpServer(HostObject):
         def done(well: bool, result: Any) -> None:
             self._answer(exchange, number, where, well, result)
 
-        asking.begin(where, (given,), done)
+        def begin() -> None:
+            if exchange.is_waiting(number):
+                asking.begin(where, (given,), done)
+
+        limits_of(self._host).call(begin)
 
     def _answer(self, exchange: Exchange, number: int, where: str, well: bool, result: Any) -> None:
         if not exchange.is_waiting(number):

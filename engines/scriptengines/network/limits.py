@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import socket
 import sys
+from collections import deque
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from scriptengines.options import NETWORK
@@ -53,6 +54,7 @@ class Limits:
         self.rate: int = options.get("max_callbacks", 0)
         self._tokens = float(self.rate)
         self._filled = self._loop.time()
+        self._calls: deque[tuple[Callable[..., object], tuple[Any, ...]]] = deque()
         self.senders: set[Sender] = set()
         self._waiting: set[ListeningSocket] = set()
         self._writers: list[asyncio.Future[None]] = []
@@ -148,6 +150,37 @@ class Limits:
             return 0.0
         return (1.0 - self._tokens) / self.rate
 
+    def call(self, function: Callable[..., object], *args: Any) -> None:
+        """Call what calls the script back, at once or as soon as its rate allows; in order.
+
+        Whoever brings it holds back what comes next until then, so that this does not grow.
+        """
+        if not self.rate:
+            function(*args)
+            return
+        self._calls.append((function, args))
+        if len(self._calls) == 1:
+            self._call_next()
+
+    def _call_next(self) -> None:
+        while self._calls:
+            delay = self.delay()
+            if delay:
+                self._loop.call_later(delay, self._call_next)
+                return
+            function, args = self._calls[0]
+            try:
+                function(*args)
+            finally:
+                self._calls.popleft()  # only now: what is added during the call goes behind it
+
+    async def turn(self) -> None:
+        """Wait until the script may be called back."""
+        if self.rate:
+            waiting = self._loop.create_future()
+            self.call(_finish, waiting)
+            await waiting
+
 
 def limits_of(host: Host) -> Limits:
     """The limits of a script, made when they are first asked for."""
@@ -194,23 +227,34 @@ class AcceptedSocket(socket.socket):
 class ListeningSocket(socket.socket):
     """A listening socket that leaves clients in the system's backlog while the script may open no socket."""
 
-    limits: Limits
+    limits: Limits | None = None
     loop: Any
     _again: Callable[[], object] | None = None
 
     @classmethod
     def take(cls, sock: socket.socket, host: Host) -> ListeningSocket:
-        """Make one of a bound socket, which is used up."""
+        """Make one of a bound socket, which is used up.
+
+        Raises:
+            OSError: The script has as many sockets as it may.
+        """
+        limits = limits_of(host)
+        try:
+            limits.claim("listen")
+        except OSError:
+            sock.close()
+            raise
         made = cls(sock.family, sock.type, sock.proto, fileno=sock.detach())
-        made.limits = limits_of(host)
+        made.limits = limits
         made.loop = host.loop
         return made
 
     def accept(self) -> tuple[socket.socket, Any]:
         """As of any socket; BlockingIOError when the client has to wait."""
         limits = self.limits
+        assert limits is not None
         if limits.is_full:
-            self._stop_listening()
+            self._stop_listening(limits)
             raise BlockingIOError
         descriptor, address = cast("Any", self)._accept()
         accepted = AcceptedSocket(self.family, self.type, self.proto, fileno=descriptor)
@@ -218,7 +262,7 @@ class ListeningSocket(socket.socket):
         accepted.limits = limits
         return accepted, address
 
-    def _stop_listening(self) -> None:
+    def _stop_listening(self, limits: Limits) -> None:
         """Look away until a socket of the script is closed; the selector would tell of it for ever."""
         reader = self.loop._selector.get_key(self).data[0]
         callback, args = reader._callback, reader._args
@@ -229,7 +273,7 @@ class ListeningSocket(socket.socket):
 
         self._again = again
         self.loop._remove_reader(self.fileno())
-        self.limits.wait_for_socket(self)
+        limits.wait_for_socket(self)
 
     def listen_again(self) -> None:
         """A socket was closed."""
@@ -239,6 +283,13 @@ class ListeningSocket(socket.socket):
 
     def _real_close(self, *args: Any) -> None:
         self._again = None
-        if hasattr(self, "limits"):
-            self.limits.forget(self)
+        limits, self.limits = self.limits, None
         cast("Any", super())._real_close(*args)
+        if limits is not None:
+            limits.forget(self)
+            limits.release()
+
+
+def _finish(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)

@@ -68,6 +68,16 @@ class _Stream(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
 
+    def pause(self) -> None:
+        """Let the broker wait."""
+        if not self._ended:
+            self.transport.pause_reading()
+
+    def resume(self) -> None:
+        """Read again; harmless when it does already."""
+        if not self._ended:
+            self.transport.resume_reading()
+
     def data_received(self, data: bytes) -> None:
         self._arrived += data
         self._client.read(self)
@@ -131,6 +141,7 @@ class MqttClient(HostObject):
         self._source = host.caller()
         self._handlers, _ = split_handlers("mqtt_connect", EVENTS, (), handlers)
         self._limits = limits_of(host)
+        self._late = 0
         names = dict(zip(OPTIONS, options_of("mqtt_connect", options, **OPTIONS), strict=True))
         self._name, self._port, tls = self._take_apart(uri, names)
         self._timeout = seconds("mqtt_connect", names["timeout"])
@@ -336,9 +347,21 @@ class MqttClient(HostObject):
                         waiting.set_result(None)
                 self._tell(name, *args)
 
+    def _tell_late(self, event: str, handler: Any, args: tuple[Any, ...]) -> None:
+        """The rate of the script allows it now; when nothing is late any more, the broker may send again."""
+        self._late -= 1
+        self._host.run(f"mqtt {event} callback", handler, (self, *args))
+        if not self._late and self._stream is not None:
+            self._stream.resume()
+
     def _tell(self, event: str, *args: Any) -> None:
         handler = self._handlers.get(event)
-        if handler is not None:
+        if handler is not None and self._limits.rate:
+            self._late += 1
+            if self._stream is not None and event == "message":
+                self._stream.pause()
+            self._limits.call(self._tell_late, event, handler, args)
+        elif handler is not None:
             self._host.run(f"mqtt {event} callback", handler, (self, *args))
         elif event == "error":
             self._host.reporter.error("mqtt", ConnectionError(args[0]))

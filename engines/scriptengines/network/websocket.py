@@ -22,7 +22,7 @@ from scriptengines.host import HostObject
 from scriptengines.hostapi.registry import host_function
 
 from .failures import format_address
-from .limits import Place
+from .limits import Place, limits_of
 from .web import (
     bytes_of,
     count_of,
@@ -141,6 +141,7 @@ class WebSocket(HostObject, asyncio.Protocol):
         self._handlers = handlers
         self._manner = manner
         self._loop = host.loop
+        self._limits = limits_of(host)
         self._transport: Any = None
         self._opened: asyncio.Future[None] = host.loop.create_future()
         self._task: asyncio.Task[None] | None = None
@@ -479,7 +480,7 @@ class WebSocket(HostObject, asyncio.Protocol):
         handler = self._handlers.get("message")
         if handler is not None:
             self._in_flight += 1
-            handler.begin("websocket message callback", (self, message), self._handled)
+            self._limits.call(handler.begin, "websocket message callback", (self, message), self._handled)
         else:
             self._waiting.append(message)
             self._waiting_size += len(message)
@@ -597,7 +598,7 @@ class WebSocket(HostObject, asyncio.Protocol):
     def _notify(self, event: str, *args: Any) -> None:
         handler = self._handlers.get(event)
         if handler is not None:
-            handler.begin(f"websocket {event} callback", args, _nothing)
+            self._limits.call(handler.begin, f"websocket {event} callback", args, _nothing)
 
     # ---- connecting -----------------------------------------------------------------------------------
 
