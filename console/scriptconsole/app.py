@@ -19,6 +19,7 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import App, SuspendNotSupported
 from textual.command import CommandPalette, Provider
+from textual.message import Message
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -30,7 +31,7 @@ from scriptconsole.jobs import JobDone, Outcome, explain, run_job
 from scriptconsole.keysteps import KeySteps
 from scriptconsole.memory import Memory
 from scriptconsole.out.outlet import Outlet
-from scriptconsole.palette import LIMITED, ActionProvider, ThemeProvider
+from scriptconsole.palette import LIMITED, ActionProvider, Palette, ThemeProvider
 from scriptconsole.panes.pane import Place
 from scriptconsole.port import SessionPort
 from scriptconsole.registry import REGISTRY
@@ -87,6 +88,7 @@ class ScriptConsoleApp(App[None]):
         self.command_history: list[str] = []
         """Lines typed after `:`, oldest first."""
         self._steps = KeySteps(self)
+        self._blind = False
         self.typed, self.key = False, ""
         """Whether the key that is being handled writes something where text is entered."""
         self.appearance = Appearance(self, settings.theme)
@@ -133,11 +135,20 @@ class ScriptConsoleApp(App[None]):
         # The signal comes from the driver, which does not draw.
         self.refresh(layout=True)
 
+    def post_message(self, message: Message) -> bool:
+        """Queue a message; of keys, note which come back from the widgets."""
+        if isinstance(message, events.Key) and message.is_forwarded:
+            self._steps.returning = True
+        return super().post_message(message)
+
     async def on_event(self, event: events.Event) -> None:
         """Handle an event; keys one after the other, of which is remembered whether they are text."""
-        key = event if isinstance(event, events.Key) and not event.is_forwarded else None
-        if key is not None:
-            await self._steps.settle()
+        key = event if isinstance(event, events.Key) else None
+        if key is not None and key.is_forwarded:
+            self._steps.returning = False
+        elif key is not None and not await self._steps.settle():
+            self.post_message(key)  # behind the one before, as all keys that follow
+            return
         self.typed = key is not None and key.is_printable
         self.key = "" if key is None else key.key
         try:
@@ -145,14 +156,22 @@ class ScriptConsoleApp(App[None]):
         finally:
             self.typed, self.key = False, ""
             if key is not None:
-                self._steps.sent()
+                self._steps.handed_on()
 
     def tick(self) -> None:
         """Show the session as it is now."""
-        if not self.leaving and self.main.is_running:
+        if self.leaving or not self.main.is_running:
+            return
+        try:
             frame = self.session.frame()
-            self.out.look(frame)
-            self.main.apply(frame)
+        except Exception as error:  # noqa: BLE001 - the next one may work; until then the last one stays
+            if not self._blind:
+                self._blind = True
+                self.fail(f"The scripts cannot be looked at: {explain(error)}")
+            return
+        self._blind = False
+        self.out.look(frame)
+        self.main.apply(frame)
 
     def _send(self, sequence: str) -> None:
         if self._driver is not None:
@@ -402,7 +421,7 @@ class ScriptConsoleApp(App[None]):
 
     def action_choose_theme(self) -> None:
         """Choose a theme from a list of all."""
-        self.push_screen(CommandPalette(providers=[ThemeProvider], placeholder="Choose a theme"))
+        self.push_screen(Palette(providers=[ThemeProvider], placeholder="Choose a theme"))
 
     @on(ThemeFilesChanged)
     def _theme_files_changed(self) -> None:
@@ -418,6 +437,11 @@ class ScriptConsoleApp(App[None]):
     def on_unmount(self) -> None:
         """Stop looking for changes of themes."""
         self.appearance.close()
+
+    def action_command_palette(self) -> None:
+        """Search everything that can be done."""
+        if not CommandPalette.is_open(self):
+            self.push_screen(Palette(id="--command-palette"))
 
     def action_suspend_process(self) -> None:
         """Stop until the shell says to go on, where there is one to go back to."""

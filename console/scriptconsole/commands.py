@@ -262,11 +262,9 @@ async def _columns(app: ScriptConsoleApp, _rest: str) -> list[str]:
 
 
 async def _functions(app: ScriptConsoleApp, _rest: str) -> list[str]:
-    from scriptengines.errors import ScriptConsoleError
-
     try:
         found = await asyncio.to_thread(app.session.functions, _selected(app))
-    except (ScriptConsoleError, CommandError):
+    except Exception:  # noqa: BLE001 - a script may be at its end; a guess is not worth a word
         return []
     return [function.name for function in found]
 

@@ -48,6 +48,15 @@ def editor_command(path: str, line: int, environ: Mapping[str, str]) -> list[str
     return [*words, f"+{line}", path]
 
 
+def named_place(text: str) -> tuple[str, int] | None:
+    """Find the file and line that a line of a traceback names; the last one, None without any."""
+    places = [
+        (match["quoted"] or match["path"], int(match["at"] or match["line"]))
+        for match in _PLACE.finditer(text)
+    ]
+    return places[-1] if places else None
+
+
 def place_in(text: str, script_path: str) -> int:
     """Find the line of a script that a message names.
 

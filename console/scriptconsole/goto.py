@@ -15,12 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
-from textual.command import CommandInput, CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandInput, DiscoveryHit, Hit, Hits, Provider
 from textual.content import Content
 
 from scriptconsole.actions import PaneName
 from scriptconsole.fuzzy import GAP, SLICE, Index
 from scriptconsole.jobs import Outcome, run_job
+from scriptconsole.palette import Palette
 from scriptconsole.panes.pane import Place
 from scriptconsole.panes.tablepane import TablePane
 from scriptconsole.screens.host import console_of
@@ -209,8 +210,16 @@ class GoToProvider(Provider):
     """Offers everything by its name."""
 
     async def startup(self) -> None:
-        """Gather what there is to go to."""
+        """Begin to gather what there is to go to."""
         self._finder = console_of(self.screen).finder
+        # In a task of its own: a key typed meanwhile cancels who waits for `startup`, and `startup` with it.
+        self._ready = asyncio.create_task(self._prepare())
+
+    async def shutdown(self) -> None:
+        """Gather no more."""
+        self._ready.cancel()
+
+    async def _prepare(self) -> None:
         await self._finder.refresh()
         await self._gather()
 
@@ -226,11 +235,13 @@ class GoToProvider(Provider):
 
     async def discover(self) -> Hits:
         """Offer the first ones: panes and scripts."""
+        await asyncio.shield(self._ready)
         for target in self._targets[:MOST]:
             yield DiscoveryHit(self._shown(target), target.go, text=target.name)
 
     async def search(self, query: str) -> Hits:
         """Offer what matches, best first."""
+        await asyncio.shield(self._ready)
         if self._seen != self._finder.arrivals:
             await self._gather()
         for rank, match in enumerate(await self._index.search(query, MOST)):
@@ -248,8 +259,6 @@ class GoToProvider(Provider):
 
 async def open_search(app: ScriptConsoleApp) -> None:
     """Open the search over everything; what is typed ahead goes into it."""
-    search = CommandPalette(
-        [GoToProvider], placeholder="script, function, variable, timer, connection, file …"
-    )
+    search = Palette([GoToProvider], placeholder="script, function, variable, timer, connection, file …")
     await app.push_screen(search)
     search.set_focus(search.query_one(CommandInput))

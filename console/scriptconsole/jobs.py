@@ -28,10 +28,8 @@ class Outcome:
     error: BaseException | None = None
 
 
-class JobDone(Message):
-    """A job ended; handled by whoever started it."""
-
-    bubble = False
+class JobDone(Message, bubble=False):
+    """A job ended; handled by whoever started it, and by nobody else."""
 
     def __init__(self, outcome: Outcome, then: Callable[[Outcome], None]) -> None:
         super().__init__()

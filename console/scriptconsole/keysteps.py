@@ -1,7 +1,8 @@
 """Handles keys one after the other: the next one waits until what the one before does has been done.
 
-Textual hands a key to the focused widget and goes on to the next at once. What the first key leads to (a list
-chosen, a field entered, the focus moved) comes by messages, and may come too late for keys typed ahead.
+Textual hands a key to the focused widget and goes on to the next at once. A key that no widget takes comes
+back to the app, behind the next; and what it leads to (a list chosen, a field entered, the focus moved) comes
+by messages: both too late for keys typed ahead.
 """
 
 from __future__ import annotations
@@ -24,15 +25,22 @@ class KeySteps:
     def __init__(self, app: App[None]) -> None:
         self._app = app
         self._path: list[DOMNode] = []
+        self.returning = False
+        """Whether the last key is in the app's queue again."""
 
-    def sent(self) -> None:
-        """A key was handed on: to the screen, which hands it to the widget that has the focus."""
+    def handed_on(self) -> None:
+        """A key has been handled as far as the app does it, and may now be with the focused widget."""
         screen = self._app.screen
         focused = screen.focused
-        self._path = [screen] if focused is None else [screen, *focused.ancestors_with_self]
+        # Twice to the widget: it sends to itself first what it then sends to those around it.
+        self._path = [screen] if focused is None else [screen, focused, *focused.ancestors_with_self]
 
-    async def settle(self) -> None:
-        """Wait until the last key and the messages it led to have been handled."""
+    async def settle(self) -> bool:
+        """Wait until the last key and the messages it led to have been handled.
+
+        Returns:
+            Whether they have been; if not, the key is on its way back to the app.
+        """
         path, self._path = self._path, []
         try:
             async with asyncio.timeout(PATIENCE):
@@ -41,6 +49,7 @@ class KeySteps:
                         await _reached(node)
         except TimeoutError:
             pass
+        return not self.returning
 
 
 async def _reached(node: MessagePump) -> None:

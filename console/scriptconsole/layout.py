@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import NamedTuple
 
 from scriptconsole.actions import PaneName
 
@@ -22,6 +23,11 @@ TALL = 34
 """Lines from which all slots of a wide screen fit over each other."""
 TALL_STACK = 44
 """Lines from which all slots fit in one stack."""
+
+TOP_SHARE = 0.35
+"""Share of the lines that the scripts take at most, unless the user gives them more."""
+LEAST_WIDTH = 24
+"""Columns that a pane beside another keeps."""
 
 STEP = 1.25
 """By what a slot grows at a key press."""
@@ -58,6 +64,22 @@ MIDDLE = (Slot.LEFT, *RIGHT)
 
 SIZES = ("top", "bottom", "left", "upper")
 """Shares that can be changed: of `left` the width, of the others the height."""
+
+
+class Extent(NamedTuple):
+    """Cells of what the user can resize; what lies beside or below takes the rest.
+
+    Attributes:
+        top: Lines.
+        bottom: Lines.
+        left: Columns.
+        upper: Lines.
+    """
+
+    top: int
+    bottom: int
+    left: int
+    upper: int
 
 
 @dataclass
@@ -104,6 +126,45 @@ class Layout:
         losing = sorted((slot for slot in wanted if slot in rivals), key=order.index)[1:]
         return frozenset(wanted).difference(losing)
 
+    def extent(self, width: int, height: int, rows: int) -> Extent:
+        """Turn the sizes into cells, so that every pane in sight keeps room for a row.
+
+        Args:
+            width: Columns of the terminal.
+            height: Lines of the terminal.
+            rows: Lines that the top pane needs to show all of its rows.
+        """
+        shown = self.slots(width, height)
+        tall, stacked = height >= TALL, width < WIDE
+        right = sum(slot in shown for slot in RIGHT)
+        left = int(Slot.LEFT in shown)
+        stack = left + right if stacked else max(left, right)
+        below = int(Slot.BOTTOM in shown)
+        lines = max(height - 2, 1)  # without status line and footer
+        # Border, header and a row, where there is room for that much.
+        least = max(min(4 if tall else 3, lines // (1 + stack + below)), 1)
+
+        most = max(round(height * TOP_SHARE * self.sizes["top"]), 3)
+        top = min(rows, most) if self.sizes["top"] <= 1 else most
+        top = _between(least, top, lines - least * (stack + below))
+        rest = lines - top if Slot.TOP in shown else lines
+        middle_weight = 3 if tall else 1
+        bottom_weight = (2 if tall and not stacked else 1) * self.sizes["bottom"]
+        middle = int(rest * middle_weight / (middle_weight + bottom_weight))
+        bottom = _between(least, rest - middle, rest - least * stack)
+
+        column = rest - bottom if below else rest
+        if stacked and left:
+            column -= column // 3
+        upper = int(column * self.sizes["upper"] / (self.sizes["upper"] + 1))
+        wide = int(width * self.sizes["left"] / (self.sizes["left"] + 1))
+        return Extent(
+            top,
+            bottom,
+            _between(LEAST_WIDTH, wide, width - LEAST_WIDTH),
+            _between(least, upper, column - least),
+        )
+
     def hide(self, pane: PaneName) -> bool:
         """Put a pane's slot away.
 
@@ -149,3 +210,7 @@ class Layout:
         size = self.sizes[name] * STEP ** (sign * steps)
         self.sizes[name] = min(max(size, 1 / LIMIT), LIMIT)
         return True
+
+
+def _between(least: int, wanted: int, most: int) -> int:
+    return max(least, min(wanted, most))

@@ -7,6 +7,7 @@ tell would be lost, and the look costs less than drawing one row.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from copy import deepcopy
 from functools import partial
 from pathlib import Path
@@ -159,10 +160,8 @@ class Memory:
         state = self.now()
 
         def write() -> None:
-            if state != self._written or self.busy or self._failed:
-                try:
-                    self._file.write(state)
-                except OSError:
-                    return  # told before, or nobody is left to be told
+            # Also when nothing changed: of two consoles the one that is left last wins.
+            with suppress(OSError):  # told before, or nobody is left to be told
+                self._file.write(state)
 
         return write

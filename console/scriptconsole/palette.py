@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from functools import partial
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
 from scriptconsole.actions import Action, key_name
 from scriptconsole.screens.host import console_of
@@ -61,3 +62,11 @@ class ThemeProvider(Provider):
 
 def _title(action: Action) -> str:
     return f"{action.label}  ({key_name(action.keys[0])})" if action.keys else action.label
+
+
+class Palette(CommandPalette):
+    """Textual's palette, of which page keys find no page while its list is not laid out yet."""
+
+    def _action_command_list(self, action: str) -> None:
+        with suppress(KeyError):
+            super()._action_command_list(action)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from textual.binding import BindingsMap
+from textual.binding import Binding, BindingsMap
 
 from scriptconsole.actions import ACTIONS, MOVES, Action, PaneName, bindings
 from scriptconsole.panes.kinds import PANES
@@ -55,10 +55,15 @@ class Registry:
         """
         if not self._chosen:
             return held
-        ids = {binding.id for _, binding in held}
-        ours = [each for each in (*self.actions, *self.moves) if each.id in self._chosen and each.id in ids]
-        kept = [binding for _, binding in held if binding.id not in self._chosen]
-        return BindingsMap([*kept, *bindings(ours)])
+        ours = {each.id: each for each in (*self.actions, *self.moves) if each.id in self._chosen}
+        found: list[Binding] = []
+        for _, binding in held:  # in their order, which is that of the footer
+            action = ours.get(binding.id or "")
+            if binding.id not in self._chosen:
+                found.append(binding)
+            elif action is not None:
+                found += bindings([ours.pop(action.id)])
+        return BindingsMap(found)
 
     def in_pane(self, pane: PaneName) -> list[Action]:
         """List what means something in a pane."""

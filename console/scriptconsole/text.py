@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 import time
-from math import inf
+from math import inf, isnan
 
 from rich.cells import cell_len, set_cell_size
 
@@ -21,6 +21,13 @@ _ESCAPES = re.compile(
     r"|\x9b[0-?]*[ -/]*[@-~]",  # CSI as one C1 character
     re.DOTALL,
 )
+_JOINERS = re.compile("[\u200b-\u200d\u2060\ufe00-\ufe0f\ufeff\U0001f3fb-\U0001f3ff]")
+"""What makes one sign of several, and of which terminals disagree how wide the sign is then."""
+_MARKS = (
+    "\u0300-\u036f\u0483-\u0489\u0591-\u05bd\u064b-\u065f\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20ff\ufe20-\ufe2f"
+)
+_HEAPS = re.compile(f"([{_MARKS}]{{3}})[{_MARKS}]+")
+"""More marks over one letter than any language has, which some terminals draw into the rows above."""
 _VISIBLE = {"\n": "↵", "\t": "    ", "\r": "", "\u2028": "↵", "\u2029": "↵"}
 
 
@@ -33,10 +40,12 @@ def clean(text: str) -> str:
     Returns:
         One line of printable text.
     """
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text
-    text = _ESCAPES.sub("", text)
-    return "".join(c if c.isprintable() else _VISIBLE.get(c, "\ufffd") for c in text)
+    if not text.isprintable():
+        text = _ESCAPES.sub("", _JOINERS.sub("", text))
+        text = "".join(c if c.isprintable() else _VISIBLE.get(c, "\ufffd") for c in text)
+    return _JOINERS.sub("", _HEAPS.sub(r"\1", text))
 
 
 def clean_lines(text: str) -> list[str]:
@@ -115,6 +124,8 @@ def span(seconds: float) -> str:
     """Format a span of time with the precision that can be read: 0.4 s, 12 s, 3m 20s, 2h 05m."""
     if seconds == inf:
         return "never"
+    if isnan(seconds):
+        return "—"
     if seconds < 10:
         return f"{max(seconds, 0.0):.1f} s"
     whole = int(seconds)
@@ -129,7 +140,7 @@ def span(seconds: float) -> str:
 
 def interval(milliseconds: float) -> str:
     """Format a timer's interval: 250 ms, 1.5 s, 5m 00s; a dash for none."""
-    if milliseconds <= 0:
+    if not milliseconds > 0:
         return "—"
     if milliseconds < 1_000:
         return f"{milliseconds:g} ms"
@@ -171,8 +182,11 @@ def plural(number: int, noun: str) -> str:
 
 
 def moment(seconds: float) -> str:
-    """Format a time since the epoch as local date and time."""
-    return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    """Format a time since the epoch as local date and time; a dash for one that no calendar has."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(seconds))
+    except (ValueError, OverflowError, OSError):
+        return "—"
 
 
 def short_source(source: str) -> str:

@@ -315,22 +315,35 @@ class Session:
 
     def expand(self, alias: str, path: tuple[str | int, ...], items: int = 100) -> None:
         """Show in the frame what is inside a variable, at most `items` of it; `path` is a row's address."""
-        self.script(alias).tree.expand(path, items)
+        script = self.script(alias)
+        script.tree.expand(path, items)
+        self._look_again(script)
 
     def collapse(self, alias: str, path: tuple[str | int, ...]) -> None:
         """Show it no more."""
-        self.script(alias).tree.collapse(path)
+        script = self.script(alias)
+        script.tree.collapse(path)
+        self._look_again(script)
 
     def set_variable(self, alias: str, path: tuple[str | int, ...], text: str) -> None:
         """Put the value of an expression in the script's language at a row's address; see Script.assign."""
-        self.script(alias).assign(path, text)
+        script = self.script(alias)
+        script.assign(path, text)
+        self._look_again(script)
 
     def add_watch(self, alias: str, expression: str) -> int:
         """Evaluate an expression in a script's scope again and again, for the frame; its number."""
         script = self.script(alias)
         number = next(self._watch_numbers)
         script.watches.add(number, expression)
+        self._look_again(script)
         return number
+
+    def _look_again(self, script: Script) -> None:
+        """What a screen has asked for should not have to wait until it is time for the next look."""
+        if self._observer is not None:
+            with contextlib.suppress(ScriptConsoleError):
+                script.refresh()
 
     def remove_watch(self, number: int) -> bool:
         """Evaluate it no more; whether it was a watch."""

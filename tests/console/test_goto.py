@@ -19,6 +19,7 @@ from scriptconsole.app import ScriptConsoleApp
 from scriptconsole.fuzzy import Index
 from scriptconsole.goto import Target, project_files
 from scriptconsole.panes.pane import Place
+from scriptconsole.screens.script import ScriptScreen
 from scriptengines.errors import ScriptClosed
 from scriptengines.view import FunctionInfo, VariableView
 
@@ -100,7 +101,7 @@ async def test_shows_the_script_of_a_function_without_a_line(edited: list[Place]
     async with running(session) as (app, pilot):
         await search(app, pilot, "transform", "transform  fft  function")
         await pilot.press("enter")
-        await until(pilot, lambda: type(app.screen).__name__ == "DetailsScreen")
+        await until(pilot, lambda: isinstance(app.screen, ScriptScreen))
         assert app.main.script() == "fft"
         assert edited == []
 
@@ -175,6 +176,7 @@ async def test_keys_typed_ahead_go_into_the_search(session: RecordedSession) -> 
             app.simulate_key(key)
         await until(pilot, lambda: isinstance(app.screen, CommandPalette))
         await until(pilot, lambda: app.screen.query_one(CommandInput).value == "relayed")
+        await until(pilot, lambda: offered(app) and offered(app)[0].startswith("relayed  bridge"))
 
 
 async def test_names_are_shown_as_they_are(session: RecordedSession) -> None:

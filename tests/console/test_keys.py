@@ -50,7 +50,7 @@ def in_sight(app: ScriptConsoleApp) -> list[PaneName]:
         (["j", "j", "j", "j", "p"], ("resume", "lights")),
         (["3", "x"], ("cancel_timer", "bridge", 1)),
         (["3", "j", "delete"], ("cancel_timer", "greeter", 4)),
-        (["3", "f"], ("fire_timer", "bridge", 1)),
+        (["3", "F"], ("fire_timer", "bridge", 1)),
         (["3", "P"], ("pause_timer", "bridge", 1)),
         (["3", "G", "P"], ("resume_timer", "lights", 9)),
         (["4", "x"], ("close_connection", "bridge", 1)),

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
 from scriptconsole.actions import PaneName
-from scriptconsole.layout import HOMES, LIMIT, Layout, Slot
+from scriptconsole.layout import HOMES, LIMIT, SIZES, Extent, Layout, Slot
 
 from .recording import RecordedSession
-from .support import running, until
+from .support import notices, running, until
 
 ALL = frozenset(Slot)
 
@@ -52,6 +56,64 @@ def test_sizes_have_limits() -> None:
     assert layout.sizes["bottom"] == LIMIT
     assert layout.sizes["left"] == 1 / LIMIT
     assert not layout.resize(PaneName.LOG, "width", 1)
+
+
+@given(
+    st.fixed_dictionaries(dict.fromkeys(SIZES, st.floats(1 / LIMIT, LIMIT))),
+    st.permutations(list(PaneName)),
+    st.sets(st.sampled_from(list(Slot)), max_size=4),
+    st.integers(48, 300),
+    st.integers(11, 120),
+    st.integers(3, 200),
+)
+def test_every_pane_in_sight_keeps_room_for_a_row(
+    sizes: dict[str, float], recent: list[PaneName], hidden: set[Slot], width: int, height: int, rows: int
+) -> None:
+    layout = Layout(recent, hidden, sizes)
+    shown = layout.slots(width, height)
+    extent = layout.extent(width, height, rows)
+    rest = height - 2
+    if Slot.TOP in shown:
+        assert extent.top >= 3
+        rest -= extent.top
+    if Slot.BOTTOM in shown:
+        assert extent.bottom >= 3
+        rest -= extent.bottom
+    stacked = width < 100
+    right = len(shown & {Slot.UPPER, Slot.LOWER})
+    rows_in_stack = right + (Slot.LEFT in shown) if stacked else max(right, Slot.LEFT in shown)
+    assert rest >= 3 * rows_in_stack
+    if right == 2:
+        column = rest - rest // 3 if stacked and Slot.LEFT in shown else rest
+        assert extent.upper >= 3
+        assert column - extent.upper >= 3
+    if not stacked:
+        assert 24 <= extent.left <= width - 24
+
+
+@pytest.mark.parametrize(
+    ("size", "extent"),
+    [
+        ((140, 44), Extent(9, 14, 70, 9)),
+        ((200, 60), Extent(9, 20, 100, 14)),
+        ((120, 28), Extent(9, 9, 60, 4)),
+        ((80, 24), Extent(8, 7, 40, 3)),
+    ],
+)
+def test_extent_as_it_comes(size: tuple[int, int], extent: Extent) -> None:
+    assert Layout().extent(*size, rows=9) == extent
+
+
+async def test_a_size_stops_where_there_is_no_more_room(session: RecordedSession) -> None:
+    async with running(session) as (app, pilot):
+        await pilot.press("5", *["plus"] * 30)
+        size = app.main.layout_model.sizes["bottom"]
+        assert size < LIMIT
+        assert "There is no more room to take or to give." in notices(app)
+        log = app.main.panes[PaneName.LOG]
+        lines = log.size.height
+        await pilot.press("minus")
+        await until(pilot, lambda: log.size.height < lines)
 
 
 async def test_panes_grow_shrink_hide_and_come_back(session: RecordedSession) -> None:

@@ -104,6 +104,8 @@ async def test_log_scrolls_sideways() -> None:
 async def test_log_filter_keeps_records_whole(session: RecordedSession) -> None:
     async with running(session) as (app, pilot):
         await pilot.press("5", "slash", *"read_sensor", "enter")
+        assert len(log(app).ring) == 1
+        await pilot.press("z")
         assert len(log(app).ring) == 5
         session.logs(
             LogRecord(NOW, "a", Level.OUTPUT, "nothing"), LogRecord(NOW, "a", Level.OUTPUT, "read_sensor")

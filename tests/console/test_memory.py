@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from textual.geometry import Region
 from textual.pilot import Pilot
 
 from scriptconsole.actions import PaneName
 from scriptconsole.app import ScriptConsoleApp
-from scriptconsole.layout import LIMIT, Layout, Slot
+from scriptconsole.layout import LIMIT, SIZES, Layout, Slot
 from scriptconsole.panes.calls import SLOW_FROM
+from scriptconsole.panes.tablepane import TablePane
 from scriptconsole.state import SavedPane, SavedScript, SavedState, SavedTheme, SavedWatch
 from scriptconsole.statefile import StateFile
 from scriptengines.errors import CallError
@@ -96,6 +98,9 @@ async def test_what_was_left_alone_is_not_written(file: StateFile) -> None:
     async with remembering(file) as (_, pilot):
         saved = await written(pilot, file, lambda state: state.scripts)
     assert saved.panes == {}
+    async with remembering(file) as (app, _):
+        tables = [pane.table for pane in app.main.panes.values() if isinstance(pane, TablePane)]
+        assert all(view.sort_column is None and view.column_cursor == 0 for view in tables)
     assert saved.theme is None
     assert saved.layout == Layout()
     assert [script.alias for script in saved.scripts] == [row.alias for row in FRAME.scripts]
@@ -301,16 +306,18 @@ async def test_a_theme_chosen_by_hand_yields_to_another_configuration(file: Stat
         )
 
 
-@pytest.mark.parametrize("size", [NARROW, (60, 15)], ids=["narrow", "tiny"])
-async def test_sizes_of_a_large_terminal_leave_every_pane_usable_on_a_small_one(
+@pytest.mark.parametrize("size", [NARROW, (60, 15), (140, 44)], ids=["narrow", "tiny", "wide"])
+async def test_sizes_of_another_terminal_leave_every_pane_usable(
     file: StateFile, size: tuple[int, int]
 ) -> None:
+    screen = Region(0, 0, *size)
     for extreme in (LIMIT, 1 / LIMIT):
-        file.write(SavedState(Layout(sizes=dict.fromkeys(("top", "bottom", "left", "upper"), extreme))))
+        file.write(SavedState(Layout(sizes=dict.fromkeys(SIZES, extreme))))
         async with remembering(file, size=size) as (app, pilot):
-            for key in ("1", "2", "3", "4", "5"):
+            for key in ("1", "2", "3", "5"):
                 await pilot.press(key)
                 await pilot.pause()
                 for pane in app.main.panes_in_sight():
-                    assert pane.body.size.height >= 1, (extreme, key, pane.NAME)
+                    assert screen.contains_region(pane.region), (extreme, key, pane.NAME)
+                    assert pane.body.size.height >= 2, "a header and a row"
                     assert pane.body.size.width >= 20, (extreme, key, pane.NAME)

@@ -192,13 +192,12 @@ def test_ring_bounds_characters_too(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("pattern", ["", "7", "!7"])
 def test_ring_filter_while_lines_go(pattern: str) -> None:
-    ring = Ring(50)
+    ring, fresh = Ring(50), Ring(50)
     ring.set_filter(parse_filter(pattern))
     for i in range(300):
-        ring.extend([record(str(i)), record(f"trace\n  at {i}")])
+        for each in (ring, fresh):
+            each.extend([record(str(i)), record(f"trace\n  at {i}")])
     shown = [ring[i] for i in range(len(ring))]
-    fresh = Ring(50)
-    fresh._lines[:] = ring._lines
     fresh.set_filter(parse_filter(pattern))
     assert fresh.unsearched == 0
     assert shown == [fresh[i] for i in range(len(fresh))]
@@ -316,3 +315,28 @@ def test_complete_path(tmp_path: Path) -> None:
     assert complete_path(f"{folder}/li") == f"{folder}/lib/"
     assert complete_path(f"{folder}/") == f"{folder}/lamp.lua"
     assert complete_path(f"{folder}/nothing/x") is None
+
+
+# -- found by the monkey --------------------------------------------------------------------------------
+
+
+def test_times_that_are_none() -> None:
+    assert text.span(float("nan")) == "—"
+    assert text.interval(float("nan")) == "—"
+    assert text.moment(float("nan")) == "—"
+    assert text.moment(1e300) == "—"
+
+
+@pytest.mark.parametrize(
+    ("raw", "shown"),
+    [
+        ("👨\u200d👩\u200d👧", "👨👩👧"),
+        ("👍🏽", "👍"),
+        ("a" + "\u0301" * 50, "a" + "\u0301" * 3),
+        ("\x1b\u200d[31mx", "x"),
+        ("\u200b\ufeff", ""),
+        ("e\u0301", "e\u0301"),
+    ],
+)
+def test_clean_leaves_one_width_to_every_sign(raw: str, shown: str) -> None:
+    assert text.clean(raw) == shown

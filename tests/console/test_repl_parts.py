@@ -126,3 +126,12 @@ def test_pieces_of_a_file() -> None:
 )
 def test_indentation_of_the_next_line(text: str, language: str, margin: str) -> None:
     assert indented(text, language) == margin
+
+
+def test_as_many_inputs_are_kept_as_are_set(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    history = History(file)
+    for number in range(5):
+        history.add(f"x = {number}", "lua")
+    assert History(file, 2).inputs("lua") == ["x = 3", "x = 4"]
+    assert History(file, 0).inputs("lua") == []

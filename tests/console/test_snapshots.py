@@ -13,6 +13,7 @@ from textual.pilot import Pilot
 
 from scriptconsole.actions import PaneName
 from scriptconsole.app import ScriptConsoleApp
+from scriptconsole.layout import LIMIT, SIZES, Layout
 from scriptconsole.out.files import Exists
 from scriptconsole.panes.replpane import ReplPane
 from scriptengines.view import Level, LogRecord, ScriptState
@@ -59,6 +60,19 @@ def test_main_wide_and_short(snap_compare: Compare) -> None:
 def test_narrow(snap_compare: Compare) -> None:
     session = RecordedSession()
     assert snap_compare(make_app(session), terminal_size=NARROW, run_before=ready(session))
+
+
+@pytest.mark.parametrize("size", [(60, 15), (100, 30), (200, 60)], ids=["60x15", "100x30", "200x60"])
+def test_other_sizes(snap_compare: Compare, size: tuple[int, int]) -> None:
+    session = RecordedSession()
+    assert snap_compare(make_app(session), terminal_size=size, run_before=ready(session))
+
+
+def test_sizes_at_their_limits(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    app = make_app(session)
+    app.main.layout_model = Layout(sizes=dict.fromkeys(SIZES, LIMIT))
+    assert snap_compare(app, terminal_size=NARROW, run_before=ready(session))
 
 
 def test_narrow_and_tall(snap_compare: Compare) -> None:

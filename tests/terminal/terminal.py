@@ -180,6 +180,12 @@ class Terminal:
         self._screen.resize(lines, columns)
         self.process.setwinsize(lines, columns)
 
+    def hang_up(self) -> None:
+        """Take the terminal away."""
+        inner = self.process.ptyproc
+        inner.fileobj.close()
+        inner.closed = self.process.closed = True
+
     def wait_for_end(self) -> int:
         """Wait until the program has ended.
 

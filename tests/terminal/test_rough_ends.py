@@ -55,10 +55,8 @@ def test_terminal_that_goes_away_ends_everything(write: Write) -> None:
         console.wait_for(r"idle +lua")
         child = child_of(script)
         pid = console.process.pid
-        os.close(console.process.child_fd)
+        console.hang_up()
         _, status = os.waitpid(pid, 0)
-        console.process.ptyproc.terminated = console.process.terminated = True
-        console.process.closed = console.process.ptyproc.closed = True
         assert os.WIFSIGNALED(status)
         assert os.WTERMSIG(status) == signal.SIGHUP
         wait_until(lambda: gone(child), "the end of the script's process")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from scriptconsole.panes.ring import CAPACITY
+from scriptconsole.repl.history import LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -106,7 +107,7 @@ class Settings(NamedTuple):
     log_capacity: int = CAPACITY
     slow_call: int = 10
     restore_layout: bool = True
-    history_size: int = 1_000
+    history_size: int = LIMIT
     notify: str = "off"
     clipboard: str = "auto"
     editor: str = ""
@@ -137,7 +138,7 @@ SETTINGS: Mapping[str, Setting] = {
         DEFAULTS.restore_layout,
         "Whether a project opens as it was left: layout, filters, watches.",
     ),
-    "history_size": Setting("count", DEFAULTS.history_size, "Lines typed in the REPL that are remembered."),
+    "history_size": Setting("count", DEFAULTS.history_size, "Inputs of the REPL that a project remembers."),
     "notify": Setting(
         "choice",
         DEFAULTS.notify,

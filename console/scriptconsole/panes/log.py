@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from functools import lru_cache
+from itertools import islice
 
 from rich.cells import cell_len
 from textual.message import Message
@@ -16,6 +17,7 @@ from textual.message import Message
 from scriptconsole.panes.filter import Filter
 from scriptconsole.panes.lines import LineView, Tone
 from scriptconsole.panes.ring import CAPACITY, CONSOLE, MARKS, LogLine, Ring
+from scriptconsole.panes.search import Search
 from scriptconsole.text import CELL_LIMIT, clean, clip, fit
 from scriptengines.view import Level, LogRecord
 
@@ -27,6 +29,9 @@ TONES: dict[Level, tuple[Tone, Tone]] = {
     Level.ERROR: (Tone.ALARM, Tone.BAD),
 }
 """Tone of the mark and of the text, by level."""
+
+MOST_MARKS = 50
+"""Matches that are highlighted in one line."""
 
 SEARCH_PAUSE = 0.01
 """Seconds between two slices of a search, in which keys are answered."""
@@ -44,6 +49,7 @@ class LogView(LineView):
         self.following = True
         self.unseen = 0
         """Lines that came while the view is held."""
+        self.search: Search | None = None
         self._script_width = 7
         self._shift = 0
 
@@ -91,8 +97,13 @@ class LogView(LineView):
 
     def set_filter(self, chosen: Filter | None) -> None:
         """Show only the records a filter keeps."""
+        self.ring.filter = chosen
+        self.show_again()
+
+    def show_again(self) -> None:
+        """Apply filters that have changed; the line under the cursor stays, if it is still shown."""
         selected = self.selected
-        self.ring.set_filter(chosen)
+        self.ring.search_again()
         if not self.is_attached:
             return
         self.set_timer(SEARCH_PAUSE, self.search_older)
@@ -119,6 +130,57 @@ class LogView(LineView):
             self.scroll_to(y=top + came, animate=False, force=True)
         self.set_timer(SEARCH_PAUSE, self.search_older)
         self.refresh()
+        self.post_message(self.Arranged())
+
+    def toggle_fold(self) -> bool:
+        """Fold or unfold the record under the cursor; return whether it has more than a line."""
+        if not len(self.ring):
+            return False
+        place = self.ring.toggle(self.cursor)
+        if place is None:
+            return False
+        self.fit_rows()
+        self.following = False
+        self.move_to(place)
+        self.refresh()
+        self.post_message(self.Arranged())
+        return True
+
+    # -- searching -------------------------------------------------------------------------------------
+
+    def find(self, chosen: Filter | None, step: int = 1) -> None:
+        """Go to the next line that matches, round the end if need be; highlight all that match.
+
+        Args:
+            chosen: What to look for; None ends the search.
+            step: 1 for the lines below the cursor, -1 for those above.
+        """
+        self.search = None if chosen is None else Search(self.ring, chosen, self.cursor, step)
+        self.refresh()
+        self.post_message(self.Arranged())
+        self._go_on_searching()
+
+    def find_next(self, step: int) -> None:
+        """Search again from the cursor."""
+        if self.search is not None:
+            self.find(self.search.chosen, step)
+
+    def _go_on_searching(self) -> None:
+        search = self.search
+        if search is None or search.done:
+            return
+        place = search.look()
+        if place is not None:
+            line = self.ring[place]
+            if line.folded and not search.chosen.keeps(line.text):
+                self.ring.toggle(place)
+                self.fit_rows()
+                place = search.inside(place, line.folded)
+            self.following = False
+            self.move_to(place)
+            self.refresh()
+        elif not search.done:
+            self.set_timer(SEARCH_PAUSE, self._go_on_searching)
         self.post_message(self.Arranged())
 
     def on_cursor_moved(self) -> None:
@@ -150,7 +212,8 @@ class LogView(LineView):
         super().watch_scroll_y(old_value, new_value)
         if not self.is_mounted:
             return
-        at_end = self.top + self.page >= len(self.ring)
+        # A view that has just become higher, or is in sight again, is scrolled up without anybody's wish.
+        at_end = self.top + self.page >= len(self.ring) or round(new_value) >= self.max_scroll_y
         if self.following and not at_end and new_value < old_value:
             self.following = False
             self.cursor = min(self.top + self.page - 1, max(len(self.ring) - 1, 0))
@@ -184,7 +247,20 @@ class LogView(LineView):
         text = clean(line.text[: self._shift + CELL_LIMIT])
         if self._shift:
             text = "…" + text[self._shift + 1 :]
-        return [*head, (clip(text, room), text_tone)]
+        more = f"  ▸ {line.folded} more" if line.folded else ""
+        text = clip(text, max(room - len(more), 1))
+        return [*head, *self._marked(text, text_tone), (more, Tone.ACCENT)]
+
+    def _marked(self, text: str, tone: Tone) -> list[tuple[str, Tone]]:
+        """Text with what the search looks for in it."""
+        if self.search is None or self.search.chosen.inverse:
+            return [(text, tone)]
+        spans: list[tuple[str, Tone]] = []
+        at = 0
+        for match in islice(self.search.chosen.pattern.finditer(text), MOST_MARKS):
+            spans += [(text[at : match.start()], tone), (match[0], Tone.FLASH)]
+            at = match.end()
+        return [*spans, (text[at:], tone)]
 
     def _widen(self, script: str) -> None:
         length = cell_len(script)

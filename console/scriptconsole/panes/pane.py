@@ -158,6 +158,10 @@ class Pane(Vertical):
         """Return the selected row as text for the clipboard."""
         return None
 
+    def open_row(self) -> bool:
+        """Do what enter means for the selected row; false when it means to show all of it."""
+        return False
+
     def export_rows(self) -> Sequence[object]:
         """Return all rows as they are filtered and sorted: dataclasses or named tuples, for a file."""
         return ()

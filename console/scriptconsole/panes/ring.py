@@ -1,21 +1,28 @@
-"""The log's memory: the newest lines up to a bound, and those of them a filter keeps.
+"""The lines that the log shows: the newest up to a bound, of the records that its filters keep, some folded.
 
-Positions are sequence numbers that never change, so a view can hold on to a line while older ones go.
+What is kept of them is in `logstore`. Line numbers never change, so a view can hold on to a line while older
+ones go.
 """
 
 from __future__ import annotations
 
+import time
+from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import NamedTuple
 
 from scriptconsole.panes.filter import Filter
+from scriptconsole.panes.logstore import CHUNK_CHARACTERS, CHUNK_LINES, LEVELS, Head, LogStore
 from scriptengines.view import Level, LogRecord
 
-CAPACITY = 100_000
+CAPACITY = 1_000_000
 """Lines kept."""
-CHARACTERS = 64_000_000
-"""Characters kept, so that few but huge lines stay bounded too."""
+CHARACTERS = 200_000_000
+"""Characters kept, most of them compressed."""
+PACKED_BYTES = 40_000_000
+"""Bytes of compressed text kept, so that lines that do not compress stay bounded too."""
 LINE_LIMIT = 16_384
 """Characters kept of one record."""
 
@@ -34,7 +41,9 @@ CONSOLE = "console"
 
 
 SLICE = 8_000
-"""Lines searched at once when a filter changes."""
+"""Lines looked at at once, at most, when a filter changes."""
+SLICE_SECONDS = 0.006
+"""Time after which a slice ends."""
 
 
 class LogLine(NamedTuple):
@@ -42,52 +51,82 @@ class LogLine(NamedTuple):
 
     Attributes:
         number: Counts up from 0 over the life of the log.
-        record: The whole record, shared by its lines.
+        record: The whole record.
         text: The line, not yet cleaned.
         first: Whether it is the record's first line.
+        folded: How many lines of the record follow that are not shown.
     """
 
     number: int
     record: LogRecord
     text: str
     first: bool
+    folded: int = 0
 
 
-def searched(record: LogRecord) -> str:
-    """Return what the filter searches: script, level as shown and as named, and text."""
-    return f"{record.script or CONSOLE} {MARKS[record.level]} {record.level} {record.text}"
+@lru_cache(maxsize=4096)
+def _front(script: str, level: Level) -> str:
+    return f"{script or CONSOLE} {MARKS[level]} {level} "
 
 
 class Ring:
-    """A bounded list of log lines with a filter."""
+    """A bounded list of log lines with filters and folds."""
 
     def __init__(self, capacity: int = CAPACITY) -> None:
         """Make an empty ring.
 
         Args:
-            capacity: Lines kept; the oldest tenth goes at once when it is reached, which costs least.
+            capacity: Lines kept; some of the oldest go at once when it is reached.
         """
         self.capacity = capacity
         self.filter: Filter | None = None
-        self._lines: list[LogLine] = []
-        self._kept: list[LogLine] = self._lines
-        self._next = 0
-        self.unsearched = 0
-        """Lines at the front that the filter has yet to look at."""
-        self._characters = 0
+        self.level: Level | None = None
+        """The least level that is shown."""
+        self.script: str | None = None
+        """The one script that is shown."""
+        self._store = LogStore()
+        self._kept = array("Q")
+        self._toggled: set[int] = set()
+        self._unsearched = 0
+        """Number of the line before which the filters have yet to look."""
 
     def __len__(self) -> int:
-        """Return the number of lines the filter keeps."""
+        """Return the number of lines that are shown."""
         return len(self._kept)
 
     def __getitem__(self, index: int) -> LogLine:
-        """Return a line by its place among those the filter keeps."""
-        return self._kept[index]
+        """Return a line by its place among those that are shown."""
+        number = self._kept[index]
+        store = self._store
+        head = store.head(number)
+        folded = head.end - head.number - 1 if number == head.number and self.is_folded(head) else 0
+        return LogLine(number, store.record(head), store.text(number), number == head.number, folded)
+
+    def text(self, index: int) -> str:
+        """Return the text of a line by its place; with what follows it when that is folded."""
+        number = self._kept[index]
+        store = self._store
+        if not store.is_first(number):
+            return store.text(number)
+        head = store.head(number)
+        return store.whole_text(head) if self.is_folded(head) else store.text(number)
 
     @property
     def total(self) -> int:
-        """Lines in memory, filtered or not."""
-        return len(self._lines)
+        """Lines in memory, shown or not."""
+        return len(self._store)
+
+    @property
+    def stored_bytes(self) -> int:
+        """What the lines take, but for those read last."""
+        return self._store.stored_bytes + self._kept.itemsize * len(self._kept)
+
+    @property
+    def unsearched(self) -> int:
+        """Lines at the front that the filters have yet to look at."""
+        return max(self._unsearched - self._store.first, 0)
+
+    # -- growing ---------------------------------------------------------------------------------------
 
     def extend(self, records: Iterable[LogRecord]) -> int:
         """Add records at the end.
@@ -96,82 +135,117 @@ class Ring:
             records: In order of time.
 
         Returns:
-            How many of the lines the filter keeps were dropped at the front to make room.
+            How many of the lines shown were dropped at the front to make room.
         """
-        lines, chosen = self._lines, self.filter
+        store, kept = self._store, self._kept
+        chunk_lines = min(CHUNK_LINES, max(self.capacity // 10, 1))
+        chunk_characters = min(CHUNK_CHARACTERS, CHARACTERS // 16)
+        plain = self.filter is None and self.level is None and self.script is None
         for record in records:
             if len(record.text) > LINE_LIMIT:
                 record = record._replace(text=record.text[:LINE_LIMIT] + "…")
-            self._characters += len(record.text)
-            before = len(lines)
-            if "\n" in record.text:
-                parts = record.text.rstrip("\n").split("\n")
-                lines += [LogLine(self._next + i, record, part, i == 0) for i, part in enumerate(parts)]
-            else:
-                lines.append(LogLine(self._next, record, record.text, True))
-            self._next += len(lines) - before
-            if chosen is not None and chosen.keeps(searched(record)):
-                self._kept += lines[before:]
+            number = store.end
+            count = store.append(record, chunk_lines, chunk_characters)
+            if plain and count == 1:
+                kept.append(number)
+                continue
+            head = Head(number, number + count, record.level, record.script)
+            if plain or self._keeps(head, lambda: record.text):  # noqa: B023 - called at once
+                kept.extend(self._shown(head))
         return self._trim()
 
     def _trim(self) -> int:
-        lines = self._lines
-        if len(lines) <= self.capacity and self._characters <= CHARACTERS:
+        store = self._store
+        while (
+            len(store) > self.capacity or store.characters > CHARACTERS or store.packed_bytes > PACKED_BYTES
+        ):
+            if not store.drop_oldest():
+                break
+        if not self._kept or self._kept[0] >= store.first:
             return 0
-        excess = max(len(lines) - self.capacity, 0) + self.capacity // 10
-        if self._characters > CHARACTERS:
-            excess = max(excess, len(lines) // 4)
-        excess = min(excess, len(lines))
-        self._characters -= sum(len(line.text) for line in lines[:excess])
-        kept = self._kept
-        gone = (
-            excess
-            if kept is lines
-            else bisect_left(kept, self._number_at(excess), key=lambda line: line.number)
-        )
-        del lines[:excess]
-        self.unsearched = max(self.unsearched - excess, 0)
-        if kept is not lines:
-            del kept[:gone]
+        gone = bisect_left(self._kept, store.first)
+        del self._kept[:gone]
+        self._toggled = {number for number in self._toggled if number >= store.first}
         return gone
 
-    def _number_at(self, index: int) -> int:
-        return self._lines[index].number if index < len(self._lines) else self._next
+    # -- folds -----------------------------------------------------------------------------------------
+
+    def is_folded(self, head: Head) -> bool:
+        """Tell whether a record shows its first line only; errors do unless they were unfolded."""
+        if head.end - head.number == 1:
+            return False
+        return (head.level is Level.ERROR) != (head.number in self._toggled)
+
+    def toggle(self, index: int) -> int | None:
+        """Fold the record of a line, or unfold it.
+
+        Args:
+            index: Place of the line.
+
+        Returns:
+            Place of the record's first line, None when it has but one.
+        """
+        head = self._store.head(self._kept[index])
+        if head.end - head.number == 1:
+            return None
+        place = bisect_left(self._kept, head.number)
+        self._toggled ^= {head.number}
+        stop = bisect_left(self._kept, head.end)
+        self._kept[place:stop] = array("Q", self._shown(head))
+        return place
+
+    def _shown(self, head: Head) -> range:
+        return range(head.number, head.number + 1 if self.is_folded(head) else head.end)
+
+    # -- filters ---------------------------------------------------------------------------------------
+
+    def _keeps(self, head: Head, text: Callable[[], str]) -> bool:
+        """Tell whether a record is shown; a filter searches script, level as shown and as named, and text."""
+        if self.script is not None and head.script != self.script:
+            return False
+        if self.level is not None and LEVELS.index(head.level) < LEVELS.index(self.level):
+            return False
+        return self.filter is None or self.filter.keeps(_front(head.script, head.level) + text())
 
     def set_filter(self, chosen: Filter | None) -> None:
-        """Keep only the records a filter keeps; their lines stay together.
-
-        Only the newest lines are searched at once; `search_older` goes on while `unsearched` is not 0.
-        """
+        """Show only the records a filter keeps; their lines stay together."""
         self.filter = chosen
-        self.unsearched = 0 if chosen is None else len(self._lines)
-        self._kept = self._lines if chosen is None else []
+        self.search_again()
+
+    def search_again(self) -> None:
+        """Apply filters that have changed.
+
+        Only the newest lines are looked at at once; `search_older` goes on while `unsearched` is not 0.
+        """
+        self._kept = array("Q")
+        self._unsearched = self._store.end
         self.search_older()
 
     def search_older(self) -> int:
-        """Search the next older slice of lines; one slice takes a few milliseconds.
+        """Look at the next older slice of lines; that takes a few milliseconds.
 
         Returns:
-            How many kept lines came in at the front.
+            How many lines came in at the front.
         """
-        chosen, end = self.filter, self.unsearched
-        if chosen is None or not end:
+        if not self.unsearched:
             return 0
-        start = max(end - SLICE, 0)
-        # A record is kept or not as a whole, so a slice begins where a record does.
-        while start and not self._lines[start].first:
-            start -= 1
-        found: list[LogLine] = []
-        verdict = False
-        for line in self._lines[start:end]:
-            if line.first:
-                verdict = chosen.keeps(searched(line.record))
-            if verdict:
-                found.append(line)
-        self.unsearched = start
-        self._kept[:0] = found
-        return len(found)
+        began = time.monotonic()
+        stop = self._unsearched - SLICE
+        found: list[Head] = []
+        reached = self._store.first
+        for looked, (head, text) in enumerate(self._store.heads_before(self._unsearched), 1):
+            if self._keeps(head, text):
+                found.append(head)
+            if head.number <= stop or (looked % 64 == 0 and time.monotonic() - began > SLICE_SECONDS):
+                reached = head.number
+                break
+        self._unsearched = reached
+        front = array("Q")
+        for head in reversed(found):
+            front.extend(self._shown(head))
+        self._kept[:0] = front
+        return len(front)
 
     def place_of(self, number: int) -> int:
-        """Return where a line is among those the filter keeps, or where it would be."""
-        return bisect_left(self._kept, number, key=lambda line: line.number)
+        """Return where a line is among those shown, or where it would be."""
+        return bisect_left(self._kept, number)

@@ -7,6 +7,7 @@ and a line is drawn again only when its text changed.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
+from typing import Any
 
 from scriptconsole.panes.columns import GAP, Column, Slot, lay_out
 from scriptconsole.panes.filter import Filter
@@ -98,7 +99,10 @@ class VirtualTable[Row](LineView):
         if rows is not self._source and rows != self._source:
             self._source = rows
             self._arrange()
-        elif self._live is not None and now - self._drawn_at >= self._live(self._rows, self._drawn_at):
+        elif self._live is not None and not (
+            # The clock may have been set back.
+            0 <= now - self._drawn_at < self._live(self._rows, self._drawn_at)
+        ):
             self.prepare()
 
     def set_filter(self, chosen: Filter | None) -> None:
@@ -133,7 +137,7 @@ class VirtualTable[Row](LineView):
             keeps, text = self.filter.keeps, self._text
             rows = [row for row in rows if keeps(text(row))]
         if self.sort_column is not None:
-            rows = sorted(rows, key=self.columns[self.sort_column].order, reverse=self.sort_reverse)
+            rows = self.in_order(rows, self.columns[self.sort_column].order, self.sort_reverse)
         counted = len(rows) != len(self._rows)
         was_in_sight = self.cursor in self.in_sight
         self._rows = rows
@@ -144,6 +148,14 @@ class VirtualTable[Row](LineView):
         self.prepare()
         if counted or moved:
             self.refresh()
+
+    def in_order(self, rows: Sequence[Row], order: Callable[[Row], Any], reverse: bool) -> Sequence[Row]:
+        """Sort rows by what a column sorts by."""
+        return sorted(rows, key=order, reverse=reverse)
+
+    def slot(self, title: str) -> Slot | None:
+        """Return where a column lies, None when the table is too narrow for it."""
+        return next((slot for slot in self._slots if self.columns[slot.column].title == title), None)
 
     def _follow_key(self) -> bool:
         """Put the cursor on the row it stood on, or near where that was; return whether its index changed."""

@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Hashable, Iterator, Sequence
 from math import inf
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.filter import Filter
@@ -23,6 +23,7 @@ from scriptengines.view import Frame
 class TablePane[Row](Pane):
     """A frame round a virtual table."""
 
+    TABLE: ClassVar[type[VirtualTable[Any]]] = VirtualTable
     EMPTY: ClassVar[str]
     """What the table says when it has no rows."""
     LANDMARK: ClassVar[str] = ""
@@ -30,7 +31,7 @@ class TablePane[Row](Pane):
 
     def __init__(self) -> None:
         super().__init__()
-        self.table: VirtualTable[Row] = VirtualTable(
+        self.table: VirtualTable[Row] = self.TABLE(
             self.columns(),
             key=self.key,
             text=self.text,
@@ -160,8 +161,10 @@ class TablePane[Row](Pane):
         for title in dict.fromkeys((saved.sort, saved.column)):
             if title and title not in titles:
                 yield f"there is no column {title[:40]} any more"
-        self.table.column_cursor = titles.index(saved.column) if saved.column in titles else 0
-        if saved.sort in titles:
+        # A column without a title is none that could be named.
+        named = set(titles) - {""}
+        self.table.column_cursor = titles.index(saved.column) if saved.column in named else 0
+        if saved.sort in named:
             self.table.set_order(titles.index(saved.sort), saved.descending)
 
     def select(self, key: object) -> bool:

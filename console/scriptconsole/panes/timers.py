@@ -125,7 +125,7 @@ class TimersPane(TablePane[TimerView]):
         ),
         Action(
             "timer.fire",
-            ("f",),
+            ("F",),
             "Fire",
             "Let the selected timer fire now; an interval keeps its beat",
             "pane('fire')",

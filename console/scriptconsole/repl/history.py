@@ -89,8 +89,7 @@ class History:
                 found: Any = json.loads(line)
                 if type(found) is list and list(map(type, cast("list[Any]", found))) == [str, str]:
                     self._entries.append(tuple(cast("list[Any]", found)))
-        if len(self._entries) > self._limit:
-            del self._entries[: len(self._entries) - self._limit]
+        del self._entries[: max(len(self._entries) - self._limit, 0)]
         if len(lines) > 2 * self._limit:
             with contextlib.suppress(OSError):
                 self._shorten(file)

@@ -105,8 +105,10 @@ def converse(session: Session, alias: str, tell: Callable[[], bool], *, quiet: b
 
         return converse_piped(session, Conversation(SessionPartner(session), alias), tell)
     from scriptconsole.capture import captured
+    from scriptconsole.config.sources import load
 
-    history = History(history_file(_project_of(session.script(alias).path)))
+    project = _project_of(session.script(alias).path)
+    history = History(history_file(project), load(project).settings.history_size)
     conversation = Conversation(SessionPartner(session), alias, history)
     with captured(lambda line: session.note("output", line)):
         from .prompt import Prompt

@@ -77,7 +77,8 @@ class CallScreen(Dialog):
         if outcome.error is not None:
             self._show(explain(outcome.error), "error-text")
             return
-        self._functions = cast("list[FunctionInfo]", outcome.value)
+        found = cast("list[FunctionInfo]", outcome.value)
+        self._functions = list({function.name: function for function in found}.values())
         names = [function.name for function in self._functions]
         self.query_one("#function", Input).suggester = SuggestFromList(names)
         self._fill()

@@ -18,7 +18,7 @@ from textual.widget import Widget
 from textual.widgets import Footer
 
 from scriptconsole.actions import PaneName, bindings
-from scriptconsole.layout import HOMES, MIDDLE, RIGHT, TALL, WIDE, Layout, Slot
+from scriptconsole.layout import HOMES, MIDDLE, RIGHT, TALL, WIDE, Extent, Layout, Slot
 from scriptconsole.panes.kinds import PANES
 from scriptconsole.panes.lines import LineView
 from scriptconsole.panes.logpane import LogPane
@@ -28,9 +28,6 @@ from scriptconsole.panes.status import StatusLine
 from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.host import console_of
 from scriptengines.view import Frame, LogRecord, ScriptView
-
-TOP_SHARE = 0.35
-"""Share of the lines that the scripts take at most, unless the user gives them more."""
 
 _WHILE_TYPING = frozenset(
     {"help", "next_pane", "maximise", "quit", "command_palette", "toggle_theme", "jump"}
@@ -211,18 +208,23 @@ class MainScreen(Screen[None]):
             pane.note_in_title = height < TALL
             self._show(pane)
 
-    def _size_slots(self) -> None:
+    def _extent(self) -> Extent:
         width, height = console_of(self).size
-        sizes = self.layout_model.sizes
-        tall, stacked = height >= TALL, width < WIDE
-        rows = max(len(self.latest.scripts), 1) + 1 + (2 if tall else 1)
-        most = max(round(height * TOP_SHARE * sizes["top"]), 3)
-        top = "1fr" if self.maximised else min(rows, most) if sizes["top"] <= 1 else most
-        self._boxes[Slot.TOP].styles.height = top
-        self._boxes[Slot.BOTTOM].styles.height = f"{(2 if tall and not stacked else 1) * sizes['bottom']}fr"
-        self.query_one("#middle").styles.height = "3fr" if tall else "1fr"
-        self._boxes[Slot.LEFT].styles.width = "1fr" if stacked else f"{sizes['left']}fr"
-        self._boxes[Slot.UPPER].styles.height = f"{sizes['upper']}fr"
+        rows = max(len(self.latest.scripts), 1) + 1 + (2 if height >= TALL else 1)
+        return self.layout_model.extent(width, height, rows)
+
+    def _size_slots(self) -> None:
+        slots = self._slots
+        extent = self._extent()
+        stacked = console_of(self).size.width < WIDE
+        middle = any(slot in slots for slot in MIDDLE)
+        right = [slot for slot in RIGHT if slot in slots]
+        boxes = self._boxes
+        boxes[Slot.TOP].styles.height = extent.top if len(slots) > 1 else "1fr"
+        boxes[Slot.BOTTOM].styles.height = extent.bottom if middle else "1fr"
+        self.query_one("#middle").styles.height = "1fr"
+        boxes[Slot.LEFT].styles.width = extent.left if right and not stacked else "1fr"
+        boxes[Slot.UPPER].styles.height = extent.upper if len(right) > 1 else "1fr"
 
     def on_resize(self, event: events.Resize) -> None:
         """Choose the panes for the new size."""
@@ -268,10 +270,15 @@ class MainScreen(Screen[None]):
 
     def action_resize_pane(self, direction: str, steps: int) -> None:
         """Make the focused pane larger or smaller."""
-        if self.layout_model.resize(self.pane_name or self.recent[0], direction, steps):
-            self.arrange_panes()
-        else:
+        layout, sizes, before = self.layout_model, dict(self.layout_model.sizes), self._extent()
+        if not layout.resize(self.pane_name or self.recent[0], direction, steps):
             self.notify("This pane has the whole width.", severity="warning", markup=False, timeout=2)
+        elif self._extent() == before:
+            # Else the other key would seem to do nothing until it has undone what was in vain.
+            layout.sizes = sizes
+            self.notify("There is no more room to take or to give.", markup=False, timeout=2)
+        else:
+            self.arrange_panes()
 
     async def action_reset_layout(self) -> None:
         """Put all panes back to their places and sizes."""
@@ -335,6 +342,11 @@ class MainScreen(Screen[None]):
 
     @on(LineView.Activated)
     def action_details(self) -> None:
+        """Show all of the selected row, unless enter means something else there."""
+        if self.pane is None or not self.pane.open_row():
+            self.show_details()
+
+    def show_details(self) -> None:
         """Show all of the selected row."""
         from scriptconsole.screens.details import DetailsScreen
 
