@@ -12,7 +12,7 @@ from typing import Any
 from scriptconsole.panes.columns import GAP, Column, Slot, lay_out
 from scriptconsole.panes.filter import Filter
 from scriptconsole.panes.lines import Cell, LineView, Tone
-from scriptconsole.text import clip, fit, width_of
+from scriptconsole.text import clean, clip, fit, width_of
 
 
 class VirtualTable[Row](LineView):
@@ -183,7 +183,7 @@ class VirtualTable[Row](LineView):
         """Format the rows in sight and draw those whose text changed."""
         self._drawn_at = self._now
         before, now = self._cells, self._now
-        cells = {i: tuple(c.cell(self._rows[i], now) for c in self.columns) for i in self.in_sight}
+        cells = {i: self._format(self._rows[i], now) for i in self.in_sight}
         self._cells = cells
         width = self.size.width
         if self._widen(cells) or width != self._slots_width:
@@ -194,6 +194,11 @@ class VirtualTable[Row](LineView):
         for index, line in cells.items():
             if before.get(index) != line:
                 self.repaint_row(index)
+
+    def _format(self, row: Row, now: float) -> tuple[Cell, ...]:
+        # Once more for every column, so that none can forget it.
+        cells = (column.cell(row, now) for column in self.columns)
+        return tuple(cell._replace(text=clean(cell.text)) for cell in cells)
 
     def _widen(self, cells: dict[int, tuple[Cell, ...]]) -> bool:
         seen = self._seen
@@ -211,7 +216,7 @@ class VirtualTable[Row](LineView):
         """Join the cells of a row."""
         cells = self._cells.get(index)
         if cells is None:
-            cells = tuple(column.cell(self._rows[index], self._now) for column in self.columns)
+            cells = self._format(self._rows[index], self._now)
         spans = [(" ", Tone.PLAIN)]
         for slot in self._slots:
             cell = cells[slot.column]
