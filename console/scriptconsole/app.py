@@ -89,7 +89,7 @@ class ScriptConsoleApp(App[None]):
         """Lines typed after `:`, oldest first."""
         self._steps = KeySteps(self)
         self._blind = False
-        self.typed = False
+        self.typed, self.key = False, ""
         """Whether the key that is being handled writes something where text is entered."""
         self.appearance = Appearance(self, settings.theme)
         self.out = Outlet(self, self._send)
@@ -98,6 +98,8 @@ class ScriptConsoleApp(App[None]):
         """What is remembered of the project, if anything is."""
         self.project = Path.cwd()
         """Folder whose files can be gone to."""
+        self.history_file: Path | None = None
+        """Where typed code is kept; by default in the platform's place, for the project."""
         self.finder = Finder(self)
 
     def remember(self, file: StateFile, *, fresh: bool = False) -> None:
@@ -148,10 +150,11 @@ class ScriptConsoleApp(App[None]):
             self.post_message(key)  # behind the one before, as all keys that follow
             return
         self.typed = key is not None and key.is_printable
+        self.key = "" if key is None else key.key
         try:
             await super().on_event(event)
         finally:
-            self.typed = False
+            self.typed, self.key = False, ""
             if key is not None:
                 self._steps.handed_on()
 

@@ -11,6 +11,7 @@ from typing import Any, Literal, Protocol
 
 from scriptengines.completion import Completion
 from scriptengines.health import FunctionStatistics
+from scriptengines.results import Result
 from scriptengines.view import DifferenceView, Frame, FunctionInfo, Tapped
 
 
@@ -59,6 +60,14 @@ class SessionPort(Protocol):
 
     def functions(self, alias: str) -> list[FunctionInfo]:
         """List what a script offers to call."""
+        ...
+
+    def is_complete(self, alias: str, code: str) -> bool:
+        """Whether code that is being typed can be run as it is; returns at once."""
+        ...
+
+    def interact(self, alias: str, code: str) -> list[Result]:
+        """Run what was typed into a script; what an expression gives."""
         ...
 
     def statistics(self, alias: str) -> list[FunctionStatistics]:

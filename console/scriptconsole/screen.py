@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import select
 import signal
@@ -72,8 +73,15 @@ def run_screen(
             _ended_with(terminal, end),
         ):
             app.error_console = _console_on(terminal)
+            _calm_collector()
             app.run()
         return ExitCode.FAILED if app.return_code else ExitCode.OK, session.close()
+
+
+def _calm_collector() -> None:
+    """Spare the screen pauses: what is there at the start stays, and rows hold no cycles that matter."""
+    gc.freeze()
+    gc.set_threshold(50_000, 50, 100)
 
 
 def _console_on(terminal: Terminal) -> Console:

@@ -59,7 +59,7 @@ ITEMS = 100
 CLOSED: Opened = {}
 MAX_DEPTH = 32
 READING_LIMIT = 0.2
-"""Seconds that the reading of one script's variables may take; what is left is not shown."""
+"""Seconds of processor time that one look at a script's variables may take; what is left is not shown."""
 MORE = "\0more"
 """Step of the row that stands for what is not shown; its size is how much that is."""
 STATE = "host.state"
@@ -108,7 +108,7 @@ class Tree:
         self.rows: list[Row] = []
         self._limit = limit
         self._deep = deep
-        self._end = time.perf_counter() + READING_LIMIT
+        self._end = time.thread_time() + READING_LIMIT
         self._above: list[Any] = []
 
     def add_all(self, depth: int, named: Iterable[tuple[Step, str, Any]], opened: Opened) -> None:
@@ -118,7 +118,7 @@ class Tree:
         for done, (step, label, value) in enumerate(waiting):
             if not len(rows) & 127:
                 time.sleep(0)  # by itself the interpreter would let others wait for 5 ms
-            if len(rows) >= self._limit or (not len(rows) & 127 and time.perf_counter() > self._end):
+            if len(rows) >= self._limit or (not len(rows) & 127 and time.thread_time() > self._end):
                 rows.append((depth, MORE, "…", "", "not read", len(waiting) - done, 0, None))
                 return
             known = self._before.get(step) if depth == 0 else None

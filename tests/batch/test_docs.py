@@ -204,7 +204,7 @@ def test_benchmarks_and_budgets_are_those_that_run() -> None:
     written = {name: budget.removesuffix(" **over**") for name, budget in rows}
     groups = {name.partition("/")[0] for name in written}
     known = {f"{each.group}/{each.name}": each.budget.text for each in chosen(sorted(groups))}
-    assert groups == {"batch", "crossing", "engines", "process", "runtime"}
+    assert groups == {"batch", "crossing", "engines", "process", "runtime", "ui"}
     assert known.items() >= written.items()
     assert known.keys() - written.keys() <= {"engines/Python handle, pool"}, (
         "only where CPython has that pool"

@@ -93,7 +93,7 @@ def test_keys_are_checked_and_named_as_textual_does(tmp_path: Path) -> None:
         ({"script__reload": "c"}, 2, '"script.call" (Call a function'),
         ({"help": "f5", "script__reload": "j"}, 3, '"move.down" (Next row)'),
         ({"help": "f5", "quit": "f5"}, 2, 'f5 would mean both "'),
-        ({"script__reload": "x"}, 2, "in timers; give one of them another key"),
+        ({"timer__cancel": "r"}, 2, " in timers; give one of them another key"),
     ],
 )
 def test_what_cannot_be_is_refused_with_its_line(

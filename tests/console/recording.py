@@ -12,6 +12,7 @@ from pathlib import Path
 from scriptengines.completion import Completion
 from scriptengines.health import FunctionStatistics
 from scriptengines.hooks import Outcome
+from scriptengines.results import Result, rows_of, tree
 from scriptengines.view import (
     CallView,
     Change,
@@ -377,6 +378,14 @@ class RecordedSession:
     def functions(self, alias: str) -> list[FunctionInfo]:
         self._note("functions", alias)
         return FUNCTIONS
+
+    def is_complete(self, alias: str, code: str) -> bool:
+        return not code.endswith(":")
+
+    def interact(self, alias: str, code: str) -> list[Result]:
+        self._note("interact", alias, code)
+        self.gate.wait()
+        return tree(rows_of(self.answer))
 
     def statistics(self, alias: str) -> list[FunctionStatistics]:
         self._note("statistics", alias)

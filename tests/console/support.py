@@ -24,6 +24,7 @@ def make_app(session: RecordedSession, paths: Sequence[Path] = (), theme: str = 
     app = ScriptConsoleApp(session, paths, clock=lambda: NOW)
     app.theme = f"scriptconsole-{theme}"
     app.project = Path("/nowhere")
+    app.history_file = Path("/dev/null/none")
     return app
 
 

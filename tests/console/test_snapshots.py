@@ -11,9 +11,11 @@ import pytest
 from textual.command import CommandList
 from textual.pilot import Pilot
 
+from scriptconsole.actions import PaneName
 from scriptconsole.app import ScriptConsoleApp
 from scriptconsole.layout import LIMIT, SIZES, Layout
 from scriptconsole.out.files import Exists
+from scriptconsole.panes.replpane import ReplPane
 from scriptengines.view import Level, LogRecord, ScriptState
 
 from .recording import FRAME, LOG, NOW, SCRIPTS, RecordedSession
@@ -241,3 +243,36 @@ def test_menu(snap_compare: Compare) -> None:
 def test_jump(snap_compare: Compare) -> None:
     session = RecordedSession()
     assert snap_compare(make_app(session), terminal_size=WIDE, run_before=ready(session, "ctrl+o"))
+
+
+def test_repl(snap_compare: Compare) -> None:
+    session = RecordedSession()
+    session.answer = {"port": 8080, "hosts": ["alpha", "beta"], "visitors": list(range(60))}
+    code = ("i", "f", "space", "x", "colon", "enter", "v", "o", "t", "e")
+
+    async def prepare(pilot: Pilot[None]) -> None:
+        app = pilot.app
+        assert isinstance(app, ScriptConsoleApp)
+        await ready(session, "9", *"conf", "enter")(pilot)
+        pane = app.main.panes[PaneName.REPL]
+        assert isinstance(pane, ReplPane)
+        await until(pilot, lambda: pane.transcript.entries[-1].answer is not None)
+        pane.input.use_language("python")
+        await ready(session, *code)(pilot)
+
+    assert snap_compare(make_app(session), terminal_size=WIDE, run_before=prepare)
+
+
+def test_repl_completion_narrow(snap_compare: Compare) -> None:
+    session = RecordedSession()
+
+    async def prepare(pilot: Pilot[None]) -> None:
+        app = pilot.app
+        assert isinstance(app, ScriptConsoleApp)
+        await ready(session, "9", "v", "tab", then="completions")(pilot)
+        pane = app.main.panes[PaneName.REPL]
+        assert isinstance(pane, ReplPane)
+        await until(pilot, lambda: pane.menu.display)
+        await ready(session, "down", "down")(pilot)
+
+    assert snap_compare(make_app(session), terminal_size=NARROW, run_before=prepare)

@@ -7,6 +7,7 @@ from scriptconsole.panes.connections import ConnectionsPane
 from scriptconsole.panes.hooks import HooksPane
 from scriptconsole.panes.logpane import LogPane
 from scriptconsole.panes.pane import Pane
+from scriptconsole.panes.replpane import ReplPane
 from scriptconsole.panes.scripts import ScriptsPane
 from scriptconsole.panes.tasks import TasksPane
 from scriptconsole.panes.timers import TimersPane
@@ -22,5 +23,6 @@ PANES: tuple[type[Pane], ...] = (
     CallsPane,
     HooksPane,
     WarningsPane,
+    ReplPane,
     TasksPane,
 )

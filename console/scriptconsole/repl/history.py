@@ -14,8 +14,8 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
 
-LIMIT = 2000
-"""Inputs that are kept of a project; the file may grow to twice as many before it is shortened."""
+LIMIT = 1000
+"""Inputs that are kept of a project when nobody says otherwise."""
 TEXT_LIMIT = 20_000
 """Characters of an input; what is longer was pasted and is in a file already."""
 
@@ -42,7 +42,7 @@ class History:
     Args:
         file: Where they are kept; None keeps them in memory only. What cannot be read or written is as if
             it were not there: nobody is kept from typing by it.
-        limit: Inputs that are remembered.
+        limit: Inputs that are kept; the file may grow to twice as many before it is shortened.
     """
 
     def __init__(self, file: Path | None, limit: int = LIMIT) -> None:

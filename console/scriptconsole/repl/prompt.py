@@ -28,8 +28,9 @@ from prompt_toolkit.styles import Style
 from scriptconsole.text import clean_lines
 
 from .indent import indented
+from .languages import pygments_lexer_of
 from .layout import lines_of
-from .promptparts import PromptCompleter, PromptHistory, described, lexer_of, pygments_lexer_of
+from .promptparts import PromptCompleter, PromptHistory, described, lexer_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 from functools import cache
 from typing import TYPE_CHECKING, Any, cast
@@ -15,6 +14,8 @@ from prompt_toolkit.lexers import Lexer, PygmentsLexer
 
 from scriptconsole.text import clean
 
+from .languages import pygments_lexer_of
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -24,10 +25,6 @@ if TYPE_CHECKING:
     from .history import History
 
 META_LIMIT = 100
-_LEXERS = {
-    "python": ("pygments.lexers.python", "PythonLexer"),
-    "lua": ("pygments.lexers.scripting", "LuaLexer"),
-}
 _LAST_NAME = re.compile(r"(\w+)(?:\([^()]*)?\Z")
 
 
@@ -94,15 +91,6 @@ class PromptHistory(PromptHistoryBase):
 
     def store_string(self, string: str) -> None:
         """Nothing: Conversation.run does."""
-
-
-@cache
-def pygments_lexer_of(language: str) -> Any:
-    """What colours code of a language; None when nothing does."""
-    if language not in _LEXERS:
-        return None
-    module, name = _LEXERS[language]
-    return getattr(importlib.import_module(module), name)()
 
 
 @cache
