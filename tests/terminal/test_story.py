@@ -1,4 +1,4 @@
-"""A whole afternoon with the console, in a real terminal: load, watch, edit, reload, call, find the error, quit."""
+"""An afternoon with the console, in a real terminal: load, watch, edit, reload, call, find the error, quit."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_from_loading_to_the_error_and_out(tmp_path: Path) -> None:
         console.press("1", "enter")
         console.wait_for(r'weights\.append\(host\.state\["weight"\] / bowls\)')
         console.press("escape")
-        console.wait_for(r"running +scale")
+        console.wait_gone("Last error, ")
 
         console.press("q")
         assert console.wait_for_end() == 0
