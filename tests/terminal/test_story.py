@@ -1,4 +1,4 @@
-"""An afternoon with the console, in a real terminal: load, watch, edit, reload, call, find the error, quit."""
+"""An afternoon in a real terminal: load, watch, edit, reload, call, find the error, quit."""
 
 from __future__ import annotations
 
