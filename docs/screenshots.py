@@ -15,6 +15,7 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
+from scriptconsole.actions import PaneName
 from scriptconsole.app import ScriptConsoleApp
 from scriptconsole.scripts import expand
 from scriptengines.session import Session
@@ -64,6 +65,18 @@ async def take(app: ScriptConsoleApp, session: Session, pilot: Pilot[None], fold
     await asyncio.sleep(0.3)
     save(app, "call", folder)
     await pilot.press("escape")
+
+    await pilot.press("colon", "r", "e", "down")
+    await asyncio.sleep(0.3)
+    save(app, "command-line", folder)
+    await pilot.press("escape")
+
+    await pilot.press("6")
+    await until(lambda: app.main.panes[PaneName.CALLS].counts()[1] > 60)
+    await pilot.press("4")
+    await pilot.pause()
+    save(app, "calls", folder)
+    await pilot.press("2")
 
     await pilot.press("f")
     await until(lambda: app.finder.arrivals > len(app.main.latest.scripts))

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from textual import events, on
 from textual.app import App, SuspendNotSupported
@@ -440,7 +440,7 @@ class ScriptConsoleApp(App[None]):
 
     def action_command_palette(self) -> None:
         """Search everything that can be done."""
-        if not CommandPalette.is_open(self):
+        if not CommandPalette.is_open(cast("App[object]", self)):
             self.push_screen(Palette(id="--command-palette"))
 
     def action_suspend_process(self) -> None:
