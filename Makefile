@@ -28,7 +28,7 @@ demo: install  ## open the console on the greenhouse scripts
 	$(BIN)/scriptconsole examples/greenhouse
 
 test: install  ## the tests, without the stress ones; on at most four cores
-	$(BIN)/pytest -n auto --maxprocesses=4 --dist worksteal
+	$(BIN)/pytest -n 4 --dist worksteal
 
 stress: install  ## the toughness tests, about two minutes; LONG=1: at length
 	$(if $(LONG),STRESS_SECONDS=60 STRESS_CALLS=1000000 STRESS_LOADS=1000 STRESS_RELOADS=1000 STRESS_EXAMPLES=3000) \

@@ -177,10 +177,19 @@ class ScriptConsoleApp(App[None]):
         if self._driver is not None:
             self._driver.write(sequence)
 
-    def copy_to_clipboard(self, text: str) -> None:
-        """Copy text; also what Textual's own inputs call."""
+    def copy(self, text: str, said: str = "") -> None:
+        """Copy text to the clipboard of the desktop and to that of the app's own inputs.
+
+        Args:
+            text: Of any length.
+            said: What the user is told when it went well; nothing when empty.
+        """
         self._clipboard = text
-        self.out.copy(text)
+        self.out.copy(text, said)
+
+    def copy_to_clipboard(self, text: str) -> None:
+        """Copy what was marked in an input or on the screen."""
+        self.copy(text)
 
     def action_screenshot(self, filename: str | None = None, path: str | None = None) -> None:
         """Save a picture of the screen."""

@@ -128,13 +128,12 @@ def _named(scope: Iterable[PaneName]) -> str:
 
 
 def _short_names(actions: Iterable[Action]) -> dict[str, Action]:
-    """Name actions by the last part of their ids where that is theirs alone."""
-    lasts: dict[str, list[Action]] = {}
-    for action in actions:
-        lasts.setdefault(action.id.rpartition(".")[2], []).append(action)
-    return {
-        (last if len(found) == 1 else action.id): action for last, found in lasts.items() for action in found
-    }
+    """Name actions by the last part of their ids; of several, the one that means something in most panes."""
+    names: dict[str, Action] = {}
+    for action in sorted(actions, key=lambda action: -len(action.scope)):
+        last = action.id.rpartition(".")[2]
+        names[action.id if last in names else last] = action
+    return names
 
 
 # -- commands with words --------------------------------------------------------------------------------

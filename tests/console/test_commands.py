@@ -54,9 +54,9 @@ async def test_a_line_asks_the_session(session: RecordedSession, line: str, call
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("relaod", "did you mean load, reload?"),
+        ("relaod", "did you mean load, reload, repl?"),
         ("xyzzy", "tab lists what there is"),
-        ("pa", "did you mean palette, pause?"),
+        ("pa", "did you mean palette, pass_over, pause?"),
         ("reload now", "takes no words"),
         ("cancel", "is for timers, not for the scripts pane"),
         ("call greet(", "bracket is not closed"),

@@ -33,7 +33,7 @@ def harmless(line: str) -> bool:
     return line.isprintable() and not any("\x80" <= c <= "\x9f" or c in "\u202e\u2066\u200d" for c in line)
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", [0, *(pytest.param(each, marks=pytest.mark.stress) for each in (1, 2, 3))])
 async def test_rows_of_every_pane_are_harmless_and_as_wide_as_the_pane(seed: int) -> None:
     random = Random(seed)
     session = WildSession(random)
@@ -59,7 +59,9 @@ async def test_rows_of_every_pane_are_harmless_and_as_wide_as_the_pane(seed: int
 TOGETHER = (" ".join(HOSTILE[:12])[:400], " ".join(HOSTILE[12:30])[:400])
 
 
-@pytest.mark.parametrize("text", TOGETHER, ids=["markup", "signs"])
+@pytest.mark.parametrize(
+    "text", [TOGETHER[0], pytest.param(TOGETHER[1], marks=pytest.mark.stress)], ids=["markup", "signs"]
+)
 async def test_hostile_names_pass_all_dialogs(text: str) -> None:
     script = replace(FRAME.scripts[1], alias=text, path=f"/tmp/{text}".replace("\0", ""))
     variable = replace(FRAME.variables[0], script=text, name=text, value=text, type=text)
@@ -196,6 +198,7 @@ async def test_the_log_goes_on_following_while_another_pane_has_the_screen(sessi
         assert log(app).following
 
 
+@pytest.mark.stress  # tests/terminal has a short one
 async def test_resize_storm(session: RecordedSession) -> None:
     random = Random(7)
     async with running(session) as (app, pilot):

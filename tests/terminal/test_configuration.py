@@ -33,7 +33,7 @@ def rings(raw: bytes) -> int:
 
 
 def test_keys_of_the_configuration_do_what_they_say(project: Path) -> None:
-    settings(project, '[keys]\nhelp = ["f1", "Z"]\nquit = "Q"\nmove.down = "n"\n')
+    settings(project, '[keys]\nhelp = ["f1", "Z"]\nquit = "Q"\nmove.down = "ctrl+n"\n')
     with Terminal(project) as console:
         console.wait_for("it +lua")
         console.press("Z")

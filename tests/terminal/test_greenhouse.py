@@ -22,7 +22,8 @@ def greenhouse(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def console(greenhouse: Path) -> Iterator[Terminal]:
-    with Terminal(greenhouse) as terminal:
+    # High enough for the variables of all three scripts.
+    with Terminal(greenhouse, size=(150, 70)) as terminal:
         terminal.wait_for(r"sensors +python")
         terminal.until(lambda: terminal.number(READINGS) > 0, "the first reading")
         yield terminal

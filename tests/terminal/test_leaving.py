@@ -125,7 +125,7 @@ def test_script_that_does_not_load_is_shown_and_can_be_mended(write: Write) -> N
 
 def test_small_terminal(write: Write) -> None:
     with Terminal(write("idle.lua", "x = 1\n"), size=(80, 24)) as console:
-        console.wait_for(r"idle +lua")
+        console.wait_for(r"idle +idle")
         console.press("2")
         console.wait_for(r"x +integer +1")
         console.press("q")

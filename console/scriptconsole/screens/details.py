@@ -68,7 +68,7 @@ class DetailsScreen(Dialog):
         parts = [f"{name}: {value}" for name, value in self._facts]
         parts += [f"\n{heading}\n{text}" for heading, text, _ in self._texts]
         said = f"Copied {plural(len(parts), 'entry').replace('entrys', 'entries')}."
-        console_of(self).out.copy("\n".join(parts), said)
+        console_of(self).copy("\n".join(parts), said)
 
     def action_edit(self) -> None:
         """Open the file in the user's editor."""

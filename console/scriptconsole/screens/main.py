@@ -327,7 +327,7 @@ class MainScreen(Screen[None]):
             self.notify("There is no row to copy.", severity="warning", markup=False)
             return
         lines = text.count("\n") + 1
-        console_of(self).out.copy(text, "Copied the row." if lines == 1 else f"Copied {lines} lines.")
+        console_of(self).copy(text, "Copied the row." if lines == 1 else f"Copied {lines} lines.")
 
     def action_export(self) -> None:
         """Write the rows of the focused pane to a file."""
