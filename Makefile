@@ -27,7 +27,7 @@ build: install  ## rebuild the extension if native/ changed
 demo: install  ## open the console on the greenhouse scripts
 	$(BIN)/scriptconsole examples/greenhouse
 
-test: install  ## the tests, without the stress ones; on at most four cores
+test: install  ## the tests, without the stress ones; four at a time, since most of them wait
 	$(BIN)/pytest -n 4 --dist worksteal
 
 stress: install  ## the toughness tests, about two minutes; LONG=1: at length
