@@ -7,6 +7,8 @@
 #ifndef SC_CALLS_H
 #define SC_CALLS_H
 
+#include "callskept.h"
+
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <stdatomic.h>
@@ -20,8 +22,6 @@
 #define SC_CALL_NAME 96
 #define SC_CALL_ARGUMENTS 1024
 #define SC_CALL_RESULT 320
-
-typedef struct sc_calls sc_calls;
 
 typedef struct sc_call_entry {
     struct sc_call_entry *next, *before;
@@ -47,10 +47,6 @@ typedef struct sc_call {
 struct sc_calls_switch {
     atomic_int on;
 };
-
-sc_calls *sc_calls_new(void);
-void sc_calls_retain(sc_calls *calls);
-void sc_calls_drop(sc_calls *calls);
 
 static inline int sc_calls_on(const sc_calls *calls) {
     return calls != NULL && atomic_load_explicit(&((const struct sc_calls_switch *)calls)->on, memory_order_relaxed);

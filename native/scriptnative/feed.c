@@ -1,8 +1,6 @@
 /* feed.c: the feed of one session. */
 #include "feed.h"
 
-#include "calls.h"
-
 #include <pthread.h>
 #include <stdlib.h>
 #include <time.h>

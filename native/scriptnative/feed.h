@@ -5,13 +5,13 @@
 #ifndef SC_FEED_H
 #define SC_FEED_H
 
+#include "callskept.h"
 #include "clock.h"
 #include "value.h"
 
 #include <stdatomic.h>
 
 typedef struct sc_feed sc_feed;
-typedef struct sc_calls sc_calls;
 
 typedef struct sc_report {
     struct sc_report *next;

@@ -459,7 +459,8 @@ clients = [socket.create_connection(("127.0.0.1", {peer.getsockname()[1]})) for 
     before = len(os.listdir("/proc/self/fd"))
     for _ in range(200):
         script.refresh()
-    assert len(os.listdir("/proc/self/fd")) == before
+    # Fewer, when something of an earlier test is collected meanwhile.
+    assert len(os.listdir("/proc/self/fd")) <= before
 
 
 # ---- scripts ---------------------------------------------------------------------------------------

@@ -54,19 +54,22 @@ class MainScreen(Screen[None]):
     def compose(self) -> ComposeResult:
         """Lay out the slots; a pane is mounted when it is first in sight."""
         yield self.status
-        yield self._boxes[Slot.TOP]
+        yield from self._slot(Slot.TOP)
         with Horizontal(id="middle"):
-            yield self._boxes[Slot.LEFT]
+            yield from self._slot(Slot.LEFT)
             with Vertical(id="right"):
-                yield self._boxes[Slot.UPPER]
-                yield self._boxes[Slot.LOWER]
-        yield self._boxes[Slot.BOTTOM]
+                yield from self._slot(Slot.UPPER)
+                yield from self._slot(Slot.LOWER)
+        yield from self._slot(Slot.BOTTOM)
         yield Footer(compact=True, show_command_palette=False)
 
-    async def on_mount(self) -> None:
+    def _slot(self, slot: Slot) -> ComposeResult:
+        with self._boxes[slot]:
+            yield self.panes[self._shown_in(slot)]
+
+    def on_mount(self) -> None:
         """Start with the scripts."""
         self._bindings = console_of(self).registry.rebound(self._bindings)
-        await self._mount_panes()
         self.arrange_panes()
         self.panes[self.recent[0]].focus_body()
         self.status.show(self.latest, frozen=False, held_back=0)
