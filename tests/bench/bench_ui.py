@@ -150,7 +150,7 @@ def _move(screen: Pseudo, number: int) -> float:
     # At any moment between two frames.
     screen.rest(0.013 + number % 7 * 0.01)
     began = screen.press(key)
-    return (screen.until_seen(BOLD + row) - began) * 1e3
+    return (screen.until_seen(BOLD + rb"[^\x1b]{0,8}" + row) - began) * 1e3
 
 
 TURNS = ((b"3", b"Timers"), (b"4", b"Connections"), (b"5", b"Log"), (b"2", b"Variables"))
