@@ -63,6 +63,7 @@ def test_terminal_that_goes_away_ends_everything(write: Write) -> None:
         wait_until(lambda: gone(child), "the end of the script's process")
 
 
+@pytest.mark.stress  # needs the machine for itself
 def test_terminal_that_goes_away_without_a_signal_does_so_too(write: Write) -> None:
     script = write("child.py", CHILD)
     master, slave = pty.openpty()
@@ -221,6 +222,7 @@ def test_console_without_a_shell_does_not_stop_for_ever(write: Write) -> None:
         assert console.wait_for_end() == 0
 
 
+@pytest.mark.stress  # needs the machine for itself
 def test_resize_storm(write: Write) -> None:
     with Terminal(write("idle.lua", "x = 1\n")) as console:
         console.wait_for(r"idle +lua")
