@@ -118,6 +118,16 @@ def test_what_is_typed_ahead_is_for_the_next_prompt(start: Open) -> None:
     console.wait_for(r"^3 ")
 
 
+def test_ctrl_d_typed_ahead_leaves_at_the_next_prompt(start: Open) -> None:
+    console = start("--repl")
+    console.wait_for("repl python>")
+    console.press("import time; print('waits'); time.sleep(0.5)", "enter")
+    console.wait_for("^waits")
+    console.press("ctrl+d")
+    assert console.wait_for_end() == 0
+    assert console.left_on() == []
+
+
 def test_no_color_is_respected(start: Open, write: Write) -> None:
     console = start("--repl", write("it.py", ""), NO_COLOR="1")
     console.wait_for("it python>")

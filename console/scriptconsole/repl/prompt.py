@@ -275,7 +275,8 @@ def _without_echo() -> Generator[None]:
     """What is typed while an input runs belongs to the next prompt, which shows it."""
     before = termios.tcgetattr(0)
     quiet = termios.tcgetattr(0)
-    quiet[3] &= ~termios.ECHO
+    # Where lines are edited by the terminal, it would take ctrl-d for itself and leave NUL to the prompt.
+    quiet[3] &= ~(termios.ECHO | termios.ICANON)
     termios.tcsetattr(0, termios.TCSANOW, quiet)
     try:
         yield
