@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from .app import ScriptConsoleApp
     from .capture import Terminal
 
+FOCUS_LOST = b"\x1b[O"
+"""What a terminal sends when another window is chosen (xterm's ctlseqs)."""
+
 
 def run_screen(
     paths: Sequence[str],
@@ -129,6 +132,8 @@ def _ended_with(terminal: Terminal, end: Callable[[int], None]) -> Generator[Non
         if all(descriptor != read for descriptor, _ in poll.poll()):
             # Who reads a terminal that is gone finds its end, at once and for ever.
             os.dup2(read, 0)
+            # Who was about to read that end would now wait for ever, and the app for them.
+            os.write(write, FOCUS_LOST)
             terminal.drop()
             end(signal.SIGHUP)
 

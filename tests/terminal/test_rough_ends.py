@@ -63,7 +63,6 @@ def test_terminal_that_goes_away_ends_everything(write: Write) -> None:
         wait_until(lambda: gone(child), "the end of the script's process")
 
 
-@pytest.mark.stress  # needs the machine for itself
 def test_terminal_that_goes_away_without_a_signal_does_so_too(write: Write) -> None:
     script = write("child.py", CHILD)
     master, slave = pty.openpty()
