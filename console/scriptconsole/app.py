@@ -37,6 +37,7 @@ from scriptconsole.port import SessionPort
 from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.main import MainScreen
 from scriptconsole.shell import started_by_shell
+from scriptconsole.sizes import sizes_in_order
 from scriptconsole.statefile import StateFile
 from scriptengines.errors import ScriptConsoleError
 from scriptengines.view import Level, LogRecord, ScriptState
@@ -125,6 +126,7 @@ class ScriptConsoleApp(App[None]):
             self.fail(text)
         # Textual leaves open what its apps return, which strict typing cannot.
         self.app_resume_signal.subscribe(self, self._resumed)  # pyright: ignore[reportUnknownMemberType]
+        sizes_in_order()
         self.tick()
         self.set_interval(1 / self.settings.frame_rate, self.tick)
         if self.memory is not None:
@@ -132,6 +134,7 @@ class ScriptConsoleApp(App[None]):
         run_job(self, "start", self._load_first, self._started)
 
     def _resumed(self, _: object) -> None:
+        sizes_in_order()
         # The signal comes from the driver, which does not draw.
         self.refresh(layout=True)
 

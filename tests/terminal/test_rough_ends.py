@@ -221,7 +221,6 @@ def test_console_without_a_shell_does_not_stop_for_ever(write: Write) -> None:
         assert console.wait_for_end() == 0
 
 
-@pytest.mark.stress  # needs the machine for itself
 def test_resize_storm(write: Write) -> None:
     with Terminal(write("idle.lua", "x = 1\n")) as console:
         console.wait_for(r"idle +lua")
