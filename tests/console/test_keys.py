@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual._xterm_parser import XTermParser
 from textual.command import CommandPalette
 from textual.widgets import Input, OptionList, Static
 
+from scriptconsole import keysteps
 from scriptconsole.actions import MOVES, PaneName
 from scriptconsole.app import ScriptConsoleApp
 from scriptconsole.registry import REGISTRY
@@ -538,3 +540,19 @@ async def test_keys_typed_ahead_go_where_the_keys_before_them_led(session: Recor
         await until(pilot, lambda: pane.query_one("#filter", Input).value == "re?")
         assert app.main.pane is pane
         assert not any(call[0] == "reload" for call in session.calls)
+
+
+async def test_a_burst_of_keys_keeps_its_order_when_the_loop_is_held_up(
+    session: RecordedSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(session) as (app, pilot):
+        await pilot.press("slash", *"old")
+        # As when somebody else had the loop until all patience was over.
+        monkeypatch.setattr(keysteps, "PATIENCE", 0.0)
+        for message in XTermParser().feed("\x15hello"):
+            app.post_message(message)
+        entry = app.screen.focused
+        assert isinstance(entry, Input)
+        await until(pilot, lambda: len(entry.value) > 3)
+        await pilot.press("end")
+        assert entry.value == "hello"
