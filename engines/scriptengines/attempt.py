@@ -48,17 +48,21 @@ class Attempt:
         self._cpu_clock = 0
         self._cpu_used = 0.0
         self._settled = threading.Event()
+        self._deciding = threading.Lock()
+        self._ending = threading.Lock()
+        self._has_ended: bool | None = None
 
     # ---- told by the runtime ------------------------------------------------------------------
 
     def loaded(self) -> None:
         """The top level has ended, or has begun to run its loop; holding the run lock."""
         assert self.runtime is not None
-        if self.cancelled:
-            self.runtime.retire()
-        elif not self._settled.is_set():
-            self.script.adopt(self)
-        self._settled.set()
+        with self._deciding:
+            if self.cancelled:
+                self.runtime.retire()
+            elif not self._settled.is_set():
+                self.script.adopt(self)
+            self._settled.set()
 
     def failed(self, error: BaseException) -> None:
         """The top level raised."""
@@ -74,22 +78,20 @@ class Attempt:
             timeout: Seconds it may take; None for no limit.
 
         Returns:
-            Whether that was known in time; if not, or if the wait was interrupted, it is cancelled.
+            Whether it had loaded or failed in time; if not, or if the wait was interrupted, it is cancelled.
         """
         name = f"script {self.script.alias} {self.number}"
         try:
             threading.Thread(target=self._work, name=name, daemon=True).start()
             settled = self._settled.wait(timeout)
         except BaseException:  # Ctrl-C while it loads
-            if self._settled.is_set() and self.error is None:  # just when it had loaded
-                raise
             self.cancel("interrupted while it was loading")
-            if self.error is not None:
+            if self.cancelled and self.error is not None:
                 self.script.reporter.error("load", self.error)
             raise
-        if not settled:
+        if not settled or self.cancelled:
             self.cancel("timed out")
-        return settled
+        return settled or not self.cancelled
 
     def _work(self) -> None:
         """Body of the thread."""
@@ -121,8 +123,16 @@ class Attempt:
             return elsewhere + self._cpu_used
 
     def cancel(self, reason: str) -> None:
-        """Give up waiting for it to load: interrupt it, and see to its end in the background."""
-        self.cancelled = True
+        """Give up waiting for it to load: interrupt it, and see to its end in the background.
+
+        One that has loaded by now stays; one that is not made yet is never run, or ends at once.
+        """
+        with self._deciding:
+            if self._settled.is_set() and self.error is None and not self.cancelled:
+                return
+            self.cancelled = True
+        if self.runtime is None:
+            return
         self.interrupt_aside(reason)
         self._settled.wait(INTERRUPT_LIMIT)
         self.script.end_aside(self, reason)
@@ -155,8 +165,14 @@ class Attempt:
         """Wait for the thread of a retired generation; interrupt it if it lingers, abandon it if that fails.
 
         Returns:
-            Whether it ended.
+            Whether it ended; who comes second waits for the answer of the first.
         """
+        with self._ending:
+            if self._has_ended is None:
+                self._has_ended = self._end(reason)
+            return self._has_ended
+
+    def _end(self, reason: str) -> bool:
         assert self.runtime is not None
         first = 0.05 if self.cancelled else UNLOAD_LIMIT
         again = (UNLOAD_LIMIT, UNLOAD_LIMIT) if self.runtime.stoppable else ()

@@ -82,7 +82,7 @@ class Generations(ABC):
         self._reloading = threading.Lock()
         self._attempt: Attempt | None = None
         self._loading: Attempt | None = None
-        self._ending: list[threading.Thread] = []
+        self._ending: list[tuple[Attempt, threading.Thread]] = []
         self._handles: dict[str, Function] = {}
         self._cache = ResultCache()
         self._attempts = 0
@@ -172,6 +172,8 @@ class Generations(ABC):
             if not attempt.cancelled:
                 attempt.end()
             raise attempt.load_error() from attempt.error.__cause__
+        if attempt.cancelled:  # it never became the running one
+            raise attempt.late_error(0.0)
         if previous is not None:
             self._replaced()
             previous.end()
@@ -268,22 +270,28 @@ class Generations(ABC):
         """See to the end of a cancelled attempt in the background."""
         ending = threading.Thread(target=attempt.end, args=(reason,), daemon=True)
         ending.start()
-        self._ending = [thread for thread in self._ending if thread.is_alive()] + [ending]
+        self._ending = [each for each in self._ending if each[1].is_alive()] + [(attempt, ending)]
 
     def forget(self, attempt: Attempt) -> None:
         """A generation has ended: drop what it subscribed to."""
         self._hooks.forget(attempt)
         self._cpu_before += attempt.cpu_time
 
-    def wait_for_cancelled(self, deadline: float) -> None:
-        """Wait until what was cancelled while it loaded has ended; no longer than to this monotonic time."""
-        for thread in self._ending:
+    def wait_for_cancelled(self, deadline: float) -> bool:
+        """Wait until what was cancelled while it loaded has ended; no longer than to this monotonic time.
+
+        Returns:
+            Whether all of it ended.
+        """
+        ending = self._ending
+        for _, thread in ending:
             thread.join(max(0.0, deadline - time.monotonic()))
+        return all(not thread.is_alive() and attempt.end() for attempt, thread in ending)
 
     @property
     def is_ending(self) -> bool:
         """Whether something that was cancelled while it loaded still runs."""
-        return any(thread.is_alive() for thread in self._ending)
+        return any(thread.is_alive() for _, thread in self._ending)
 
     def close(self) -> bool:
         """End the script; idempotent, never longer than some seconds. Whether everything of it ended."""
@@ -291,7 +299,7 @@ class Generations(ABC):
             self.driver.shut_down()
         self.closed = True
         loading = self._loading
-        if loading is not None and loading is not self._attempt and self._reloading.locked():
+        if loading is not None:
             loading.cancel("unloaded")
         with self._reloading:
             attempt, self._attempt = self._attempt, None
@@ -314,7 +322,7 @@ class Generations(ABC):
         if attempt is None:
             return False
         if attempt.runtime is None:
-            attempt.cancelled = True
+            attempt.cancel(reason)
             return True
         if attempt.runtime.interrupt(reason):
             return True

@@ -158,10 +158,11 @@ class Hooks:
         removed = False
         with self._mutex:
             for hook, subscriptions in list(self._by_hook.items()):
-                kept = tuple(each for each in subscriptions if not unwanted(each))
-                self._disabled.difference_update(each.id for each in subscriptions if each not in kept)
-                removed = removed or len(kept) != len(subscriptions)
-                self._put(hook, kept)
+                gone = {each.id for each in subscriptions if unwanted(each)}
+                if gone:
+                    removed = True
+                    self._disabled -= gone
+                    self._put(hook, tuple(each for each in subscriptions if each.id not in gone))
         return removed
 
     def refresh(self, attempt: Attempt) -> None:

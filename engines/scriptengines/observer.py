@@ -29,7 +29,9 @@ class Observer:
         self._threads: dict[Script, threading.Thread] = {}
 
     def follow(self, script: Script) -> None:
-        """Begin to look at a script."""
+        """Begin to look at a script; harmless when done before, as while it loads."""
+        if script in self._stops:
+            return
         stop = self._stops[script] = threading.Event()
         thread = threading.Thread(
             target=self._look, args=(script, stop), name=f"observer {script.alias}", daemon=True
@@ -46,7 +48,7 @@ class Observer:
 
     def close(self) -> None:
         """Forget all scripts."""
-        for stop in self._stops.values():
+        for stop in list(self._stops.values()):
             stop.set()
         for script in list(self._stops):
             self.forget(script)

@@ -21,6 +21,7 @@ from scriptnative import Clock, Feed, leaving
 from .errors import (
     ConfigError,
     LoadError,
+    ScriptClosed,
     ScriptConsoleError,
     UnknownScript,
     did_you_mean,
@@ -182,6 +183,7 @@ class Session:
         Raises:
             LoadError: It could not be loaded; the message names file, line and remedy.
             ConfigError: There is no such option, or the value cannot be.
+            ScriptClosed: The session is closed.
         """
         file = Path(path).absolute()
         engine = self._engine_for(file)
@@ -189,6 +191,8 @@ class Session:
             reason = "is a directory" if file.is_dir() else "no such file"
             raise LoadError(f"{file}: {reason}; check the path", file=str(file))
         with self._mutex:
+            if self._closed:
+                raise ScriptClosed(f"{file}: the session is closed; load it in another")
             name = self._free_alias(file.stem) if alias is None else alias
             if name in self._scripts:
                 raise ConfigError(f'a script "{name}" is loaded already; give another alias')
@@ -210,7 +214,7 @@ class Session:
                 self._follow(script)
             else:
                 with self._mutex:
-                    self._scripts.pop(name, None)
+                    self._drop(script)
                     self._refused = [other for other in (*self._refused, script) if other.is_ending]
             raise
         self._say("info", name, f"loaded ({engine.name}, generation {script.generation})")
@@ -243,9 +247,14 @@ class Session:
             self._observer.forget(script)
         self._end(script)
         with self._mutex:
-            self._scripts.pop(alias, None)
+            self._drop(script)
             self._leaving = [*self._leaving[-100:], script]
         self._say("info", alias, "unloaded")
+
+    def _drop(self, script: Script) -> None:
+        """Free its alias, unless another one has it by now; holding the mutex."""
+        if self._scripts.get(script.alias) is script:
+            del self._scripts[script.alias]
 
     def _end(self, script: Script) -> None:
         if not script.close():
@@ -612,8 +621,9 @@ class Session:
             Whether every script ended. If a Python script did not, the process cannot be finalised; it leaves
             with `os._exit` when it exits, after its exit functions have run and its output is flushed.
         """
-        with self._mutex:
+        with self._mutex:  # what a load has not entered yet never comes; what it has is ended here
             first, self._closed = not self._closed, True
+            scripts = self.scripts
         if not first:
             self._ended.wait(CLOSE_LIMIT)
             return self._ended.is_set() and not self._left_behind
@@ -623,14 +633,15 @@ class Session:
         if self._observer is not None:
             self._observer.close()
         deadline = time.monotonic() + CLOSE_LIMIT
-        closers = [threading.Thread(target=self._end, args=(script,), daemon=True) for script in self.scripts]
+        closers = [threading.Thread(target=self._end, args=(script,), daemon=True) for script in scripts]
         for closer in closers:
             closer.start()
         for closer in closers:
             closer.join(max(0.0, deadline - time.monotonic()))
         # A top level that was cancelled still has its interpreter, which is better not left behind.
-        for script in (*self.scripts, *self._refused):
-            script.wait_for_cancelled(deadline)
+        lingering = sum(not script.wait_for_cancelled(deadline) for script in {*scripts, *self._refused})
+        with self._mutex:
+            self._left_scripts += lingering + sum(closer.is_alive() for closer in closers)
         if self._calls is not None:
             self._calls.close()
         self._watchdog.close()

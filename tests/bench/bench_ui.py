@@ -25,8 +25,7 @@ LOAD = """\
 import asyncio
 import host
 
-for number in range(5000):
-    globals()[f"MARK{number:04}"] = number
+globals().update({f"MARK{number:04}": number for number in range(5000)})
 
 state = {"turn": 0, "printed": 0, "began": 0.0}
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 from scriptengines import records as module
 from scriptengines.joining import Joining
+from scriptengines.observer import Observer
 from scriptengines.records import Records
 from scriptengines.reports import Report
 from scriptengines.session import Session
@@ -85,3 +87,12 @@ def test_feed_is_told_in_chunks() -> None:
     for number in range(3 * module.CHUNK + 1):
         session.note("info", str(number))
     assert len(session.records()) == 3 * module.CHUNK + 1
+
+
+def test_one_thread_looks_at_a_script_however_often_it_is_followed(session: Session, write: Write) -> None:
+    script = session.load(write("watched.py", "n = 1\n"))
+    observer = Observer()
+    observer.follow(script)  # as the first frame does while it loads
+    observer.follow(script)  # as the session does once it has loaded
+    assert [thread.name for thread in threading.enumerate()].count("observer watched") == 1
+    observer.close()

@@ -135,10 +135,19 @@ class LineView(ScrollView, can_focus=True):
 
     def fit_rows(self) -> None:
         """Tell the scroll bar how many rows there are."""
-        wanted = Size(1, self.row_count + self.HEADER)
-        # Assigning lays the screen out anew, so only when it differs.
-        if self.virtual_size != wanted:
+        wanted, before = Size(1, self.row_count + self.HEADER), self.virtual_size
+        if wanted == before:
+            return
+        room = self.container_size.height
+        if (wanted.height > room) != (before.height > room):
             self.virtual_size = wanted
+            return
+        # The bar neither appears nor goes, so nothing else moves: assigning would lay the screen out anew.
+        self.set_reactive(LineView.virtual_size, wanted)
+        if self.show_vertical_scrollbar:
+            self.vertical_scrollbar.window_virtual_size = wanted.height
+        if self.scroll_y > self.max_scroll_y:
+            self.scroll_y = self.max_scroll_y
 
     def repaint_row(self, index: int) -> None:
         """Draw one row again."""

@@ -112,7 +112,8 @@ class LogPane(Pane):
 
     @on(LogView.Arranged)
     def _arranged(self) -> None:
-        self.retitle()
+        if self.in_sight:
+            self.retitle()
 
     def apply(self, frame: Frame) -> None:
         """Nothing: records are added by `extend`, whether the pane is in sight or not."""

@@ -86,7 +86,7 @@ class StatusLine(Static):
             parts.append(Content.styled(f"  ! {plural(warnings, 'warning')}", "$warning"))
         if health.reason:
             parts.append(Content(f"  {health.reason}"))
-        self.update(Content("").join(parts))
+        self.update(Content("").join(parts), layout=False)
 
 
 def health_of(frame: Frame) -> Health:

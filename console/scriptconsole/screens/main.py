@@ -15,10 +15,10 @@ from textual.containers import Horizontal, Vertical
 from textual.geometry import Offset
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
 
 from scriptconsole.actions import PaneName, bindings
 from scriptconsole.layout import HOMES, MIDDLE, RIGHT, TALL, WIDE, Extent, Layout, Slot
+from scriptconsole.panes.keyline import KeyLine
 from scriptconsole.panes.kinds import PANES
 from scriptconsole.panes.lines import LineView
 from scriptconsole.panes.logpane import LogPane
@@ -61,7 +61,7 @@ class MainScreen(Screen[None]):
                 yield from self._slot(Slot.UPPER)
                 yield from self._slot(Slot.LOWER)
         yield from self._slot(Slot.BOTTOM)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     def _slot(self, slot: Slot) -> ComposeResult:
         with self._boxes[slot]:
