@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
@@ -16,7 +16,7 @@ from scriptconsole.actions import Action, PaneName
 from scriptconsole.editor import named_place, place_in
 from scriptconsole.panes.filter import Filter, FilterError, parse_filter
 from scriptconsole.panes.log import LogView
-from scriptconsole.panes.pane import Details, FilterInput, Pane, Place
+from scriptconsole.panes.pane import Details, Export, FilterInput, Pane, Place
 from scriptconsole.panes.ring import CONSOLE, LogLine
 from scriptconsole.panes.scripts import error_place
 from scriptconsole.screens.host import console_of
@@ -162,11 +162,10 @@ class LogPane(Pane):
         line = self.view.selected
         return None if line is None else line.record.text
 
-    def export_rows(self) -> Sequence[LogRecord]:
-        """Return the records whose lines are shown."""
+    def export(self) -> Export | None:
+        """Return the records that the filters keep, those that they have yet to look at included."""
         ring = self.view.ring
-        lines = (ring[index] for index in range(len(ring)))
-        return tuple(line.record for line in lines if line.first)
+        return Export("the log's records", ring.copy().records) if len(ring) or ring.unsearched else None
 
     def details(self) -> Details | None:
         """Return the whole record."""

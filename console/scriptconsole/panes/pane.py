@@ -5,7 +5,7 @@ What is in the body is up to the subclasses: `tablepane` for rows, `logpane` for
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
 from textual import on
@@ -42,6 +42,19 @@ class Place(NamedTuple):
 
     path: str
     line: int
+
+
+class Export(NamedTuple):
+    """Rows for a file.
+
+    Attributes:
+        title: What they are, for people.
+        rows: Gives them: dataclasses or named tuples, all of one kind. It is called in a thread, and again
+            when they are written again.
+    """
+
+    title: str
+    rows: Callable[[], Iterable[object]]
 
 
 class FilterInput(Input):
@@ -162,9 +175,9 @@ class Pane(Vertical):
         """Do what enter means for the selected row; false when it means to show all of it."""
         return False
 
-    def export_rows(self) -> Sequence[object]:
-        """Return all rows as they are filtered and sorted: dataclasses or named tuples, for a file."""
-        return ()
+    def export(self) -> Export | None:
+        """Return all rows as they are filtered and sorted now, for a file; None when there are none."""
+        return None
 
     def details(self) -> Details | None:
         """Return all of the selected row."""
