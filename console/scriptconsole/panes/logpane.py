@@ -20,6 +20,7 @@ from scriptconsole.panes.pane import Details, Export, FilterInput, Pane, Place
 from scriptconsole.panes.ring import CONSOLE, LogLine
 from scriptconsole.panes.scripts import error_place
 from scriptconsole.screens.host import console_of
+from scriptconsole.state import Scalar
 from scriptconsole.text import clean, moment
 from scriptengines.view import Frame, Level, LogRecord
 
@@ -180,6 +181,33 @@ class LogPane(Pane):
         ]
         style = "error-text" if record.level == "error" else "value-text"
         return Details("Log record", facts, [("Text", record.text, style)])
+
+    # -- what is remembered ----------------------------------------------------------------------------
+
+    def settings(self) -> dict[str, Scalar]:
+        """Return what is left out besides the filter, and whether the view is held."""
+        ring = self.view.ring
+        chosen: dict[str, Scalar] = {}
+        if ring.level is not None:
+            chosen["level"] = str(ring.level)
+        if ring.script is not None:
+            chosen["script"] = ring.script
+        if not self.view.following:
+            chosen["follow"] = False
+        return chosen
+
+    def take_setting(self, name: str, value: Scalar) -> bool:
+        """Take on one of them."""
+        ring = self.view.ring
+        if name == "level" and value in LEAST:
+            ring.level = Level(value)
+        elif name == "script" and isinstance(value, str):
+            ring.script = value
+        elif name == "follow" and isinstance(value, bool):
+            self.view.following = value
+        else:
+            return False
+        return True
 
     # -- folds and places ------------------------------------------------------------------------------
 
