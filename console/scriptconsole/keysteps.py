@@ -10,6 +10,8 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from textual.app import ScreenStackError
+
 if TYPE_CHECKING:
     from textual.app import App
     from textual.dom import DOMNode
@@ -32,7 +34,10 @@ class KeySteps:
 
     def handed_on(self) -> None:
         """A key has been handled as far as the app does it, and may now be with the focused widget."""
-        screen = self._app.screen
+        try:
+            screen = self._app.screen
+        except ScreenStackError:  # it was the key that leaves
+            return
         focused = screen.focused
         # Twice to the widget: it sends to itself first what it then sends to those around it.
         self._path = [screen] if focused is None else [screen, focused, *focused.ancestors_with_self]

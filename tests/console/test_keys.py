@@ -15,6 +15,7 @@ from textual.widgets import Input, OptionList, Static
 from scriptconsole import keysteps
 from scriptconsole.actions import MOVES, PaneName
 from scriptconsole.app import ScriptConsoleApp
+from scriptconsole.panes.pane import FilterInput
 from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.call import CallScreen
 from scriptconsole.screens.dialog import Dialog
@@ -243,7 +244,7 @@ async def test_filter_inverse_bad_and_clear(session: RecordedSession) -> None:
 async def test_filter_takes_letters_that_are_keys_elsewhere(session: RecordedSession) -> None:
     async with running(session) as (app, pilot):
         await pilot.press("5", "slash", *"qrupicxeyosm?/ 123")
-        assert app.main.query(Input).filter("#filter")[-1].value.startswith("qrupicxeyosm?/ 123")
+        assert app.main.query_one(FilterInput).value.startswith("qrupicxeyosm?/ 123")
         assert session.calls == [("watch",)]
         assert app.screen is app.main
 
@@ -537,7 +538,7 @@ async def test_keys_typed_ahead_go_where_the_keys_before_them_led(session: Recor
         for key in ("2", "slash", "r", "e", "question_mark"):
             app.post_message(events.Key(key, {"slash": "/", "question_mark": "?"}.get(key, key)))
         pane = app.main.panes[PaneName.VARIABLES]
-        await until(pilot, lambda: pane.query_one("#filter", Input).value == "re?")
+        await until(pilot, lambda: [line.value for line in pane.query(FilterInput)] == ["re?"])
         assert app.main.pane is pane
         assert not any(call[0] == "reload" for call in session.calls)
 

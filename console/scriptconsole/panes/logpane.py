@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
@@ -86,16 +85,7 @@ class LogPane(Pane):
     def __init__(self) -> None:
         super().__init__()
         self.view = LogView(id="log")
-
-    def compose(self) -> ComposeResult:
-        """Put the search line under the filter line."""
-        yield from super().compose()
-        yield SearchInput(
-            placeholder="search: a regular expression, ~letters matches loosely",
-            compact=True,
-            id="search",
-            select_on_focus=False,
-        )
+        self._search_line: SearchInput | None = None
 
     @property
     def body(self) -> LogView:
@@ -261,8 +251,16 @@ class LogPane(Pane):
     def action_find(self) -> None:
         """Type what to search for."""
         self.add_class("-searching")
-        self.query_one(SearchInput).value = ""
-        self.screen.set_focus(self.query_one(SearchInput))
+        if self._search_line is None:
+            self._search_line = SearchInput(
+                placeholder="search: a regular expression, ~letters matches loosely",
+                compact=True,
+                id="search",
+                select_on_focus=False,
+            )
+            self.mount(self._search_line)
+        self._search_line.value = ""
+        self.screen.set_focus(self._search_line)
 
     def search(self, typed: str) -> None:
         """Search for what was typed; nothing ends the search."""
@@ -316,7 +314,6 @@ class LogPane(Pane):
         chosen = ring.level is not None or ring.script is not None or view.search is not None
         if view.search is not None:
             view.find(None)
-            self.query_one(SearchInput).value = ""
         if ring.level is not None or ring.script is not None:
             ring.level = ring.script = None
             view.show_again()

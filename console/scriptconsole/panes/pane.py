@@ -107,6 +107,7 @@ class Pane(Vertical):
     def __init__(self) -> None:
         super().__init__(id=f"pane-{self.NAME}")
         self._note = ""
+        self._filter_line: FilterInput | None = None
         self._titles: object = None
         self.title_text = ""
         """The title as it reads, without its styles."""
@@ -116,16 +117,8 @@ class Pane(Vertical):
         """Whether the frame has no lower border that could hold the note."""
 
     def compose(self) -> ComposeResult:
-        """Put the body over the filter line."""
+        """Start with the body alone."""
         yield self.body
-        yield Static(id="filter-error", markup=False)
-        yield FilterInput(
-            "" if self.filter is None else self.filter.source,
-            placeholder="regular expression, !regex inverts, ~letters matches loosely",
-            compact=True,
-            id="filter",
-            select_on_focus=False,
-        )
 
     def on_mount(self) -> None:
         """Show the title of an empty pane."""
@@ -304,7 +297,17 @@ class Pane(Vertical):
     def open_filter(self) -> None:
         """Show the filter line and type into it."""
         self.add_class("-filtering")
-        self.screen.set_focus(self.query_one(FilterInput))
+        if self._filter_line is None:
+            # Only now: most panes are never filtered, and an input takes long to make.
+            self._filter_line = FilterInput(
+                "" if self.filter is None else self.filter.source,
+                placeholder="regular expression, !regex inverts, ~letters matches loosely",
+                compact=True,
+                id="filter",
+                select_on_focus=False,
+            )
+            self.mount(Static(id="filter-error", markup=False), self._filter_line)
+        self.screen.set_focus(self._filter_line)
 
     def close_filter(self) -> None:
         """Hide the filter line; the filter stays as it is."""
@@ -313,11 +316,9 @@ class Pane(Vertical):
 
     def clear_filter(self) -> bool:
         """Show all rows again; return whether any were hidden."""
-        entry = self.query_one(FilterInput)
-        if not entry.value:
+        if self.filter is None and not (self._filter_line is not None and self._filter_line.value):
             return False
-        entry.value = ""
-        self._filter_by(None)
+        self.set_filter("")
         return True
 
     def set_filter(self, source: str) -> None:
@@ -327,8 +328,9 @@ class Pane(Vertical):
             FilterError: It is no regular expression.
         """
         chosen = parse_filter(source)
-        with self.prevent(Input.Changed):
-            self.query_one(FilterInput).value = source
+        if self._filter_line is not None:
+            with self.prevent(Input.Changed):
+                self._filter_line.value = source
         self._filter_by(chosen)
 
     def _filter_by(self, chosen: Filter | None) -> None:
