@@ -20,7 +20,7 @@ from scriptconsole.actions import PaneName, bindings
 from scriptconsole.layout import HOMES, MIDDLE, RIGHT, TALL, WIDE, Extent, Layout, Slot
 from scriptconsole.panes.keyline import KeyLine
 from scriptconsole.panes.kinds import PANES
-from scriptconsole.panes.lines import LineView
+from scriptconsole.panes.lines import STYLES, LineView
 from scriptconsole.panes.logpane import LogPane
 from scriptconsole.panes.pane import FilterInput, Pane
 from scriptconsole.panes.replinput import ReplInput
@@ -39,6 +39,7 @@ class MainScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(REGISTRY.actions)]
     ESCAPE_TO_MINIMIZE = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*STYLES}
 
     def __init__(self) -> None:
         super().__init__(id="main")
