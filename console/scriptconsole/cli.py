@@ -9,7 +9,7 @@ import argparse
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .exitcodes import ExitCode
 from .usage import Parser, refuse
@@ -183,8 +183,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         return refuse("--repl does not go with --batch; for lines after a batch run: --batch -i")
     if options.timeout is not None and not options.batch:
         return refuse("--timeout goes with --batch; add --batch, or leave it out")
-    if options.fresh and options.batch:
-        return refuse("--fresh is for the screen; leave it out with --batch")
+    other = "--batch" if options.batch else "--repl" if options.repl else ""
+    if other and (options.fresh or options.theme is not None):
+        return refuse(
+            f"{'--fresh' if options.fresh else '--theme'} is for the screen; leave it out with {other}"
+        )
     if given[cut + 1 :] and not options.batch:
         return refuse("arguments after -- go with --batch; add --batch, or leave them out")
     if not options.batch and (only := _only_batch(options)):
@@ -259,7 +262,7 @@ def _repl(options: argparse.Namespace) -> int:
         code, clean = run_repl(
             options.paths,
             language=options.language or "python",
-            watch=not options.no_watch,
+            given=_given(options),
             quiet=options.quiet,
             options=dict(options.option),
         )
@@ -273,13 +276,20 @@ def _screen(options: argparse.Namespace) -> int:
         return refuse("the console needs a terminal; to run scripts without one: scriptconsole --batch PATH…")
     from .screen import run_screen
 
+    code, clean = run_screen(
+        options.paths, given=_given(options), fresh=options.fresh, options=dict(options.option)
+    )
+    return _leave(code, clean)
+
+
+def _given(options: argparse.Namespace) -> dict[str, tuple[str, Any]]:
+    """Settings of the command line: by name, the option that gives it, and its value."""
     given = {name: ("--set", value) for name, value in options.set}
     if options.theme is not None:
         given["theme"] = ("--theme", options.theme)
     if options.no_watch:
         given["watch"] = ("--no-watch", False)
-    code, clean = run_screen(options.paths, given=given, fresh=options.fresh, options=dict(options.option))
-    return _leave(code, clean)
+    return given
 
 
 def _is_command(given: Sequence[str]) -> bool:

@@ -10,13 +10,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING
 
+from textual.app import ScreenStackError
+
 if TYPE_CHECKING:
     from textual.app import App
     from textual.dom import DOMNode
     from textual.message_pump import MessagePump
 
 PATIENCE = 0.2
-"""Seconds to wait at most, for a handler may itself wait for the app."""
+"""Seconds after which a key is waited for no longer, for a handler may itself wait for the app."""
+TURNS = 200
+"""Turns of the loop that are given then: when it was held up itself, nobody had the time that went by."""
 
 
 class KeySteps:
@@ -30,7 +34,10 @@ class KeySteps:
 
     def handed_on(self) -> None:
         """A key has been handled as far as the app does it, and may now be with the focused widget."""
-        screen = self._app.screen
+        try:
+            screen = self._app.screen
+        except ScreenStackError:  # it was the key that leaves
+            return
         focused = screen.focused
         # Twice to the widget: it sends to itself first what it then sends to those around it.
         self._path = [screen] if focused is None else [screen, focused, *focused.ancestors_with_self]
@@ -42,18 +49,24 @@ class KeySteps:
             Whether they have been; if not, the key is on its way back to the app.
         """
         path, self._path = self._path, []
-        try:
-            async with asyncio.timeout(PATIENCE):
-                for node in path:
-                    if node is not self._app and node.is_running:
-                        await _reached(node)
-        except TimeoutError:
-            pass
+        end = asyncio.get_running_loop().time() + PATIENCE
+        for node in path:
+            if node is not self._app and node.is_running and not await _reached(node, end):
+                break
         return not self.returning
 
 
-async def _reached(node: MessagePump) -> None:
-    """Wait until a node has handled what is in its queue now."""
+async def _reached(node: MessagePump, end: float) -> bool:
+    """Wait until a node has handled what is in its queue now; return whether it has, by and by."""
     there = asyncio.Event()
-    if node.call_later(there.set):
-        await there.wait()
+    if not node.call_later(there.set):
+        return True  # it is about to go
+    try:
+        async with asyncio.timeout_at(end):
+            await there.wait()
+    except TimeoutError:
+        for _ in range(TURNS):
+            if there.is_set():
+                break
+            await asyncio.sleep(0)
+    return there.is_set()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scriptconsole.jobs import Outcome, explain, run_job
+from scriptconsole.openrows import OpenRows
 from scriptconsole.state import SavedPane, SavedScript, SavedState, SavedTheme, SavedWatch
 from scriptconsole.statefile import StateFile
 from scriptengines.view import Level
@@ -47,6 +48,7 @@ class Memory:
         """Watches that are not on yet: their script is not open, or the frame does not show them."""
         self._asked: list[SavedWatch] = []
         """Those of them that the session has been asked for."""
+        self._rows = OpenRows(app, self._found.rows)
         self.busy = False
         """Whether a state is being written."""
         self._failed = False
@@ -127,6 +129,7 @@ class Memory:
             theme,
             tuple((expected | scripts).values()),
             tuple(watches),
+            self._rows.now(),
             {name: pane for name, pane in panes.items() if pane != SavedPane()},
         )
 
@@ -135,6 +138,7 @@ class Memory:
         if self._app.leaving:
             return
         self._add_watches()
+        self._rows.look()
         if self.busy:
             return
         state = self.now()

@@ -47,6 +47,20 @@ class SavedWatch(NamedTuple):
     expression: str
 
 
+class SavedRow(NamedTuple):
+    """A row of the tree of variables that was opened, or closed although it comes open.
+
+    Attributes:
+        script: Its alias.
+        path: Its address, as `Session.expand` takes it.
+        open: Whether it is.
+    """
+
+    script: str
+    path: tuple[str | int, ...]
+    open: bool = True
+
+
 class SavedTheme(NamedTuple):
     """A theme chosen by hand, and the configured one in whose stead; it counts as long as that is set."""
 
@@ -81,6 +95,7 @@ class SavedState:
         theme: Chosen by hand, None when the configured one is shown.
         scripts: That were open, in order of loading; every alias once.
         watches: In order.
+        rows: Of the tree of variables; what holds a row comes before it.
         panes: By name; a pane in which nothing was set is left out.
     """
 
@@ -88,6 +103,7 @@ class SavedState:
     theme: SavedTheme | None = None
     scripts: tuple[SavedScript, ...] = ()
     watches: tuple[SavedWatch, ...] = ()
+    rows: tuple[SavedRow, ...] = ()
     panes: Mapping[PaneName, SavedPane] = field(default_factory=dict[PaneName, SavedPane])
 
 
@@ -115,6 +131,7 @@ def encode(state: SavedState, project: str) -> bytes:
         "theme": None if state.theme is None else state.theme._asdict(),
         "scripts": [script._asdict() for script in state.scripts],
         "watches": [watch._asdict() for watch in state.watches],
+        "rows": [row._asdict() for row in state.rows],
         "panes": {name: {**pane._asdict(), "settings": dict(pane.settings)} for name, pane in _sorted(state)},
     }
     # Escaped, so that also a path that is no valid Unicode can be written.
@@ -172,7 +189,7 @@ class _Reader:
         self.left_out: list[str] = []
 
     def state(self, document: dict[str, Any]) -> SavedState:
-        known = ("format", "version", "project", "layout", "theme", "scripts", "watches", "panes")
+        known = ("format", "version", "project", "layout", "theme", "scripts", "watches", "rows", "panes")
         table = self._table(document, "", known)
         layout = self._layout(table.get("layout", {}))
         theme = table.get("theme")
@@ -188,6 +205,7 @@ class _Reader:
                 SavedWatch(*pair)
                 for pair in self._pairs(table.get("watches", []), "watches", ("script", "expression"))
             ),
+            tuple(self._rows(table.get("rows", []))),
             dict(self._panes(table.get("panes", {}))),
         )
 
@@ -276,6 +294,19 @@ class _Reader:
                 self._leave_out(at, "must not be empty")
         return found
 
+    def _rows(self, value: Any) -> Iterable[SavedRow]:
+        for index, entry in enumerate(self._list(value, "rows")):
+            at = f"rows[{index}]"
+            table = self._table(entry, at, SavedRow._fields)
+            script = self._text(table.get("script"), f"{at}.script")
+            path = self._list(table.get("path", []), f"{at}.path")
+            if not path or not all(map(is_step, path)):
+                self._leave_out(f"{at}.path", "must be names and whole numbers")
+            elif script == "":
+                self._leave_out(at, "must not be empty")
+            elif script is not None:
+                yield SavedRow(script, tuple(path), self._flag(table.get("open", True), f"{at}.open"))
+
     def _panes(self, value: Any) -> Iterable[tuple[PaneName, SavedPane]]:
         for name, entry in self._table(value, "panes", list(PaneName)).items():
             where = f"panes.{name}"
@@ -305,6 +336,13 @@ class _Reader:
                 yield name, entry
             else:
                 self._leave_out(f"{where}.{name}", "must be a text, a number, true or false")
+
+
+def is_step(value: object) -> bool:
+    """Tell whether a step of an address can be kept."""
+    if isinstance(value, str):
+        return len(value) <= TEXT_LIMIT
+    return isinstance(value, int) and _is_number(value)
 
 
 def _is_number(value: Any) -> bool:

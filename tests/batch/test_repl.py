@@ -101,12 +101,47 @@ def test_bytes_that_are_no_text_do_no_harm() -> None:
     assert (done.returncode, done.stdout) == (0, "'\\udcff\\x00'\nok\n")
 
 
-@pytest.mark.parametrize("arguments", [("--repl", "--batch"), ("--repl", "-i"), ("--repl", "-e", "1")])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--repl", "--batch"),
+        ("--repl", "-i"),
+        ("--repl", "-e", "1"),
+        ("--repl", "--fresh"),
+        ("--repl", "--theme", "auto"),
+    ],
+)
 def test_what_does_not_go_together_is_refused(arguments: tuple[str, ...]) -> None:
     done = subprocess.run(
         command(*arguments), capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
     )
     assert done.returncode == 2
+
+
+@pytest.mark.parametrize(
+    ("project", "arguments", "watched"),
+    [
+        ("", (), True),
+        ("watch = false", (), False),
+        ("watch = false", ("--set", "watch=true"), True),
+        ("", ("--no-watch",), False),
+    ],
+)
+def test_whether_files_are_watched_is_set_as_for_the_screen(
+    write: Write, project: str, arguments: tuple[str, ...], watched: bool
+) -> None:
+    path = write("it.py", '# scriptconsole: isolation = "main"\n')
+    write("scriptconsole.toml", f"[console]\n{project}\n")
+    done = repl(path, *arguments, lines="import sys\n'scriptengines.watcher' in sys.modules\n")
+    assert (done.stdout, done.stderr) == (f"{watched}\n", "")
+
+
+def test_a_wrong_setting_is_refused(write: Write) -> None:
+    path = write("it.py", "")
+    write("scriptconsole.toml", "[console]\nwatch = 1\n")
+    done = repl(path, lines="1\n")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "watch must be true or false, got 1" in done.stderr
 
 
 def test_nothing_is_kept_of_piped_input(tmp_path: Path) -> None:

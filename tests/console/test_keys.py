@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 from textual import events
+from textual._xterm_parser import XTermParser
 from textual.command import CommandPalette
 from textual.widgets import Input, OptionList, Static
 
+from scriptconsole import keysteps
 from scriptconsole.actions import MOVES, PaneName
 from scriptconsole.app import ScriptConsoleApp
+from scriptconsole.panes.pane import FilterInput
 from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.call import CallScreen
 from scriptconsole.screens.dialog import Dialog
@@ -241,7 +244,7 @@ async def test_filter_inverse_bad_and_clear(session: RecordedSession) -> None:
 async def test_filter_takes_letters_that_are_keys_elsewhere(session: RecordedSession) -> None:
     async with running(session) as (app, pilot):
         await pilot.press("5", "slash", *"qrupicxeyosm?/ 123")
-        assert app.main.query(Input).filter("#filter")[-1].value.startswith("qrupicxeyosm?/ 123")
+        assert app.main.query_one(FilterInput).value.startswith("qrupicxeyosm?/ 123")
         assert session.calls == [("watch",)]
         assert app.screen is app.main
 
@@ -535,6 +538,22 @@ async def test_keys_typed_ahead_go_where_the_keys_before_them_led(session: Recor
         for key in ("2", "slash", "r", "e", "question_mark"):
             app.post_message(events.Key(key, {"slash": "/", "question_mark": "?"}.get(key, key)))
         pane = app.main.panes[PaneName.VARIABLES]
-        await until(pilot, lambda: pane.query_one("#filter", Input).value == "re?")
+        await until(pilot, lambda: [line.value for line in pane.query(FilterInput)] == ["re?"])
         assert app.main.pane is pane
         assert not any(call[0] == "reload" for call in session.calls)
+
+
+async def test_a_burst_of_keys_keeps_its_order_when_the_loop_is_held_up(
+    session: RecordedSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with running(session) as (app, pilot):
+        await pilot.press("slash", *"old")
+        # As when somebody else had the loop until all patience was over.
+        monkeypatch.setattr(keysteps, "PATIENCE", 0.0)
+        for message in XTermParser().feed("\x15hello"):
+            app.post_message(message)
+        entry = app.screen.focused
+        assert isinstance(entry, Input)
+        await until(pilot, lambda: len(entry.value) > 3)
+        await pilot.press("end")
+        assert entry.value == "hello"

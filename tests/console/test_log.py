@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from textual.pilot import Pilot
+from textual.timer import Timer
 
 from scriptconsole.panes.filter import parse_filter
 from scriptconsole.panes.log import LogView
@@ -265,3 +266,40 @@ def test_log_search_line_look(snap_compare: Compare) -> None:
         await pilot.pause()
 
     assert snap_compare(make_app(session), terminal_size=WIDE, run_before=prepare)
+
+
+def test_a_copy_of_the_log_stays_as_it_is_while_lines_come_and_go() -> None:
+    ring = Ring(1000)
+    ring.extend(lines(950))
+    ring.level = Level.WARNING
+    still = ring.copy()
+    wanted = [f"line {n}" for n in range(0, 950, 10)]
+    ring.extend(lines(5000))
+    assert ring.total <= 1000
+    assert [record.text for record in still.records()] == wanted
+    assert [record.text for record in still.records()] == wanted, "a file may be written twice"
+
+
+def test_records_that_a_new_filter_has_not_reached_are_gone_through_too() -> None:
+    ring = Ring()
+    ring.extend(lines(30_000))
+    ring.set_filter(parse_filter("line 7$"))
+    assert ring.unsearched
+    assert not len(ring)
+    assert [record.text for record in ring.copy().records()] == ["line 7"]
+
+
+async def test_however_often_a_filter_changes_it_searches_once_at_a_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async with running(RecordedSession()) as (app, _):
+        view = log(app)
+        made: list[Timer] = []
+        stopped: list[Timer] = []
+        set_timer, stop = view.set_timer, Timer.stop
+        monkeypatch.setattr(view, "set_timer", lambda *given: made.append(set_timer(*given)) or made[-1])
+        monkeypatch.setattr(Timer, "stop", lambda timer: stopped.append(timer) or stop(timer))
+        for text in ("a", "ab", "abc"):
+            view.set_filter(parse_filter(text))
+            view.find(parse_filter("no such line"))
+        assert len(made) - len(stopped) <= 2, "one for the filter and one for the search"

@@ -15,12 +15,12 @@ from textual.pilot import Pilot
 from scriptconsole.actions import PaneName
 from scriptconsole.app import ScriptConsoleApp
 from scriptconsole.layout import LIMIT, SIZES, Layout, Slot
-from scriptconsole.panes.calls import SLOW_FROM
+from scriptconsole.panes.calls import SLOW_FROM, CallsPane
 from scriptconsole.panes.tablepane import TablePane
-from scriptconsole.state import SavedPane, SavedScript, SavedState, SavedTheme, SavedWatch
+from scriptconsole.state import SavedPane, SavedRow, SavedScript, SavedState, SavedTheme, SavedWatch
 from scriptconsole.statefile import StateFile
 from scriptengines.errors import CallError
-from scriptengines.view import ScriptState, WatchView
+from scriptengines.view import Level, ScriptState, VariableView, WatchView
 
 from .recording import FRAME, RecordedSession, script
 from .support import NARROW, WIDE, drawn, log_texts, make_app, notices, table, until
@@ -154,6 +154,85 @@ async def test_watches_come_back_with_their_scripts(file: StateFile) -> None:
         told = next(text for text in log_texts(app) if text.startswith("watch 1 + of pump: "))
         assert "this is no expression" in told
     assert [call[1:] for call in session.calls if call[0] == "add_watch"] == [watches[0], watches[2]]
+
+
+async def test_open_rows_come_back_with_their_scripts(file: StateFile) -> None:
+    def row(name: str, path: tuple[str | int, ...], expanded: bool) -> VariableView:
+        return VariableView("pump", name, "dict", "{}", 1, 0.0, path, expandable=True, expanded=expanded)
+
+    rows = (
+        SavedRow("pump", ("conf",)),
+        SavedRow("pump", ("conf", 3)),
+        SavedRow("pump", ("host.state",), open=False),
+        SavedRow("attic", ("doors",)),
+    )
+    there = (
+        row("conf", (), True),
+        replace(row("[3]", ("conf",), True), step=3),
+        row("host.state", (), False),
+        row("other", (), False),
+    )
+    file.write(SavedState(scripts=(PUMP,), rows=rows))
+    session = RecordedSession(replace(FRAME, scripts=(), variables=()))
+    async with remembering(file, session) as (app, pilot):
+        memory = app.memory
+        assert memory is not None
+        memory.look()
+        assert memory.now().rows == rows
+        assert not any(call[0] == "expand" for call in session.calls), "their scripts are not open yet"
+        pump = script("pump", "lua", ScriptState.IDLE)
+        session.now = replace(FRAME, scripts=(pump,), variables=there)
+        await until(pilot, lambda: any(call[0] == "collapse" for call in session.calls))
+        asked = [call[:3] for call in session.calls if call[0] in ("expand", "collapse")]
+        assert asked == [
+            ("expand", "pump", ("conf",)),
+            ("expand", "pump", ("conf", 3)),
+            ("collapse", "pump", ("host.state",)),
+        ]
+        # A script that has failed, or is about to come back, shows no rows for a while.
+        session.now = replace(session.now, variables=())
+        await until(pilot, lambda: app.main.latest.variables == ())
+        assert memory.now().rows == rows
+        session.now = replace(session.now, variables=(row("conf", (), False), *there[2:]))
+        await written(pilot, file, lambda state: state.rows == rows[2:])
+
+
+async def test_what_is_left_out_of_the_log_comes_back(file: StateFile) -> None:
+    async with remembering(file) as (app, pilot):
+        await pilot.press("5", "g", "v", "v", "a")
+        view = app.main.log_pane.view
+        chosen = {"level": "warning", "script": view.ring.script, "follow": False}
+        saved = await written(pilot, file, lambda state: state.panes)
+        await written(pilot, file, lambda state: state.panes[PaneName.LOG].settings == chosen)
+        assert saved is not None
+    async with remembering(file) as (app, pilot):
+        ring = app.main.log_pane.view.ring
+        assert (ring.level, ring.script) == (Level.WARNING, chosen["script"])
+        assert not app.main.log_pane.view.following
+        await until(pilot, lambda: ring.total)
+        assert {record.script for record in ring.records()} == {chosen["script"]}
+        await pilot.press("5", "G", "escape")
+        await written(pilot, file, lambda state: PaneName.LOG not in state.panes)
+
+
+async def test_a_chosen_threshold_counts_and_that_of_the_configuration_is_not_remembered(
+    file: StateFile,
+) -> None:
+    async with remembering(file) as (app, pilot):
+        app.settings = app.settings._replace(slow_call=37)
+        await pilot.press("6")
+        pane = app.main.panes[PaneName.CALLS]
+        assert isinstance(pane, CallsPane)
+        assert pane.slow_from == 0.037
+        assert pane.settings() == {}
+        await pilot.press("t")
+        await written(pilot, file, lambda state: PaneName.CALLS in state.panes)
+    async with remembering(file) as (app, pilot):
+        await pilot.press("6")
+        pane = app.main.panes[PaneName.CALLS]
+        assert isinstance(pane, CallsPane)
+        await until(pilot, lambda: pane.is_mounted)
+        assert pane.slow_from == 0.05
 
 
 async def test_settings_of_one_pane_come_back(file: StateFile) -> None:

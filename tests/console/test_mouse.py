@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from textual.widgets import OptionList
-from textual.widgets._footer import FooterKey
 
 from scriptconsole.actions import PaneName
+from scriptconsole.panes.keyline import KeyLine
 from scriptconsole.panes.status import StatusLine
 from scriptconsole.screens.call import CallScreen
 from scriptconsole.screens.help import HelpScreen
@@ -56,10 +56,10 @@ async def test_header_click_sorts(session: RecordedSession) -> None:
 async def test_footer_click_acts(session: RecordedSession) -> None:
     async with running(session) as (app, pilot):
         await pilot.pause()
-        keys = {key.description: key for key in app.main.query(FooterKey)}
-        await pilot.click(keys["Reload"])
+        keys = app.main.query_one(KeyLine)
+        await pilot.click(keys, offset=(keys.start_of("Reload") + 3, 0))
         await until(pilot, lambda: ("reload", "greeter") in session.calls)
-        await pilot.click(keys["Help"])
+        await pilot.click(keys, offset=(keys.start_of("Help"), 0))
         await until(pilot, lambda: isinstance(app.screen, HelpScreen))
 
 
@@ -67,7 +67,7 @@ async def test_footer_shows_what_the_pane_can_do(session: RecordedSession) -> No
     async with running(session) as (app, pilot):
 
         def labels() -> set[str]:
-            return {key.description for key in app.main.query(FooterKey)}
+            return {key.label for key in app.main.query_one(KeyLine).keys}
 
         await pilot.pause()
         assert "Cancel" not in labels()

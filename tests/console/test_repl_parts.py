@@ -11,6 +11,7 @@ from scriptconsole.repl.history import LIMIT, History, history_file
 from scriptconsole.repl.indent import indented
 from scriptconsole.repl.layout import line_of, lines_of
 from scriptconsole.repl.piped import Pieces
+from scriptengines.lua import LuaEngine
 from scriptengines.python.completeness import is_complete
 from scriptengines.results import rows_of, tree
 
@@ -109,6 +110,39 @@ def test_pieces_of_a_file() -> None:
         "if a:\n    b()\nelse:\n    c()\n",
     ]
     assert pieces.rest() == "@d\nclass E:\n    pass"
+
+
+@pytest.mark.parametrize(
+    "blocks",
+    [
+        ["if x: a()\nelse: b()", "c()"],
+        ["if x: a()", "c()"],
+        ["if x:\n  a()\nelif(y):\n  b()", "c()"],
+        ["if x:\n  a()\n# or else\nelse:\n  b()", "c()"],
+        ["try: a()\nexcept(E): b()\nelse: c()\nfinally: d()", "e()"],
+        ["for x in y: a()\nelse: b()", "c()"],
+        ["def f(): return 1", "f()"],
+        ["elsewhere = 1", "finally_ = 2"],
+    ],
+)
+def test_all_clauses_of_a_block_are_one_input(blocks: list[str]) -> None:
+    pieces = Pieces(is_complete)
+    text = "\n".join(blocks)
+    assert [piece for line in text.split("\n") for piece in pieces.add(line)] == blocks
+    assert pieces.rest() == ""
+
+
+def test_a_block_on_one_line_ends_with_an_empty_line() -> None:
+    pieces = Pieces(is_complete)
+    assert list(pieces.add("if x: a()")) == []
+    assert list(pieces.add("")) == ["if x: a()\n"]
+
+
+def test_a_line_of_lua_is_not_held_back_for_clauses_of_python() -> None:
+    engine = LuaEngine()
+    pieces = Pieces(lambda code: engine.is_complete(code, {"lua": "5.4"}))
+    for line in ("x = 1", "f()", "if x then f() end", "#t"):
+        assert list(pieces.add(line)) == [line]
 
 
 @pytest.mark.parametrize(

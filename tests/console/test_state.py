@@ -19,6 +19,7 @@ from scriptconsole.panes.filter import FilterError, parse_filter
 from scriptconsole.state import (
     VERSION,
     SavedPane,
+    SavedRow,
     SavedScript,
     SavedState,
     SavedTheme,
@@ -44,6 +45,7 @@ def is_filter(text: str) -> bool:
 TEXTS = st.text(st.characters(), max_size=40)
 NAMES = TEXTS.filter(bool)
 NUMBERS = st.integers(-(2**53) + 1, 2**53 - 1) | st.floats(allow_nan=False, allow_infinity=False)
+PATHS = st.lists(TEXTS | st.integers(-(2**53) + 1, 2**53 - 1), min_size=1, max_size=4).map(tuple)
 LAYOUTS = st.builds(
     Layout,
     recent=st.permutations(list(PaneName)),
@@ -67,6 +69,7 @@ STATES = st.builds(
         tuple
     ),
     watches=st.lists(st.builds(SavedWatch, NAMES, NAMES), max_size=4).map(tuple),
+    rows=st.lists(st.builds(SavedRow, NAMES, PATHS, st.booleans()), max_size=4).map(tuple),
     panes=st.dictionaries(st.sampled_from(list(PaneName)), PANES, max_size=4),
 )
 VALUES = st.recursive(

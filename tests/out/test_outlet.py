@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import re
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +17,13 @@ from textual.widgets import Input, Static
 from scriptconsole.app import ScriptConsoleApp
 from scriptconsole.config.settings import DEFAULTS
 from scriptconsole.out.alarm import QUIET, Alarm
+from scriptconsole.out.files import WriteError
 from scriptconsole.out.outlet import Outlet
 from scriptconsole.out.programs import clipboard_program, is_remote, notify_program
 from scriptconsole.out.sequences import LIMIT
-from scriptengines.view import ErrorView, Frame, ScriptState
+from scriptconsole.panes.ring import Ring
+from scriptconsole.screens.save import SaveScreen
+from scriptengines.view import ErrorView, Frame, Level, LogRecord, ScriptState
 from tests.console.recording import FRAME, NOW, SCRIPTS, RecordedSession
 from tests.console.support import notices, until
 
@@ -214,6 +218,52 @@ async def test_the_log_is_exported_by_records(folder: Path) -> None:
         text = (folder / "log.csv").read_text()
         assert text.startswith("time,script,level,text\n")
         assert "stack traceback:" in text
+
+
+async def test_the_log_is_gone_through_in_a_thread_as_it_was(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk = Desk(folder)
+    threads: set[int] = set()
+    records = Ring.records
+
+    def noted(self: Ring) -> Iterator[LogRecord]:
+        threads.add(threading.get_ident())
+        yield from records(self)
+
+    monkeypatch.setattr(Ring, "records", noted)
+    async with desk.app.run_test(size=(140, 44)) as pilot:
+        await ready(desk, pilot, "5")
+        ring = desk.app.main.log_pane.view.ring
+        before = [record.text for record in records(ring)]
+        await pilot.press("W")
+        ring.extend([LogRecord(0.0, "late", Level.INFO, "came later")])
+        entry(desk.app).value = "log.json"
+        await pilot.press("enter")
+        await until(pilot, lambda: notices(desk.app))
+        assert [row["text"] for row in json.loads((folder / "log.json").read_text())] == before
+        assert threads
+        assert threading.get_ident() not in threads
+
+
+async def test_what_becomes_of_a_file_is_told_also_when_the_dialog_was_closed(folder: Path) -> None:
+    desk = Desk(folder)
+    goes_on = threading.Event()
+    screens: list[SaveScreen] = []
+
+    def content(path: Path) -> str:
+        assert goes_on.wait(10)
+        raise WriteError("the disk is full")
+
+    async with desk.app.run_test(size=(140, 44)) as pilot:
+        await ready(desk, pilot)
+        failed: list[str] = []
+        screens.append(SaveScreen("Export", "x.csv", (".csv",), content, lambda _: None, failed.append))
+        await desk.app.push_screen(screens[0])
+        await pilot.press("enter", "escape")
+        await until(pilot, lambda: desk.app.screen is desk.app.main)
+        goes_on.set()
+        await until(pilot, lambda: failed == ["x.csv was not written: the disk is full"])
 
 
 async def test_a_file_that_is_there_is_overwritten_only_by_a_second_enter(folder: Path) -> None:

@@ -16,7 +16,7 @@ from scriptconsole.jobs import Outcome, explain, run_job
 from scriptconsole.out import sequences
 from scriptconsole.out.alarm import Alarm
 from scriptconsole.out.programs import ProgramError, clipboard_program, is_remote, notify_program, run
-from scriptconsole.text import clean, plural, size
+from scriptconsole.text import clean, size
 
 if TYPE_CHECKING:
     from scriptconsole.app import ScriptConsoleApp
@@ -113,21 +113,22 @@ class Outlet:
         from scriptconsole.out.tables import FORMATS, as_csv, as_json
         from scriptconsole.screens.save import SaveScreen
 
-        rows = pane.export_rows()
-        if not rows:
+        export = pane.export()
+        if export is None:
             self._app.notify("There are no rows to export.", severity="warning", markup=False)
             return
 
         def content(path: Path) -> str:
-            return (as_json if path.suffix.lower() == ".json" else as_csv)(rows)
+            return (as_json if path.suffix.lower() == ".json" else as_csv)(export.rows())
 
         self._app.push_screen(
             SaveScreen(
-                f"Export {plural(len(rows), 'row')} of {pane.LABEL}",
+                f"Export {export.title}",
                 f"{pane.NAME}.csv",
                 FORMATS,
                 content,
                 self._saved,
+                self._app.notify_error,
             )
         )
 
@@ -138,7 +139,14 @@ class Outlet:
         picture = self._app.export_screenshot()
         name = time.strftime("scriptconsole-%Y%m%d-%H%M%S.svg", time.localtime(self._app.clock()))
         self._app.push_screen(
-            SaveScreen("Save a picture of the screen", name, (".svg",), lambda _: picture, self._saved)
+            SaveScreen(
+                "Save a picture of the screen",
+                name,
+                (".svg",),
+                lambda _: picture,
+                self._saved,
+                self._app.notify_error,
+            )
         )
 
     def _saved(self, path: Path) -> None:

@@ -95,6 +95,8 @@ class CallsPane(TablePane[CallView]):
 
     def __init__(self) -> None:
         self.slow_from = SLOW_FROM[1]
+        self._chosen = False
+        """Whether the threshold is the user's choice, and not that of the configuration."""
         self.window = WINDOWS[1]
         self._recent: deque[CallView] = deque(maxlen=RECENT)
         self._slow: deque[CallView] = deque(maxlen=SLOW)
@@ -106,8 +108,9 @@ class CallsPane(TablePane[CallView]):
         super().__init__()
 
     def on_mount(self) -> None:
-        """Begin with the threshold of the configuration."""
-        self.slow_from = console_of(self).settings.slow_call / 1000
+        """Begin with the threshold of the configuration, unless another one was chosen."""
+        if not self._chosen:
+            self.slow_from = console_of(self).settings.slow_call / 1000
 
     # -- recording -------------------------------------------------------------------------------------
 
@@ -264,7 +267,7 @@ class CallsPane(TablePane[CallView]):
     def settings(self) -> dict[str, Scalar]:
         """Return from when a call is slow, and what the bars span."""
         chosen: dict[str, Scalar] = {}
-        if self.slow_from != SLOW_FROM[1]:
+        if self._chosen:
             chosen["slow_from"] = self.slow_from
         if self.window != WINDOWS[1]:
             chosen["window"] = self.window
@@ -273,7 +276,7 @@ class CallsPane(TablePane[CallView]):
     def take_setting(self, name: str, value: Scalar) -> bool:
         """Take on one of them."""
         if name == "slow_from" and value in SLOW_FROM:
-            self.slow_from = SLOW_FROM[SLOW_FROM.index(value)]
+            self.slow_from, self._chosen = SLOW_FROM[SLOW_FROM.index(value)], True
         elif name == "window" and value in WINDOWS:
             self.window = WINDOWS[WINDOWS.index(value)]
         else:
@@ -285,6 +288,7 @@ class CallsPane(TablePane[CallView]):
     def action_threshold(self) -> None:
         """Take the next threshold."""
         self.slow_from = next((each for each in SLOW_FROM if each > self.slow_from), SLOW_FROM[0])
+        self._chosen = True
         self._redraw()
 
     def action_window(self) -> None:

@@ -35,6 +35,19 @@ class Tone(StrEnum):
     FLASH = "flash"
 
 
+STYLES = frozenset(
+    {
+        "line--cursor",
+        "line--blurred",
+        "line--header",
+        "line--column",
+        "line--empty",
+        *(f"tone--{tone}" for tone in Tone),
+    }
+)
+"""Component classes of the main screen: looked up there, since every view would have its own set made."""
+
+
 class Cell(NamedTuple):
     """Clean text and how it is meant."""
 
@@ -48,14 +61,6 @@ class LineView(ScrollView, can_focus=True):
     ALLOW_SELECT = False
     ALLOW_MAXIMIZE = False
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(MOVES)]
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "line--cursor",
-        "line--blurred",
-        "line--header",
-        "line--column",
-        "line--empty",
-        *(f"tone--{tone}" for tone in Tone),
-    }
     HEADER = 0
     """Lines at the top that stay when rows scroll."""
 
@@ -175,7 +180,7 @@ class LineView(ScrollView, can_focus=True):
         return _strip(styled, width, base)
 
     def _component(self, name: str) -> Style:
-        return self.get_component_rich_style(name, partial=True)
+        return console_of(self).main.get_component_rich_style(name, partial=True)
 
     # -- cursor ----------------------------------------------------------------------------------------
 

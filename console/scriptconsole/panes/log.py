@@ -7,12 +7,13 @@ when old ones leave the ring.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from itertools import islice
 
 from rich.cells import cell_len
 from textual.message import Message
+from textual.timer import Timer
 
 from scriptconsole.panes.filter import Filter
 from scriptconsole.panes.lines import LineView, Tone
@@ -52,6 +53,8 @@ class LogView(LineView):
         self.search: Search | None = None
         self._script_width = 7
         self._shift = 0
+        self._next: dict[str, Timer] = {}
+        """Slices to come, by name of what does them."""
 
     @property
     def row_count(self) -> int:
@@ -106,7 +109,7 @@ class LogView(LineView):
         self.ring.search_again()
         if not self.is_attached:
             return
-        self.set_timer(SEARCH_PAUSE, self.search_older)
+        self._soon(self.search_older)
         self.unseen = 0
         if self.following or selected is None:
             self._to_end()
@@ -128,9 +131,16 @@ class LogView(LineView):
             self.cursor += came
             self.fit_rows()
             self.scroll_to(y=top + came, animate=False, force=True)
-        self.set_timer(SEARCH_PAUSE, self.search_older)
+        self._soon(self.search_older)
         self.refresh()
         self.post_message(self.Arranged())
+
+    def _soon(self, slice_: Callable[[], None]) -> None:
+        """Do a slice after keys have been answered; once, however often it was asked for."""
+        before = self._next.get(slice_.__name__)
+        if before is not None:
+            before.stop()
+        self._next[slice_.__name__] = self.set_timer(SEARCH_PAUSE, slice_)
 
     def toggle_fold(self) -> bool:
         """Fold or unfold the record under the cursor; return whether it has more than a line."""
@@ -180,7 +190,7 @@ class LogView(LineView):
             self.move_to(place)
             self.refresh()
         elif not search.done:
-            self.set_timer(SEARCH_PAUSE, self._go_on_searching)
+            self._soon(self._go_on_searching)
         self.post_message(self.Arranged())
 
     def on_cursor_moved(self) -> None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import ClassVar
 
 from textual import on
-from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
@@ -16,10 +15,11 @@ from scriptconsole.actions import Action, PaneName
 from scriptconsole.editor import named_place, place_in
 from scriptconsole.panes.filter import Filter, FilterError, parse_filter
 from scriptconsole.panes.log import LogView
-from scriptconsole.panes.pane import Details, FilterInput, Pane, Place
+from scriptconsole.panes.pane import Details, Export, FilterInput, Pane, Place
 from scriptconsole.panes.ring import CONSOLE, LogLine
 from scriptconsole.panes.scripts import error_place
 from scriptconsole.screens.host import console_of
+from scriptconsole.state import Scalar
 from scriptconsole.text import clean, moment
 from scriptengines.view import Frame, Level, LogRecord
 
@@ -85,16 +85,7 @@ class LogPane(Pane):
     def __init__(self) -> None:
         super().__init__()
         self.view = LogView(id="log")
-
-    def compose(self) -> ComposeResult:
-        """Put the search line under the filter line."""
-        yield from super().compose()
-        yield SearchInput(
-            placeholder="search: a regular expression, ~letters matches loosely",
-            compact=True,
-            id="search",
-            select_on_focus=False,
-        )
+        self._search_line: SearchInput | None = None
 
     @property
     def body(self) -> LogView:
@@ -162,11 +153,10 @@ class LogPane(Pane):
         line = self.view.selected
         return None if line is None else line.record.text
 
-    def export_rows(self) -> Sequence[LogRecord]:
-        """Return the records whose lines are shown."""
+    def export(self) -> Export | None:
+        """Return the records that the filters keep, those that they have yet to look at included."""
         ring = self.view.ring
-        lines = (ring[index] for index in range(len(ring)))
-        return tuple(line.record for line in lines if line.first)
+        return Export("the log's records", ring.copy().records) if len(ring) or ring.unsearched else None
 
     def details(self) -> Details | None:
         """Return the whole record."""
@@ -181,6 +171,33 @@ class LogPane(Pane):
         ]
         style = "error-text" if record.level == "error" else "value-text"
         return Details("Log record", facts, [("Text", record.text, style)])
+
+    # -- what is remembered ----------------------------------------------------------------------------
+
+    def settings(self) -> dict[str, Scalar]:
+        """Return what is left out besides the filter, and whether the view is held."""
+        ring = self.view.ring
+        chosen: dict[str, Scalar] = {}
+        if ring.level is not None:
+            chosen["level"] = str(ring.level)
+        if ring.script is not None:
+            chosen["script"] = ring.script
+        if not self.view.following:
+            chosen["follow"] = False
+        return chosen
+
+    def take_setting(self, name: str, value: Scalar) -> bool:
+        """Take on one of them."""
+        ring = self.view.ring
+        if name == "level" and value in LEAST:
+            ring.level = Level(value)
+        elif name == "script" and isinstance(value, str):
+            ring.script = value
+        elif name == "follow" and isinstance(value, bool):
+            self.view.following = value
+        else:
+            return False
+        return True
 
     # -- folds and places ------------------------------------------------------------------------------
 
@@ -234,8 +251,16 @@ class LogPane(Pane):
     def action_find(self) -> None:
         """Type what to search for."""
         self.add_class("-searching")
-        self.query_one(SearchInput).value = ""
-        self.screen.set_focus(self.query_one(SearchInput))
+        if self._search_line is None:
+            self._search_line = SearchInput(
+                placeholder="search: a regular expression, ~letters matches loosely",
+                compact=True,
+                id="search",
+                select_on_focus=False,
+            )
+            self.mount(self._search_line)
+        self._search_line.value = ""
+        self.screen.set_focus(self._search_line)
 
     def search(self, typed: str) -> None:
         """Search for what was typed; nothing ends the search."""
@@ -289,7 +314,6 @@ class LogPane(Pane):
         chosen = ring.level is not None or ring.script is not None or view.search is not None
         if view.search is not None:
             view.find(None)
-            self.query_one(SearchInput).value = ""
         if ring.level is not None or ring.script is not None:
             ring.level = ring.script = None
             view.show_again()

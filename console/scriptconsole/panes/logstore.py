@@ -66,6 +66,14 @@ class _Chunk:
         self.packed = zlib.compress(text, 1)
         self.lines = None
 
+    def copy(self) -> _Chunk:
+        other = _Chunk(self.first)
+        other.lines = None if self.lines is None else list(self.lines)
+        other.packed = self.packed
+        other.times, other.marks, other.scripts = self.times[:], self.marks[:], self.scripts[:]
+        other.characters = self.characters
+        return other
+
     def unpacked(self) -> list[str]:
         return zlib.decompress(self.packed).decode("utf-8", "surrogatepass").split("\n")
 
@@ -165,6 +173,17 @@ class LogStore:
         self.characters -= chunk.characters
         self.first = self._chunks[0].first
         return True
+
+    def copy(self) -> LogStore:
+        """Return the lines that are there now, for another thread: nothing comes to them and nothing goes."""
+        other = LogStore()
+        # A chunk that is packed changes no more.
+        other._chunks = [*self._chunks[:-1], self._chunks[-1].copy()]
+        other._firsts = list(self._firsts)
+        other._names, other._codes = list(self._names), dict(self._codes)
+        other.first, other.end = self.first, self.end
+        other.characters, other.packed_bytes = self.characters, self.packed_bytes
+        return other
 
     # -- reading ---------------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ What is in the body is up to the subclasses: `tablepane` for rows, `logpane` for
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
 from textual import on
@@ -42,6 +42,19 @@ class Place(NamedTuple):
 
     path: str
     line: int
+
+
+class Export(NamedTuple):
+    """Rows for a file.
+
+    Attributes:
+        title: What they are, for people.
+        rows: Gives them: dataclasses or named tuples, all of one kind. It is called in a thread, and again
+            when they are written again.
+    """
+
+    title: str
+    rows: Callable[[], Iterable[object]]
 
 
 class FilterInput(Input):
@@ -94,6 +107,7 @@ class Pane(Vertical):
     def __init__(self) -> None:
         super().__init__(id=f"pane-{self.NAME}")
         self._note = ""
+        self._filter_line: FilterInput | None = None
         self._titles: object = None
         self.title_text = ""
         """The title as it reads, without its styles."""
@@ -103,16 +117,8 @@ class Pane(Vertical):
         """Whether the frame has no lower border that could hold the note."""
 
     def compose(self) -> ComposeResult:
-        """Put the body over the filter line."""
+        """Start with the body alone."""
         yield self.body
-        yield Static(id="filter-error", markup=False)
-        yield FilterInput(
-            "" if self.filter is None else self.filter.source,
-            placeholder="regular expression, !regex inverts, ~letters matches loosely",
-            compact=True,
-            id="filter",
-            select_on_focus=False,
-        )
 
     def on_mount(self) -> None:
         """Show the title of an empty pane."""
@@ -162,9 +168,9 @@ class Pane(Vertical):
         """Do what enter means for the selected row; false when it means to show all of it."""
         return False
 
-    def export_rows(self) -> Sequence[object]:
-        """Return all rows as they are filtered and sorted: dataclasses or named tuples, for a file."""
-        return ()
+    def export(self) -> Export | None:
+        """Return all rows as they are filtered and sorted now, for a file; None when there are none."""
+        return None
 
     def details(self) -> Details | None:
         """Return all of the selected row."""
@@ -291,7 +297,17 @@ class Pane(Vertical):
     def open_filter(self) -> None:
         """Show the filter line and type into it."""
         self.add_class("-filtering")
-        self.screen.set_focus(self.query_one(FilterInput))
+        if self._filter_line is None:
+            # Only now: most panes are never filtered, and an input takes long to make.
+            self._filter_line = FilterInput(
+                "" if self.filter is None else self.filter.source,
+                placeholder="regular expression, !regex inverts, ~letters matches loosely",
+                compact=True,
+                id="filter",
+                select_on_focus=False,
+            )
+            self.mount(Static(id="filter-error", markup=False), self._filter_line)
+        self.screen.set_focus(self._filter_line)
 
     def close_filter(self) -> None:
         """Hide the filter line; the filter stays as it is."""
@@ -300,11 +316,9 @@ class Pane(Vertical):
 
     def clear_filter(self) -> bool:
         """Show all rows again; return whether any were hidden."""
-        entry = self.query_one(FilterInput)
-        if not entry.value:
+        if self.filter is None and not (self._filter_line is not None and self._filter_line.value):
             return False
-        entry.value = ""
-        self._filter_by(None)
+        self.set_filter("")
         return True
 
     def set_filter(self, source: str) -> None:
@@ -314,8 +328,9 @@ class Pane(Vertical):
             FilterError: It is no regular expression.
         """
         chosen = parse_filter(source)
-        with self.prevent(Input.Changed):
-            self.query_one(FilterInput).value = source
+        if self._filter_line is not None:
+            with self.prevent(Input.Changed):
+                self._filter_line.value = source
         self._filter_by(chosen)
 
     def _filter_by(self, chosen: Filter | None) -> None:

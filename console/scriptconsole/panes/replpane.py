@@ -8,11 +8,10 @@ from typing import cast
 
 from textual import on
 from textual.app import ComposeResult
-from textual.widgets import Input, Static
 
 from scriptconsole.actions import Action, PaneName
 from scriptconsole.jobs import Outcome, explain, run_job
-from scriptconsole.panes.pane import FilterInput, Pane
+from scriptconsole.panes.pane import Pane
 from scriptconsole.panes.replinput import ReplInput
 from scriptconsole.panes.replmenu import CompletionMenu
 from scriptconsole.panes.transcript import Entry, Transcript
@@ -122,8 +121,6 @@ class ReplPane(Pane):
         yield self.transcript
         yield self.menu
         yield self.input
-        yield Static(id="filter-error", markup=False)
-        yield FilterInput(id="filter", compact=True)
 
     @property
     def body(self) -> ReplInput:
@@ -338,9 +335,9 @@ class ReplPane(Pane):
         """Forget the answers."""
         self.transcript.clear()
 
-    @on(Input.Changed, "#filter")
-    def _no_filter(self, event: Input.Changed) -> None:
-        event.stop()
+    def open_filter(self) -> None:
+        """There is none."""
+        self.notify("Answers cannot be filtered.", severity="warning", markup=False, timeout=2)
 
 
 def _plain(answer: Answer | None) -> list[str]:

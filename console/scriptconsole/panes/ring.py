@@ -9,8 +9,8 @@ from __future__ import annotations
 import time
 from array import array
 from bisect import bisect_left
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 from scriptconsole.panes.filter import Filter
@@ -167,6 +167,25 @@ class Ring:
         del self._kept[:gone]
         self._toggled = {number for number in self._toggled if number >= store.first}
         return gone
+
+    # -- going through ---------------------------------------------------------------------------------
+
+    def copy(self) -> Ring:
+        """Return what is there now, for another thread; no lines are shown in it, but `records` has them."""
+        other = Ring(self.capacity)
+        other.filter, other.level, other.script = self.filter, self.level, self.script
+        other._store = self._store.copy()
+        return other
+
+    def records(self) -> Iterator[LogRecord]:
+        """Go through the records that the filters keep, oldest first, those not searched yet included."""
+        store = self._store
+        number = store.first
+        while number < store.end:
+            head = store.head(number)
+            if self._keeps(head, partial(store.whole_text, head)):
+                yield store.record(head)
+            number = head.end
 
     # -- folds -----------------------------------------------------------------------------------------
 

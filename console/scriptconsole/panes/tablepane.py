@@ -13,10 +13,11 @@ from typing import Any, ClassVar
 
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.filter import Filter
-from scriptconsole.panes.pane import Pane, Place
+from scriptconsole.panes.pane import Export, Pane, Place
 from scriptconsole.panes.table import VirtualTable
 from scriptconsole.screens.host import console_of
 from scriptconsole.state import SavedPane
+from scriptconsole.text import plural
 from scriptengines.view import Frame
 
 
@@ -115,9 +116,10 @@ class TablePane[Row](Pane):
         """Return the text of the selected row."""
         return None if self.selected is None else self.row_text(self.selected)
 
-    def export_rows(self) -> Sequence[Row]:
+    def export(self) -> Export | None:
         """Return the rows as they are shown."""
-        return tuple(self.table.rows)
+        rows = tuple(self.table.rows)
+        return Export(f"{plural(len(rows), 'row')} of {self.LABEL}", lambda: rows) if rows else None
 
     def place(self) -> Place | None:
         """Return the line that the selected row is about."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import select
 import sys
 from typing import TYPE_CHECKING
@@ -19,7 +20,10 @@ if TYPE_CHECKING:
     from .conversation import Conversation
 
 WIDTH = 100
-_GOES_ON = frozenset({"else", "elif", "except", "finally"})
+_GOES_ON = re.compile(r"(?:else|elif|except|finally)\b|#")
+"""Begins a line that is not indented and yet belongs to the block before it."""
+_CLAUSES = ("else: 0", "finally: 0")
+"""One of them can follow wherever any other clause of a block of Python can; in Lua both are wrong."""
 
 
 class Pieces:
@@ -38,7 +42,7 @@ class Pieces:
 
     def add(self, line: str) -> Iterator[str]:
         """Take a line; gives the inputs that are complete now."""
-        if self._lines and line.strip() and not line[0].isspace() and not _goes_on(line):
+        if self._lines and line.strip() and not line[0].isspace() and not _GOES_ON.match(line):
             before = "\n".join(self._lines)
             if self._is_complete(before + "\n"):
                 self._lines = []
@@ -46,18 +50,18 @@ class Pieces:
         if self._lines or line.strip():
             self._lines.append(line)
             text = "\n".join(self._lines)
-            if self._is_complete(text):
+            if self._is_complete(text) and not (line.strip() and self._may_go_on(text)):
                 self._lines = []
                 yield text
+
+    def _may_go_on(self, text: str) -> bool:
+        """Whether it is a block on one line, such as `if x: y`, of which a further clause may come."""
+        return not all(self._is_complete(f"{text}\n{clause}") for clause in _CLAUSES)
 
     def rest(self) -> str:
         """What is left when no more lines come."""
         text, self._lines = "\n".join(self._lines), []
         return text
-
-
-def _goes_on(line: str) -> bool:
-    return line.split(":")[0].split(" ")[0] in _GOES_ON
 
 
 def converse(session: Session, conversation: Conversation, tell: Callable[[], bool]) -> ExitCode:

@@ -20,6 +20,7 @@ from .partner import SessionPartner
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from scriptconsole.config.settings import Settings
     from scriptengines.view import LogRecord
 
 EMPTY = {"python": b"import host\n", "lua": b"\n"}
@@ -31,7 +32,7 @@ def run_repl(
     paths: Sequence[str],
     *,
     language: str = "python",
-    watch: bool = True,
+    given: Mapping[str, tuple[str, Any]] = MappingProxyType({}),
     quiet: bool = False,
     options: Mapping[str, Any] = MappingProxyType({}),
 ) -> tuple[int, bool]:
@@ -40,7 +41,7 @@ def run_repl(
     Args:
         paths: Scripts and folders; without any, an empty script is made.
         language: Of that one.
-        watch: Reload scripts when their files change.
+        given: Settings of the command line: by name, the option that gives it, and its value.
         quiet: Show output and errors of scripts, but not what they log.
         options: Of every script.
 
@@ -48,9 +49,12 @@ def run_repl(
         The exit code, and whether every script's thread has ended.
 
     Raises:
-        ConfigError: A path is wrong.
+        ConfigError: A path or a setting is wrong.
     """
+    from scriptconsole.config.sources import load, project_folder
+
     files = expand(paths)
+    settings = load(project_folder(paths), given=given).settings
     interactive = is_interactive()
     session = Session(
         direct_output=not interactive, batch=not interactive, keep_failed=interactive, options=options
@@ -61,9 +65,9 @@ def run_repl(
         while tell():
             pass
         if alias and (code is ExitCode.OK or interactive):
-            if watch:
+            if settings.watch:
                 session.watch()
-            code = converse(session, alias, tell, quiet=quiet)
+            code = converse(session, alias, tell, quiet=quiet, settings=settings)
         clean = session.close()
         while tell() and clean:
             pass
@@ -91,7 +95,14 @@ def is_interactive() -> bool:
     return sys.stdin.isatty() and sys.stdout.isatty()
 
 
-def converse(session: Session, alias: str, tell: Callable[[], bool], *, quiet: bool = False) -> ExitCode:
+def converse(
+    session: Session,
+    alias: str,
+    tell: Callable[[], bool],
+    *,
+    quiet: bool = False,
+    settings: Settings | None = None,
+) -> ExitCode:
     """Read inputs for a script, from a terminal or a pipe.
 
     Args:
@@ -99,6 +110,7 @@ def converse(session: Session, alias: str, tell: Callable[[], bool], *, quiet: b
         alias: Of the script.
         tell: Tells on stderr what scripts have reported, when nobody types.
         quiet: As for run_repl.
+        settings: Those of the script's project by default.
     """
     if not is_interactive():
         from .piped import converse as converse_piped
@@ -108,7 +120,8 @@ def converse(session: Session, alias: str, tell: Callable[[], bool], *, quiet: b
     from scriptconsole.config.sources import load
 
     project = _project_of(session.script(alias).path)
-    history = History(history_file(project), load(project).settings.history_size)
+    size = (settings or load(project).settings).history_size
+    history = History(history_file(project), size)
     conversation = Conversation(SessionPartner(session), alias, history)
     with captured(lambda line: session.note("output", line)):
         from .prompt import Prompt

@@ -15,12 +15,12 @@ from textual.containers import Horizontal, Vertical
 from textual.geometry import Offset
 from textual.screen import Screen
 from textual.widget import Widget
-from textual.widgets import Footer
 
 from scriptconsole.actions import PaneName, bindings
 from scriptconsole.layout import HOMES, MIDDLE, RIGHT, TALL, WIDE, Extent, Layout, Slot
+from scriptconsole.panes.keyline import KeyLine
 from scriptconsole.panes.kinds import PANES
-from scriptconsole.panes.lines import LineView
+from scriptconsole.panes.lines import STYLES, LineView
 from scriptconsole.panes.logpane import LogPane
 from scriptconsole.panes.pane import FilterInput, Pane
 from scriptconsole.panes.replinput import ReplInput
@@ -39,6 +39,7 @@ class MainScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(REGISTRY.actions)]
     ESCAPE_TO_MINIMIZE = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*STYLES}
 
     def __init__(self) -> None:
         super().__init__(id="main")
@@ -61,7 +62,7 @@ class MainScreen(Screen[None]):
                 yield from self._slot(Slot.UPPER)
                 yield from self._slot(Slot.LOWER)
         yield from self._slot(Slot.BOTTOM)
-        yield Footer(compact=True, show_command_palette=False)
+        yield KeyLine()
 
     def _slot(self, slot: Slot) -> ComposeResult:
         with self._boxes[slot]:

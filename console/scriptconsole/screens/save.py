@@ -14,6 +14,7 @@ from textual.widgets import Input, Label, Static
 from scriptconsole.jobs import Outcome, explain, run_job
 from scriptconsole.out.files import Exists, WriteError, write_text
 from scriptconsole.screens.dialog import Dialog
+from scriptconsole.screens.host import console_of
 from scriptconsole.screens.load import PathSuggester
 from scriptconsole.text import clean
 
@@ -28,6 +29,7 @@ class SaveScreen(Dialog):
         suffixes: Sequence[str],
         content: Callable[[Path], str],
         saved: Callable[[Path], None],
+        failed: Callable[[str], None],
     ) -> None:
         """Make the prompt.
 
@@ -37,6 +39,7 @@ class SaveScreen(Dialog):
             suffixes: Of the formats there are.
             content: Makes the text of a file, in a thread; its suffix tells the format.
             saved: Told when it has been written.
+            failed: Told when it has not, and this was closed meanwhile.
         """
         super().__init__()
         self._title = title
@@ -44,6 +47,7 @@ class SaveScreen(Dialog):
         self._suffixes = suffixes
         self._content = content
         self._saved = saved
+        self._failed = failed
         self._warned: Path | None = None
         """A file that is there and of which the user has been told."""
         self._writing = False
@@ -72,7 +76,7 @@ class SaveScreen(Dialog):
         self._writing = True
         overwrite = self._warned == path
         run_job(
-            self,
+            console_of(self),  # what comes of it is told also when this has been closed by then
             "save",
             lambda: write_text(path, self._content(path), overwrite=overwrite),
             lambda outcome: self._wrote(path, outcome),
@@ -82,8 +86,11 @@ class SaveScreen(Dialog):
         self._writing = False
         if outcome.error is None:
             self._saved(path)
-            if self.is_current:  # and not closed, or the app with it, in the meantime
+            if self.is_current:
                 self.dismiss(None)
+        elif not self.is_attached:
+            reason = str(outcome.error) if isinstance(outcome.error, WriteError) else explain(outcome.error)
+            self._failed(f"{path.name} was not written: {reason}")
         elif isinstance(outcome.error, Exists):
             self._warned = path
             self._tell(f"{clean(str(outcome.error))}; enter again overwrites it.")
