@@ -118,7 +118,7 @@ class ScriptConsoleApp(App[None]):
         self._paths = self._paths or self.memory.scripts_to_open()
 
     def refresh_css(self, animate: bool = True) -> None:
-        """Parse the style sheets with the theme's colours; not those of the first, with which they will be."""
+        """Parse the style sheets with other colours; they are with those of the first theme anyway."""
         colours, before = self.get_css_variables(), self._colours
         if colours != before or animate:
             self._colours = colours

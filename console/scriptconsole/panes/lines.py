@@ -16,6 +16,7 @@ from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
 from scriptconsole.actions import MOVES, bindings
 from scriptconsole.screens.host import console_of
@@ -148,7 +149,7 @@ class LineView(ScrollView, can_focus=True):
             self.virtual_size = wanted
             return
         # The bar neither appears nor goes, so nothing else moves: assigning would lay the screen out anew.
-        self.set_reactive(LineView.virtual_size, wanted)
+        self.set_reactive(Widget.virtual_size, wanted)  # pyright: ignore[reportArgumentType] - seen as its value
         if self.show_vertical_scrollbar:
             self.vertical_scrollbar.window_virtual_size = wanted.height
         if self.scroll_y > self.max_scroll_y:
