@@ -78,7 +78,7 @@ class Script(Generations):
         self.callback_errors = 0
         self.sampled_at = time.time()
         self.look_due = 0.0
-        """When the next look was to be at the latest, by the monotonic clock; 0 while nobody looks regularly."""
+        """When the next look was to be at the latest, in monotonic seconds; 0 while nobody looks."""
         self.meter = Meter()
         self.usage: Usage | None = None
         self._watchdog = watchdog
