@@ -52,6 +52,13 @@ CALM_AFTER = 1.0
 CALM_PERIOD = 0.25
 """Seconds between two frames then."""
 
+MANY_RECORDS = 300
+"""Of the log in one frame, from which on they are taken in `SLICES`: all at once would hold keys up."""
+SLICES = 4
+"""In which the records of a frame are taken then."""
+RECORDS_AT_ONCE = 5_000
+"""Of a slice at most."""
+
 CLOSE_GRACE = 3.0
 """Seconds a session may take to end before the console leaves without it."""
 
@@ -98,6 +105,8 @@ class ScriptConsoleApp(App[None]):
         self._blind = False
         self._last_change = 0.0
         self._next_frame: asyncio.TimerHandle | None = None
+        self._records_come = False
+        """Whether so many that they are taken between frames too."""
         self.typed, self.key = False, ""
         """Whether the key that is being handled writes something where text is entered."""
         self.appearance = Appearance(self, settings.theme)
@@ -190,11 +199,24 @@ class ScriptConsoleApp(App[None]):
         frame_rate = self.settings.frame_rate
         calm = time.monotonic() - self._last_change > CALM_AFTER
         wait = max(CALM_PERIOD, 1 / frame_rate) if calm else 1 / frame_rate
-        self._next_frame = asyncio.get_running_loop().call_later(wait, self._show_frame)
+        loop = asyncio.get_running_loop()
+        self._next_frame = loop.call_later(wait, self._show_frame)
+
+        if self._records_come:
+            for turn in range(1, SLICES):
+                loop.call_later(wait * turn / SLICES, self.call_later, self._take_records)
 
     def _show_frame(self) -> None:
         self._await_frame()
         self.call_later(self.tick)
+
+    def _take_records(self) -> None:
+        if self._observing:
+            self.main.take_log(self.session.records(RECORDS_AT_ONCE))
+
+    @property
+    def _observing(self) -> bool:
+        return not self.leaving and self.main.is_running
 
     def _changed(self) -> None:
         """Something is going on, so that frames come quickly."""
@@ -206,7 +228,7 @@ class ScriptConsoleApp(App[None]):
 
     def tick(self) -> None:
         """Show the session as it is now."""
-        if self.leaving or not self.main.is_running:
+        if not self._observing:
             return
         try:
             frame = self.session.frame()
@@ -216,6 +238,7 @@ class ScriptConsoleApp(App[None]):
                 self.fail(f"The scripts cannot be looked at: {explain(error)}")
             return
         self._blind = False
+        self._records_come = len(frame.log) > MANY_RECORDS
         if _lively(frame) != _lively(self.main.latest):
             self._changed()
         self.out.look(frame)
