@@ -20,6 +20,7 @@ from textual import events, on
 from textual.app import App, SuspendNotSupported
 from textual.command import CommandPalette, Provider
 from textual.message import Message
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -39,6 +40,7 @@ from scriptconsole.screens.main import MainScreen
 from scriptconsole.shell import started_by_shell
 from scriptconsole.sizes import sizes_in_order
 from scriptconsole.statefile import StateFile
+from scriptconsole.text import clean, clean_lines
 from scriptengines.errors import ScriptConsoleError
 from scriptengines.view import Level, LogRecord, ScriptState
 from scriptthemes import STYLES
@@ -222,6 +224,19 @@ class ScriptConsoleApp(App[None]):
         """Tell the user of an error, as notification and log record."""
         self.write_log(Level.ERROR, text)
         self.notify_error(text)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Show a notification; what scripts have put into it steers no terminal."""
+        message = "\n".join(clean_lines(message))
+        super().notify(message, title=clean(title), severity=severity, timeout=timeout, markup=markup)
 
     def notify_error(self, text: str) -> None:
         """Tell the user of an error that the log has already."""

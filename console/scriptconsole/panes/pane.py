@@ -231,7 +231,7 @@ class Pane(Vertical):
         shown, total = self.counts()
         parts = [f"{shown:,} of {total:,}" if chosen is not None else f"{total:,}"] if self.counted else []
         if summary := self.summary():
-            parts.append(summary)
+            parts.append(clean(summary))
         tail = " · ".join(parts)
         pattern = f"  /{clean(chosen.source)}" if chosen is not None else ""
         titles = (tail, pattern, tuple(self.neighbours), self._note, self.note_in_title)
