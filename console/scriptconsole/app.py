@@ -407,14 +407,11 @@ class ScriptConsoleApp(App[None]):
 
     def action_edit(self) -> None:
         """Open the selected script in the user's editor, at the line the row is about."""
-        place = None if self.main.pane is None else self.main.pane.place()
-        if place is None:
-            alias = self._script()
-            row = None if alias is None else self.main.view(alias)
-            if row is None:
-                return
-            place = Place(row.path, 0)
-        self.edit(place)
+        place = self.main.place()
+        if place is not None:
+            self.edit(place)
+        else:
+            self._script()
 
     def edit(self, place: Place) -> None:
         """Open a file in the user's editor.

@@ -42,6 +42,7 @@ class Command:
         doc: One sentence.
         plan: Makes the step from the words after the name; raises CommandError.
         words: Suggests what may stand after the name.
+        action: Id of the action that it does, "" for none.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Command:
     doc: str
     plan: Callable[[ScriptConsoleApp, str], Step]
     words: Words | None = None
+    action: str = ""
 
 
 def resolve(app: ScriptConsoleApp, line: str) -> Step:
@@ -97,14 +99,22 @@ async def suggest(app: ScriptConsoleApp, line: str) -> list[tuple[str, str]]:
         first = [command for known, command in COMMANDS.items() if known.startswith(name)]
         then = [command for known, command in COMMANDS.items() if name in known and command not in first]
         return [
-            (f"{command.name} " if command.words else command.name, f"{command.usage}  {command.doc}".strip())
+            (f"{command.name} " if command.words else command.name, _described(app, command))
             for command in [*first, *then]
         ]
     command = COMMANDS.get(name)
     if command is None or command.words is None:
         return []
     words = await command.words(app, rest)
-    return [(f"{name} {word}", "") for word in words if word.lower().startswith(rest.lower())]
+    # What cannot be printed cannot be shown in the input either.
+    fitting = [word for word in words if word.lower().startswith(rest.lower()) and word.isprintable()]
+    return [(f"{name} {word}", "") for word in fitting]
+
+
+def _described(app: ScriptConsoleApp, command: Command) -> str:
+    action = app.registry.by_id.get(command.action)
+    keys = "" if action is None else ", ".join(map(key_name, action.keys))
+    return f"{command.usage}  {command.doc}{f' ({keys})' if keys else ''}".strip()
 
 
 # -- actions --------------------------------------------------------------------------------------------
@@ -119,8 +129,7 @@ def _of_action(name: str, action: Action) -> Command:
             raise CommandError(f"{name} is for {_named(action.scope)}, not for the {pane} pane")
         return partial(app.main.run_action, action.command)
 
-    keys = ", ".join(map(key_name, action.keys))
-    return Command(name, "", f"{action.tooltip} ({keys})" if keys else action.tooltip, plan)
+    return Command(name, "", action.tooltip, plan, action=action.id)
 
 
 def _named(scope: Iterable[PaneName]) -> str:

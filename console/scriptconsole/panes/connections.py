@@ -162,5 +162,6 @@ class ConnectionsPane(TablePane[ConnectionView]):
         if row is not None:
             from scriptconsole.screens.traffic import TrafficScreen
 
-            console_of(self).push_screen(TrafficScreen(row))
+            app = console_of(self)
+            app.push_screen(TrafficScreen(row, app.main.place()))
         return row is not None

@@ -40,7 +40,7 @@ class DetailsScreen(Dialog):
 
         Args:
             details: Of the row.
-            edit: Opens the editor for the row.
+            edit: Opens the editor for the row; None when no file is known.
         """
         super().__init__()
         self._title, self._facts, self._texts = details
@@ -61,7 +61,7 @@ class DetailsScreen(Dialog):
 
     def on_mount(self) -> None:
         """Let the keys scroll."""
-        self.query_one("#scroll").focus()
+        self.set_focus(self.query_one("#scroll"))
 
     def action_copy(self) -> None:
         """Copy everything shown here."""
@@ -74,6 +74,8 @@ class DetailsScreen(Dialog):
         """Open the file in the user's editor."""
         if self._edit is not None:
             self._edit()
+        else:
+            self.notify("No file is known for this row.", severity="warning", markup=False)
 
 
 def describe_function(function: FunctionInfo) -> Content:
