@@ -211,12 +211,10 @@ class ScriptConsoleApp(App[None]):
 
         Args:
             label: What was done.
-            outcome: What came of it.
+            outcome: What came of it, as text.
         """
         if outcome.error is None:
-            from scriptconsole.screens.call import shown_result
-
-            self.write_log(Level.INFO, f"{label} = {shown_result(outcome.value)}")
+            self.write_log(Level.INFO, f"{label} = {outcome.value}")
         else:
             self.fail(f"{label}: {explain(outcome.error)}")
 
@@ -287,14 +285,14 @@ class ScriptConsoleApp(App[None]):
             work: Asks; it runs in a thread and must not touch widgets.
         """
 
+        from scriptconsole.screens.asking import shown_result
+
         def then(outcome: Outcome) -> None:
             self.report(label, outcome)
             if outcome.error is None:
-                from scriptconsole.screens.call import shown_result
+                self.notify(str(outcome.value)[:500], title=label[:80], markup=False)
 
-                self.notify(shown_result(outcome.value)[:500], title=label[:80], markup=False)
-
-        run_job(self, "ask", work, then)
+        run_job(self, "ask", lambda: shown_result(work()), then)
 
     def _script(self) -> str | None:
         alias = self.main.script()

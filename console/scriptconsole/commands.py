@@ -6,7 +6,6 @@ the line is `screens.commandline`.
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import os
 from collections.abc import Awaitable, Callable, Iterable
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from scriptconsole.actions import Action, PaneName, key_name
 from scriptconsole.arguments import ArgumentError, parse_arguments
+from scriptconsole.jobs import in_thread
 from scriptconsole.panes.filter import FilterError, parse_filter
 from scriptconsole.panes.table import VirtualTable
 from scriptconsole.registry import REGISTRY
@@ -271,7 +271,7 @@ async def _columns(app: ScriptConsoleApp, _rest: str) -> list[str]:
 
 async def _functions(app: ScriptConsoleApp, _rest: str) -> list[str]:
     try:
-        found = await asyncio.to_thread(app.session.functions, _selected(app))
+        found = await in_thread(partial(app.session.functions, _selected(app)))
     except Exception:  # noqa: BLE001 - a script may be at its end; a guess is not worth a word
         return []
     return [function.name for function in found]
@@ -280,7 +280,7 @@ async def _functions(app: ScriptConsoleApp, _rest: str) -> list[str]:
 async def _paths(_app: ScriptConsoleApp, rest: str) -> list[str]:
     from scriptconsole.screens.load import complete_paths
 
-    return await asyncio.to_thread(complete_paths, rest)
+    return await in_thread(partial(complete_paths, rest))
 
 
 _WITH_WORDS = (

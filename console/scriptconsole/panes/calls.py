@@ -14,6 +14,7 @@ from scriptconsole.calltest import NoTest, as_test
 from scriptconsole.jobs import run_job
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.lines import Cell, Tone
+from scriptconsole.panes.owned import text_column
 from scriptconsole.panes.pane import Details
 from scriptconsole.panes.tablepane import TablePane
 from scriptconsole.screens.host import console_of
@@ -146,14 +147,7 @@ class CallsPane(TablePane[CallView]):
                 least=10,
                 most=36,
             ),
-            Column(
-                "Arguments",
-                lambda row, _: Cell(clean(row.arguments[:CELL_LIMIT])),
-                lambda row: row.arguments,
-                least=8,
-                grow=2,
-                rank=2,
-            ),
+            text_column("Arguments", lambda row: row.arguments, grow=2, rank=2),
             Column(
                 "Gave",
                 lambda row, _: (

@@ -12,6 +12,7 @@ from scriptconsole.actions import Action, PaneName
 from scriptconsole.jobs import Outcome, explain, run_job
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.lines import Cell, Tone
+from scriptconsole.panes.owned import script_column, text_column
 from scriptconsole.panes.pane import Details
 from scriptconsole.panes.scripts import BUSY_AFTER
 from scriptconsole.panes.tablepane import TablePane
@@ -110,17 +111,13 @@ class VariablesPane(TablePane[VariableView]):
 
     def columns(self) -> Sequence[Column[VariableView]]:
         """Return the columns; how a value looks depends on whether its script is busy."""
-
-        def dim(text: Callable[[VariableView], str]) -> Callable[[VariableView, float], Cell]:
-            return lambda row, _: Cell(clean(text(row)[:CELL_LIMIT]), Tone.DIM)
-
         return (
-            Column("Script", dim(lambda row: row.script), lambda row: row.script, least=6, most=16, rank=2),
+            script_column(rank=2),
             Column("Name", _name, lambda row: row.name, least=8, most=32),
-            Column("Type", dim(lambda row: row.type), lambda row: row.type, least=4, most=12, rank=3),
+            text_column("Type", lambda row: row.type, Tone.DIM, least=4, most=12, rank=3),
             Column(
                 "Size",
-                dim(lambda row: "" if row.size is None else count(row.size)),
+                lambda row, _: Cell("" if row.size is None else count(row.size), Tone.DIM),
                 lambda row: -1 if row.size is None else row.size,
                 least=4,
                 right=True,
