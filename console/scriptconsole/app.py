@@ -95,6 +95,8 @@ class ScriptConsoleApp(App[None]):
         self.typed, self.key = False, ""
         """Whether the key that is being handled writes something where text is entered."""
         self.appearance = Appearance(self, settings.theme)
+        self._colours = self.get_css_variables()
+        self.stylesheet.set_variables(self._colours)
         self.out = Outlet(self, self._send)
         self._theme_timer: Timer | None = None
         self.memory: Memory | None = None
@@ -117,6 +119,13 @@ class ScriptConsoleApp(App[None]):
         self.memory = Memory(self, file, fresh=fresh)
         self._paths = self._paths or self.memory.scripts_to_open()
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Parse the style sheets with other colours; they are with those of the first theme anyway."""
+        colours, before = self.get_css_variables(), self._colours
+        if colours != before or animate:
+            self._colours = colours
+            super().refresh_css(animate)
+
     def get_default_screen(self) -> Screen[None]:
         """Return the main screen."""
         return self.main
@@ -133,7 +142,8 @@ class ScriptConsoleApp(App[None]):
         self.set_interval(1 / self.settings.frame_rate, self.tick)
         if self.memory is not None:
             self.memory.start()
-        run_job(self, "start", self._load_first, self._started)
+        # Not before there is something to see: it imports much, and two threads take turns.
+        self.call_after_refresh(run_job, self, "start", self._load_first, self._started)
 
     def _resumed(self, _: object) -> None:
         sizes_in_order()

@@ -274,6 +274,9 @@ def _repl(options: argparse.Namespace) -> int:
 def _screen(options: argparse.Namespace) -> int:
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         return refuse("the console needs a terminal; to run scripts without one: scriptconsole --batch PATH…")
+    import gc
+
+    gc.disable()  # what is imported stays: looking for garbage among it would take a tenth of the time
     from .screen import run_screen
 
     code, clean = run_screen(

@@ -85,6 +85,7 @@ def _calm_collector() -> None:
     """Spare the screen pauses: what is there at the start stays, and rows hold no cycles that matter."""
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
+    gc.enable()
 
 
 def _console_on(terminal: Terminal) -> Console:

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import stat
 import tempfile
 import threading
 from collections.abc import Iterable
-from hashlib import sha256
 from itertools import count
 from pathlib import Path
 
+from scriptconsole.config.places import name_for
 from scriptconsole.state import SavedState, StateError, decode, encode
 
 SIZE_LIMIT = 4 * 2**20
@@ -41,8 +40,7 @@ class StateFile:
 
             folder = platformdirs.user_state_path("scriptconsole") / "projects"
         self.project = os.path.realpath(project)
-        name = re.sub(r"[^A-Za-z0-9_.-]+", "-", os.path.basename(self.project))[:40].strip(".-")
-        self.path = folder / f"{name or 'root'}-{sha256(os.fsencode(self.project)).hexdigest()[:16]}.json"
+        self.path = folder / f"{name_for(project)}.json"
         self._lock = threading.Lock()
 
     def read(self) -> tuple[SavedState, tuple[str, ...]]:

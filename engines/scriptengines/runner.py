@@ -114,7 +114,6 @@ class Runner:
         self._loop.note_report(context)
         if isinstance(error, BaseException):
             self._reporter.calls.fail(error)
-        if isinstance(error, BaseException):
             self._reporter.error(str(context.get("message", "callback")), error)
         else:
             self._reporter.log("warning", str(context.get("message", "unknown trouble in the loop")))

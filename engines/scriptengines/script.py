@@ -396,8 +396,12 @@ class Script(Generations):
             raise ScriptConsoleError(f"{self.alias}: there is nothing to compare with; {remedy[against]}")
         return self.tree.differences(before, self._read_whole())
 
+    def _look_at_all(self, runtime: Runtime) -> list[Row] | None:
+        with self._looking:  # a Lua state gives its rows in slices, to one who looks at a time
+            return runtime.variables(WHOLE_ROWS, self.tree.opened, WHOLE_DEPTH)
+
     def _read_whole(self) -> list[Row]:
-        rows = self.runtime.variables(WHOLE_ROWS, self.tree.opened, WHOLE_DEPTH)
+        rows = self._look_at_all(self.runtime)
         if rows is None:
             raise ScriptBusy(f"{self.alias} is busy; try again, or interrupt it", file=str(self.path))
         return rows
@@ -406,8 +410,7 @@ class Script(Generations):
         if self._variables is None or attempt.runtime is None:  # nobody looks
             return
         with contextlib.suppress(ScriptConsoleError):
-            rows = attempt.runtime.variables(WHOLE_ROWS, self.tree.opened, WHOLE_DEPTH)
-            self._outgoing = rows
+            self._outgoing = self._look_at_all(attempt.runtime)
 
     def _replaced(self) -> None:
         if self._outgoing is not None:

@@ -216,15 +216,27 @@ def _fills(method: Any, tap: Tap) -> Any:
 
 
 def _gives_datagram(method: Any, tap: Tap) -> Any:
-    """recvfrom(count, flags), recvmsg(count, …, flags): the bytes come first"""
+    """recvfrom(count, flags): the bytes come first"""
 
-    def recvfrom(self: Any, *args: Any) -> Any:
-        found = method(self, *args)
-        if not (len(args) > 1 and args[-1] & socket.MSG_PEEK):
+    def recvfrom(self: Any, count: int, flags: int = 0) -> Any:
+        found = method(self, count, flags)
+        if not flags & socket.MSG_PEEK:
             tap.received(found[0])
         return found
 
     return recvfrom
+
+
+def _gives_message(method: Any, tap: Tap) -> Any:
+    """recvmsg(count, count of ancillary bytes, flags): the bytes come first"""
+
+    def recvmsg(self: Any, count: int, ancillary: int = 0, flags: int = 0) -> Any:
+        found = method(self, count, ancillary, flags)
+        if not flags & socket.MSG_PEEK:
+            tap.received(found[0])
+        return found
+
+    return recvmsg
 
 
 def _fills_datagram(method: Any, tap: Tap) -> Any:
@@ -297,7 +309,7 @@ _PLAIN: dict[str, Callable[[Any, Tap], Any]] = {
     "recv_into": _fills,
     "recvfrom": _gives_datagram,
     "recvfrom_into": _fills_datagram,
-    "recvmsg": _gives_datagram,
+    "recvmsg": _gives_message,
     "send": _takes_some,
     "sendall": _takes_all,
     "sendto": _takes_some,

@@ -5,7 +5,6 @@ Made by `Session.frame()`, once per screen frame. Nothing here holds a live obje
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -31,8 +30,7 @@ class Level(StrEnum):
     ERROR = "error"
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorView:
+class ErrorView(NamedTuple):
     """The last error of a script.
 
     Attributes:
@@ -50,8 +48,7 @@ class ErrorView:
     time: float
 
 
-@dataclass(frozen=True, slots=True)
-class ScriptView:
+class ScriptView(NamedTuple):
     """One script.
 
     Attributes:
@@ -87,8 +84,7 @@ class ScriptView:
     rates: tuple[float, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class VariableView:
+class VariableView(NamedTuple):
     """One variable of a script, or a value inside one that is expanded; these follow what holds them.
 
     Attributes:
@@ -127,8 +123,7 @@ class VariableView:
         return (*self.path, self.name if self.step is None else self.step)
 
 
-@dataclass(frozen=True, slots=True)
-class WatchView:
+class WatchView(NamedTuple):
     """An expression that is evaluated again and again.
 
     Attributes:
@@ -160,8 +155,7 @@ class Change(StrEnum):
     CHANGED = "changed"
 
 
-@dataclass(frozen=True, slots=True)
-class DifferenceView:
+class DifferenceView(NamedTuple):
     """Something in the variables of a script that is not as it was.
 
     Attributes:
@@ -183,8 +177,7 @@ class DifferenceView:
     after: str
 
 
-@dataclass(frozen=True, slots=True)
-class TimerView:
+class TimerView(NamedTuple):
     """One pending timer.
 
     Attributes:
@@ -208,7 +201,7 @@ class TimerView:
     kind: str
     interval: float
     due: float
-    count: int
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride] - the tuple's own is not missed
     callback: str
     source: str
     last: float = 0.0
@@ -218,8 +211,7 @@ class TimerView:
     left: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectionView:
+class ConnectionView(NamedTuple):
     """One socket of a script, on its loop or used by blocking code.
 
     Attributes:
@@ -255,8 +247,7 @@ class ConnectionView:
     application: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class TaskView:
+class TaskView(NamedTuple):
     """One asyncio task of a script that has not ended.
 
     Attributes:
@@ -278,8 +269,7 @@ class TaskView:
     coroutine: str
 
 
-@dataclass(frozen=True, slots=True)
-class Tapped:
+class Tapped(NamedTuple):
     """What is kept of the bytes of a connection.
 
     Attributes:
@@ -308,8 +298,7 @@ class WarningKind(StrEnum):
     LEAK = "leak"
 
 
-@dataclass(frozen=True, slots=True)
-class WarningView:
+class WarningView(NamedTuple):
     """A mistake of a script, once for each line that makes it.
 
     Attributes:
@@ -326,11 +315,10 @@ class WarningView:
     text: str
     source: str
     since: float
-    count: int
+    count: int  # pyright: ignore[reportIncompatibleMethodOverride] - the tuple's own is not missed
 
 
-@dataclass(frozen=True, slots=True)
-class CallView:
+class CallView(NamedTuple):
     """One call of a script's function, from outside it or by its loop.
 
     Attributes:
@@ -364,8 +352,7 @@ class CallView:
     result_whole: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SubscriberView:
+class SubscriberView(NamedTuple):
     """Who subscribes to a hook.
 
     Attributes:
@@ -389,8 +376,7 @@ class SubscriberView:
     enabled: bool
 
 
-@dataclass(frozen=True, slots=True)
-class HookView:
+class HookView(NamedTuple):
     """One hook.
 
     Attributes:
@@ -422,8 +408,7 @@ class LogRecord(NamedTuple):
     text: str
 
 
-@dataclass(frozen=True, slots=True)
-class FunctionInfo:
+class FunctionInfo(NamedTuple):
     """One function a script offers.
 
     Attributes:
@@ -439,8 +424,7 @@ class FunctionInfo:
     line: int
 
 
-@dataclass(frozen=True, slots=True)
-class Frame:
+class Frame(NamedTuple):
     """All a screen shows at one moment.
 
     Attributes:

@@ -6,7 +6,7 @@ It records what the app asks of it and answers as it is told; nothing is run.
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
+from copy import replace
 from pathlib import Path
 
 from scriptengines.completion import Completion

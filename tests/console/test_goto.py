@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from dataclasses import replace
+from copy import replace
 from pathlib import Path
 
 import pytest

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import replace
+from copy import replace
 from itertools import pairwise
 from pathlib import Path
 

@@ -101,15 +101,25 @@ def closing(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """Set as soon as a script is being closed."""
     begun = threading.Event()
 
+    def get_closed(script: Script) -> bool:
+        return vars(script)["closed"]
+
     def set_closed(script: Script, value: bool) -> None:
         vars(script)["closed"] = value
         if value:
             begun.set()
 
-    monkeypatch.setattr(
-        Script, "closed", property(lambda script: vars(script)["closed"], set_closed), raising=False
-    )
+    monkeypatch.setattr(Script, "closed", property(get_closed, set_closed), raising=False)
     return begun
+
+
+def close_behind(door: Door, session: Session, closing: threading.Event) -> None:
+    """Close a session while a load of it waits at the door."""
+    assert door.reached.wait(DEADLINE)
+    closed = Background(session.close)
+    assert closing.wait(DEADLINE)
+    door.open.set()
+    assert closed.wait() is True
 
 
 @pytest.mark.parametrize("before", [True, False], ids=["not made", "made"])
@@ -120,11 +130,7 @@ def test_while_the_engine_makes_it(
     door = Door(monkeypatch, ENGINES[name], "create", before=before)
     session = Session()
     loading = Background(lambda: session.load(write(name, SCRIPTS[name])))
-    assert door.reached.wait(DEADLINE)
-    closed = Background(session.close)
-    assert closing.wait(DEADLINE)
-    door.open.set()
-    assert closed.wait() is True
+    close_behind(door, session, closing)
     assert isinstance(loading.wait(), LoadError)
     assert session.scripts == ()
 
@@ -146,11 +152,7 @@ def test_just_when_it_has_loaded(
     door = Door(monkeypatch, Script, "adopt")
     session = Session()
     loading = Background(lambda: session.load(write(name, SCRIPTS[name])))
-    assert door.reached.wait(DEADLINE)
-    closed = Background(session.close)
-    assert closing.wait(DEADLINE)
-    door.open.set()
-    assert closed.wait() is True
+    close_behind(door, session, closing)
     assert isinstance(loading.wait(), Script)
     with pytest.raises(ScriptClosed):
         loading.result.call("anything")

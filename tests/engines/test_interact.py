@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -228,3 +229,12 @@ def test_an_input_that_never_ends_can_be_interrupted(
     typing.join()
     assert caught
     assert written(session.interact("it", "1 + 1")[0]) == "2"
+
+
+def test_what_was_typed_goes_with_the_script(session: Session, write: Write) -> None:
+    session.load(write("it.py", "class Marked: pass\n"), isolation="main")
+    assert session.interact("it", "Marked()")
+    assert any(type(each).__name__ == "Marked" for each in gc.get_objects())
+    session.unload("it")
+    gc.collect()
+    assert not any(type(each).__name__ == "Marked" for each in gc.get_objects())

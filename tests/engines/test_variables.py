@@ -442,3 +442,20 @@ def test_a_refused_reload_keeps_the_generation_before(session: Session, write: W
         session.reload("it")
     [row] = session.differences("it", "generation")
     assert (row.before, row.after) == ("2", "9")
+
+
+def test_marks_are_whole_while_a_screen_looks_too(session: Session, write: Write) -> None:
+    script = session.load(write("it.lua", "for i = 1, 3000 do _G['v' .. i] = i end\n"))  # more than a slice
+    ended = threading.Event()
+
+    def look() -> None:
+        while not ended.is_set():
+            script.refresh()
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for _ in range(20):
+        session.mark("it")
+        assert session.differences("it") == []
+    ended.set()
+    looking.join()

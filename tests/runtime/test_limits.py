@@ -271,6 +271,43 @@ function close() server:close() end
     log.drain()
 
 
+def test_mqtt_messages_that_the_broker_does_not_take_count_as_queued(
+    load: Load, log: Log, peer: Start
+) -> None:
+    done = threading.Event()
+
+    def broker(connection: socket.socket) -> None:
+        assert connection.recv(1000)[:1] == b"\x10", "connect"
+        connection.sendall(b"\x20\x02\x00\x00")  # accepted; and then it reads no more
+        assert done.wait(DEADLINE)
+
+    script = load(
+        python="""
+def connect(uri):
+    global client
+    client = host.mqtt_connect(uri, None, {"connected": lambda *_: host.log("connected")})
+def fill():
+    for number in range(100):
+        client.publish("a", b"x" * 1_000_000)
+""",
+        lua="""
+local client
+function connect(uri)
+  client = host.mqtt_connect(uri, nil, {connected = function() host.log("connected") end})
+end
+function fill()
+  for _ = 1, 100 do client:publish("a", ("x"):rep(1000000)) end
+end
+""",
+        max_queued=2_000_000,
+    )
+    script.call("connect", f"mqtt://127.0.0.1:{peer(broker).port}")
+    log.wait_for("connected")
+    with pytest.raises(CallError, match=r"bytes wait to be sent already, .*\(option max_queued\)"):
+        script.call("fill")
+    done.set()
+
+
 @needs_mosquitto
 def test_mqtt_messages_come_as_fast_as_the_script_may_be_called(
     load: Load, log: Log, start_broker: Callable[..., Broker]

@@ -641,6 +641,35 @@ def test_the_web_server_of_the_older_generation(it: Script, log: Log) -> None:
 # ---- _PY.tcp_* ---------------------------------------------------------------------------------------------
 
 
+def test_what_had_come_before_a_time_limit_can_still_be_read(lua: Script, log: Log, peer: Peer) -> None:
+    def talk(client: socket.socket) -> None:
+        client.sendall(b"abc")
+        client.recv(100)
+
+    lua.call(
+        "run",
+        """
+        local function once(f) return _PY.registerCallback(f) end
+        local function try(id)
+            _PY.tcp_read_until(id, ";", 100, once(function(r)
+                assert(not r.success and r.message == "timeout", r.message)
+                _PY.tcp_read(id, 3, once(function(r)
+                    print("read " .. r.data)
+                    _PY.tcp_close(id, once(function() end))
+                end))
+            end))
+        end
+        _PY.tcp_connect("127.0.0.1", ..., once(function(c)
+            _PY.tcp_set_timeout(c.conn_id, 0.05)
+            try(c.conn_id)
+        end))
+        """,
+        peer(talk),
+    )
+    log.wait_for("read abc")
+    log.drain()
+
+
 def test_tcp_by_registered_callbacks(it: Script, log: Log, peer: Peer) -> None:
     def talk(client: socket.socket) -> None:
         client.sendall(client.recv(100) + b";rest")

@@ -5,24 +5,33 @@
 from __future__ import annotations
 
 import base64
+import fcntl
 import os
+import resource
 import socket
 import threading
 import time
+import types
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
 from scriptengines.errors import CallError, CallTimeout
+from scriptengines.lua.dialect import sockets
 from scriptengines.lua.versions import MODULES, installed
 from scriptengines.script import Script
 from scriptengines.session import Session
 from tests.batch.support import batch
-from tests.conftest import Log
+from tests.conftest import DEADLINE, Log
 
 type Write = Callable[[str, str], Path]
 type Peer = Callable[[Callable[[socket.socket], None]], int]
+
+HIGH = 1100
+"""A descriptor that `select` does not know."""
 
 SOURCE = "function run(code, ...) return assert((loadstring or load)(code))(...) end"
 
@@ -576,3 +585,37 @@ def test_what_listens_is_for_this_machine_unless_told(
         return [row.local.partition(":")[0] for row in session.frame().connections]
 
     log.until(lambda: addresses() == ["127.0.0.1"], "one socket for this machine only")
+
+
+# ---- what blocking sockets have of the system --------------------------------------------------------------
+
+
+def test_blocking_sockets_are_closed_when_the_script_ends(session: Session, write: Write) -> None:
+    session.load(write("it.lua", "_PY.tcp_server_create_sync('127.0.0.1', 0)"))
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        session.unload("it")
+    assert [str(each.message) for each in told] == []
+
+
+def test_a_port_that_cannot_be_is_told(lua: Script) -> None:
+    for port in ("70000", "-1", "math.huge"):
+        ok, number, _message = lua.call("run", f"return _PY.tcp_connect_sync('127.0.0.1', {port})")
+        assert (ok, number) == (False, None)
+
+
+def test_descriptors_beyond_those_of_select_can_wait() -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < HIGH + 10:
+        pytest.skip("the system allows no such descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, HIGH + 10), hard))
+    here, there = socket.socketpair()
+    with here, there, socket.socket(fileno=fcntl.fcntl(here, fcntl.F_DUPFD, HIGH)) as high:
+        waiting = sockets.BlockingSocket(high)
+        dialect = cast("Any", types.SimpleNamespace(check_running=lambda: None))
+        assert not waiting.wait(dialect, 0)
+        there.sendall(b"abc")
+        assert waiting.wait(dialect, time.monotonic() + DEADLINE)
+        assert waiting.fill(dialect, None)
+        assert (waiting.take(2), waiting.take(2)) == (b"ab", b"c")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -149,7 +149,8 @@ def file():
         assert lines.readline() == b"three\\n"
 def message():
     sock.sendmsg([b"fo", bytearray(b"ur")])
-    assert sock.recvmsg(4)[0] == b"four"
+    assert sock.recvmsg(4, 2, socket.MSG_PEEK)[0] == b"four"
+    assert sock.recvmsg(4, socket.MSG_PEEK)[0] == b"four", "there, it is a number of bytes"
 def kind():
     return f"{type(sock).__module__}.{type(sock).__qualname__} {type(sock) in (socket.socket, ssl.SSLSocket)}"
 """

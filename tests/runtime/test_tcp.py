@@ -6,6 +6,7 @@ import socket
 import struct
 import threading
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -309,10 +310,32 @@ def test_a_handler_that_is_none_is_refused(load: Load) -> None:
         python="def serve(handlers): host.tcp_serve('127.0.0.1', 0, handlers)",
         lua="function serve(handlers) host.tcp_serve('127.0.0.1', 0, handlers) end",
     )
-    with pytest.raises(CallError, match=r'knows no handler or option "dta"\. Did you mean "data"'):
+    with pytest.raises(CallError, match=r'has no handler or option "dta"\. Did you mean "data"'):
         script.call("serve", {"dta": print})
     with pytest.raises(CallError, match='the handler "data" must be a function'):
         script.call("serve", {"data": 5})
+
+
+def test_a_wrong_time_limit_is_refused_before_anything_waits(
+    session: Session, write: Callable[[str, str], Path], log: Log
+) -> None:
+    text = """
+import host
+async def ask():
+    listener = host.tcp_serve("127.0.0.1", 0, {})
+    connection = await host.tcp_open("127.0.0.1", listener.port)
+    try:
+        await connection.read(10, "soon")
+    except TypeError as error:
+        return str(error)
+    finally:
+        connection.close()
+        listener.close()
+"""
+    script = session.load(write("it.py", text))
+    assert script.call("ask") == "read: timeout must be a number of milliseconds, got 'soon'"
+    log.until(script.refresh, "a look")
+    assert session.frame().warnings == (), "such as of a coroutine that was never awaited"
 
 
 WAITING_SERVER_PY = """

@@ -9,7 +9,8 @@ import struct
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
 import pytest
 
@@ -52,6 +53,16 @@ end
 function get_closed() return closed end
 function close() listener:close() end
 """
+RELOADING_PY = """
+reload = None
+def set_reload(function):
+    global reload
+    reload = function
+"""
+RELOADING_LUA = """
+local reload
+function set_reload(f) reload = f end
+"""
 KILLED = """
 import socket, sys
 peer = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
@@ -72,6 +83,14 @@ def server(load: Load) -> Callable[..., Script]:
     return make
 
 
+@contextmanager
+def serving(session: Session, log: Log, script: Script, *backlog: int) -> Generator[int]:
+    """The port of a script that listens meanwhile; afterwards nothing of that is left."""
+    with steady(session, log, script):
+        yield script.call("serve", *backlog)
+        script.call("close")
+
+
 def answers(port: int, payload: bytes = b"hello") -> bool:
     """Whether the script still does what it should."""
     with dial(port) as client:
@@ -89,8 +108,7 @@ def test_a_peer_whose_process_is_killed_within_a_message(
     server: Callable[..., Script], session: Session, log: Log
 ) -> None:
     script = server()
-    with steady(session, log, script):
-        port = script.call("serve")
+    with serving(session, log, script) as port:
         command = [sys.executable, "-c", KILLED, str(port)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
             assert process.stdout is not None
@@ -98,49 +116,30 @@ def test_a_peer_whose_process_is_killed_within_a_message(
             process.kill()
         log.until(lambda: script.call("get_closed") == 1, "the script to be told")
         assert answers(port)
-        script.call("close")
 
 
-def connect_and_go(script: Script, port: int, log: Log, count: int) -> None:
-    """Connect and disconnect, in each of the ways there are."""
-    for number in range(count):
-        client = dial(port)
-        if number % 4 == 0:
-            reset(client)
-            continue
-        client.sendall(b"x")
-        if number % 4 == 1:
-            reset(client)
-            continue
-        assert client.recv(1) == b"x"
-        if number % 4 == 2:
-            client.shutdown(socket.SHUT_WR)
-            assert client.recv(1) == b""
-        client.close()
-    # A connection that is reset before it was accepted may never reach the script.
-    log.until(lambda: script.call("get_closed") >= count * 3 // 4, "the connections to end")
-
-
+@pytest.mark.parametrize("count", [200, pytest.param(10_000, marks=pytest.mark.stress)])
 def test_connections_come_and_go_without_a_trace(
-    server: Callable[..., Script], session: Session, log: Log
+    server: Callable[..., Script], session: Session, log: Log, count: int
 ) -> None:
     script = server()
-    with steady(session, log, script):
-        port = script.call("serve")
-        connect_and_go(script, port, log, 200)
-        script.call("close")
-    assert log.lines("it") == []
-
-
-@pytest.mark.stress
-def test_ten_thousand_connections_come_and_go_without_a_trace(
-    server: Callable[..., Script], session: Session, log: Log
-) -> None:
-    script = server()
-    with steady(session, log, script):
-        port = script.call("serve")
-        connect_and_go(script, port, log, 10_000)
-        script.call("close")
+    with serving(session, log, script) as port:
+        for number in range(count):
+            client = dial(port)
+            if number % 4 == 0:
+                reset(client)
+                continue
+            client.sendall(b"x")
+            if number % 4 == 1:
+                reset(client)
+                continue
+            assert client.recv(1) == b"x"
+            if number % 4 == 2:
+                client.shutdown(socket.SHUT_WR)
+                assert client.recv(1) == b""
+            client.close()
+        # A connection that is reset before it was accepted may never reach the script.
+        log.until(lambda: script.call("get_closed") >= count * 3 // 4, "the connections to end")
     assert log.lines("it") == []
 
 
@@ -151,8 +150,7 @@ def test_a_thousand_connections_at_a_time(server: Callable[..., Script], session
         pytest.skip(f"the system allows {hard} descriptors only")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4096), hard))
     try:
-        with steady(session, log, script):
-            port = script.call("serve", 1000)
+        with serving(session, log, script, 1000) as port:
             clients = [dial(port) for _ in range(1000)]
             for number, client in enumerate(clients):
                 client.sendall(b"%04d" % number)
@@ -163,7 +161,6 @@ def test_a_thousand_connections_at_a_time(server: Callable[..., Script], session
             for client in clients:
                 client.close()
             log.until(lambda: script.call("get_closed") == 1000)
-            script.call("close")
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
@@ -184,14 +181,11 @@ function on_data(connection, data)
 end
 """,
     )
-    with steady(session, log, script):
-        port = script.call("serve")
-        with dial(port) as client:
-            for number in range(1, 4):
-                client.sendall(b"x")
-                assert client.recv(1) == b"x"
-                log.wait_for("no paint", number)
-        script.call("close")
+    with serving(session, log, script) as port, dial(port) as client:
+        for number in range(1, 4):
+            client.sendall(b"x")
+            assert client.recv(1) == b"x"
+            log.wait_for("no paint", number)
     assert all("connection data callback: " in line for line in log.lines("it"))
 
 
@@ -216,17 +210,14 @@ function on_data(connection, data)
 end
 """,
     )
-    with steady(session, log, script):
-        port = script.call("serve")
-        with dial(port) as blocking, dial(port) as waiting:
-            blocking.sendall(b"block")
-            log.wait_for("blocking")
-            waiting.sendall(b"hello")
-            assert session.interrupt("it")
-            assert receive(waiting, 5) == b"hello"
-            blocking.sendall(b"again")
-            assert receive(blocking, 5) == b"again"
-        script.call("close")
+    with serving(session, log, script) as port, dial(port) as blocking, dial(port) as waiting:
+        blocking.sendall(b"block")
+        log.wait_for("blocking")
+        waiting.sendall(b"hello")
+        assert session.interrupt("it")
+        assert receive(waiting, 5) == b"hello"
+        blocking.sendall(b"again")
+        assert receive(blocking, 5) == b"again"
 
 
 def test_a_callback_that_closes_its_own_connection(
@@ -255,33 +246,27 @@ function on_data(connection, data)
 end
 """,
     )
-    with steady(session, log, script):
-        port = script.call("serve")
+    with serving(session, log, script) as port:
         for text in (b"close", b"abort"):
             with dial(port) as client:
                 client.sendall(text)
                 assert receive_all(client) == b"bye"
         log.until(lambda: script.call("get_closed") == 2)
         assert len(log.wait_for("the connection is not open")) == 2
-        script.call("close")
 
 
 def test_a_callback_that_reloads_its_own_script(
     server: Callable[..., Script], session: Session, log: Log
 ) -> None:
     script = server(
-        python="""
-reload = None
-def set_reload(function):
-    global reload
-    reload = function
+        python=RELOADING_PY
+        + """
 def on_data(connection, data):
     connection.send(data)
     if data == b"reload": reload()
 """,
-        lua="""
-local reload
-function set_reload(f) reload = f end
+        lua=RELOADING_LUA
+        + """
 function on_data(connection, data)
   connection:send(data)
   if data == "reload" then reload() end
@@ -316,20 +301,16 @@ def test_a_callback_that_waits_for_its_own_reload_is_told_at_once(
     server: Callable[..., Script], session: Session, log: Log
 ) -> None:
     script = server(
-        python="""
-reload = None
-def set_reload(function):
-    global reload
-    reload = function
+        python=RELOADING_PY
+        + """
 def on_data(connection, data):
     try:
         reload()
     except Exception as error:
         connection.send(str(error))
 """,
-        lua="""
-local reload
-function set_reload(f) reload = f end
+        lua=RELOADING_LUA
+        + """
 function on_data(connection, data)
   local ok, err = pcall(reload)
   connection:send(err)
@@ -373,13 +354,11 @@ end
 function stop() end
 """,
     )
-    with steady(session, log, script):
-        port = script.call("serve")
+    with serving(session, log, script) as port:
         for _ in range(50):
             assert answers(port, b"x")
         assert answers(port, b"hello")
         script.call("stop")
-        script.call("close")
 
 
 def test_an_async_callback_that_is_slow_makes_its_peer_wait(session: Session, load: Load, log: Log) -> None:
@@ -404,21 +383,16 @@ def close(): listener.close()
     )
     if script.path.suffix == ".lua":
         pytest.skip("nobody can tell whether a coroutine of Lua will ever be resumed, so it holds nothing up")
-    with steady(session, log, script):
-        port = script.call("serve")
-        with dial(port) as client:
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            for _ in range(64):
-                client.sendall(b"x")
-                assert client.recv(1) == b"."
+    with serving(session, log, script) as port, dial(port) as client:
+        client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for _ in range(64):
             client.sendall(b"x")
-            log.until(
-                lambda: any(row.state == "paused" for row in session.frame().connections), "a paused row"
-            )
-            assert script.call("get_started") == 64
-            script.call("open")
             assert client.recv(1) == b"."
-        script.call("close")
+        client.sendall(b"x")
+        log.until(lambda: any(row.state == "paused" for row in session.frame().connections), "a paused row")
+        assert script.call("get_started") == 64
+        script.call("open")
+        assert client.recv(1) == b"."
 
 
 def test_an_unloaded_script_leaves_no_connection_behind(
@@ -492,19 +466,16 @@ def test_a_hundred_megabytes_go_there_and_back(
     script = server()
     size = 100 * 2**20
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    with steady(session, log, script):
-        port = script.call("serve")
-        with dial(port) as client:
-            piece = bytes(range(256)) * 256
+    with serving(session, log, script) as port, dial(port) as client:
+        piece = bytes(range(256)) * 256
 
-            def send() -> None:
-                for _ in range(size // len(piece)):
-                    client.sendall(piece)
-
-            sender = threading.Thread(target=send)
-            sender.start()
+        def send() -> None:
             for _ in range(size // len(piece)):
-                assert receive(client, len(piece)) == piece
-            sender.join(DEADLINE)
-        script.call("close")
+                client.sendall(piece)
+
+        sender = threading.Thread(target=send)
+        sender.start()
+        for _ in range(size // len(piece)):
+            assert receive(client, len(piece)) == piece
+        sender.join(DEADLINE)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100 * 1024  # in KiB

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from scriptengines.errors import CallError
+from scriptengines.network import udp
 from scriptengines.script import Script
 from scriptengines.session import Session
 from tests.conftest import DEADLINE, Log
@@ -60,6 +63,17 @@ async def wait_and_close():
 def send(data, address, port): sock.send(data, address, port)
 def state(): return [sock.buffered, sock.dropped, sock.received, sock.sent]
 def close(): sock.close()
+"""
+SHARED_PY = """
+async def share():
+    sock = host.udp_open()
+    first, second = (asyncio.create_task(sock.receive()) for _ in range(2))
+    await asyncio.sleep(0)
+    sock.datagram_received(b"one", ("127.0.0.1", 9))
+    first.cancel()
+    data, _, _ = await second
+    sock.close()
+    return first.cancelled(), data
 """
 WAITING_LUA = """
 local sock
@@ -173,3 +187,38 @@ def test_a_busy_port_is_refused_at_once(load: Load, session: Session, log: Log, 
     port = other.getsockname()[1]
     with steady(session, log, script), pytest.raises(CallError, match=f"bind 127.0.0.1:{port}: address"):
         script.call("open", port)
+
+
+def test_what_waits_to_be_received_is_lost_with_the_socket(
+    script: Script, session: Session, log: Log, other: socket.socket
+) -> None:
+    with steady(session, log, script):
+        port = script.call("open", 10)
+        for payload in (b"one", b"two"):
+            other.sendto(payload, ("127.0.0.1", port))
+        log.until(lambda: script.call("state")[0] == 2)
+        script.call("close")
+        assert script.call("state")[0] == 0
+
+
+def test_a_datagram_goes_to_the_next_who_waits_when_the_first_is_cancelled(
+    session: Session, write: Callable[[str, str], Path]
+) -> None:
+    script = session.load(write("it.py", f"import asyncio\nimport host\n{SHARED_PY}"))
+    assert script.call("share", timeout=DEADLINE) == (True, b"one")
+
+
+def test_a_socket_that_the_system_refuses_does_not_count(
+    session: Session, write: Callable[[str, str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "function open() local sock = host.udp_open() sock:close() end\n"
+    script = session.load(write("it.lua", text), max_sockets=1)
+
+    def refuse(*_args: object) -> socket.socket:
+        raise OSError(errno.EMFILE, "too many")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(udp.socket, "socket", refuse)
+        with pytest.raises(CallError, match="too many open files"):
+            script.call("open")
+    script.call("open")

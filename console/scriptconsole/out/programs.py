@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import os
 import shutil
 import subprocess
@@ -44,6 +43,8 @@ def notify_program(title: str, body: str, environ: Mapping[str, str]) -> list[st
     if program is None:
         return None
     # The body may hold a few tags, and a script's text must not.
+    import html  # its table of names takes a while
+
     return [program, "--app-name=scriptconsole", "--", title, html.escape(body, quote=False)]
 
 

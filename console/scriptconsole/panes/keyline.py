@@ -14,6 +14,7 @@ from textual.screen import Screen
 from textual.widget import Widget
 
 from scriptconsole.layout import WIDE
+from scriptconsole.screens.host import console_of
 
 
 class Shown(NamedTuple):
@@ -52,13 +53,15 @@ class KeyLine(Widget):
 
     def on_mount(self) -> None:
         """Show other keys when the bindings change."""
-        self.screen.bindings_updated_signal.subscribe(self, self._bindings_changed)
+        main = console_of(self).main
+        # Textual leaves open what its apps return, which strict typing cannot.
+        main.bindings_updated_signal.subscribe(self, self._bindings_changed)  # pyright: ignore[reportUnknownMemberType]
 
     def _bindings_changed(self, screen: Screen[object]) -> None:
         keys: dict[str, Shown] = {}
         for _, binding, enabled, tooltip in screen.active_bindings.values():
             if binding.show and binding.action not in keys:
-                display = self.app.get_key_display(binding)
+                display = console_of(self).get_key_display(binding)
                 label = binding.description
                 keys[binding.action] = Shown(binding.key, display, label, tooltip or label, enabled)
         shown = list(keys.values())
@@ -129,6 +132,6 @@ class KeyLine(Widget):
         if shown is None:
             return
         if shown.enabled:
-            self.app.simulate_key(shown.key)
+            console_of(self).simulate_key(shown.key)
         else:
-            self.app.bell()
+            console_of(self).bell()

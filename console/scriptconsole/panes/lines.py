@@ -16,6 +16,7 @@ from textual.geometry import Offset, Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
 
 from scriptconsole.actions import MOVES, bindings
 from scriptconsole.screens.host import console_of
@@ -35,6 +36,19 @@ class Tone(StrEnum):
     FLASH = "flash"
 
 
+STYLES = frozenset(
+    {
+        "line--cursor",
+        "line--blurred",
+        "line--header",
+        "line--column",
+        "line--empty",
+        *(f"tone--{tone}" for tone in Tone),
+    }
+)
+"""Component classes of the main screen: looked up there, since every view would have its own set made."""
+
+
 class Cell(NamedTuple):
     """Clean text and how it is meant."""
 
@@ -48,14 +62,6 @@ class LineView(ScrollView, can_focus=True):
     ALLOW_SELECT = False
     ALLOW_MAXIMIZE = False
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(MOVES)]
-    COMPONENT_CLASSES: ClassVar[set[str]] = {
-        "line--cursor",
-        "line--blurred",
-        "line--header",
-        "line--column",
-        "line--empty",
-        *(f"tone--{tone}" for tone in Tone),
-    }
     HEADER = 0
     """Lines at the top that stay when rows scroll."""
 
@@ -143,7 +149,7 @@ class LineView(ScrollView, can_focus=True):
             self.virtual_size = wanted
             return
         # The bar neither appears nor goes, so nothing else moves: assigning would lay the screen out anew.
-        self.set_reactive(LineView.virtual_size, wanted)
+        self.set_reactive(Widget.virtual_size, wanted)  # pyright: ignore[reportArgumentType] - seen as its value
         if self.show_vertical_scrollbar:
             self.vertical_scrollbar.window_virtual_size = wanted.height
         if self.scroll_y > self.max_scroll_y:
@@ -175,7 +181,7 @@ class LineView(ScrollView, can_focus=True):
         return _strip(styled, width, base)
 
     def _component(self, name: str) -> Style:
-        return self.get_component_rich_style(name, partial=True)
+        return console_of(self).main.get_component_rich_style(name, partial=True)
 
     # -- cursor ----------------------------------------------------------------------------------------
 

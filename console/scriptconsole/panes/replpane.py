@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-from textual import on
 from textual.app import ComposeResult
 
 from scriptconsole.actions import Action, PaneName
 from scriptconsole.jobs import Outcome, explain, run_job
 from scriptconsole.panes.pane import Pane
-from scriptconsole.panes.replinput import ReplInput
-from scriptconsole.panes.replmenu import CompletionMenu
-from scriptconsole.panes.transcript import Entry, Transcript
-from scriptconsole.port import SessionPort
-from scriptconsole.repl.conversation import Answer, Conversation
-from scriptconsole.repl.history import History, history_file
 from scriptconsole.repl.indent import indented
 from scriptconsole.screens.host import console_of
 from scriptengines.completion import Completion
 from scriptengines.errors import ConfigError, ScriptConsoleError
 from scriptengines.results import Result
 from scriptengines.view import Frame, FunctionInfo
+
+if TYPE_CHECKING:
+    from textual.widgets import TextArea
+
+    from scriptconsole.panes.replinput import ReplInput
+    from scriptconsole.panes.replmenu import CompletionMenu
+    from scriptconsole.panes.transcript import Transcript
+    from scriptconsole.port import SessionPort
+    from scriptconsole.repl.conversation import Answer, Conversation
 
 MAX_LINES = 8
 
@@ -105,9 +107,6 @@ class ReplPane(Pane):
 
     def __init__(self) -> None:
         super().__init__()
-        self.transcript = Transcript(id="transcript")
-        self.menu = CompletionMenu(id="completions")
-        self.input = ReplInput(id="code")
         self._conversation: Conversation | None = None
         self._partner: PortPartner | None = None
         self._followed: str | None = None
@@ -115,6 +114,29 @@ class ReplPane(Pane):
         self._draft = ""
         self._needle: str | None = None
         self._asked = 0
+
+    # What it consists of takes long to import, so it is made when the pane is first in sight.
+
+    @cached_property
+    def transcript(self) -> Transcript:
+        """The answers."""
+        from scriptconsole.panes.transcript import Transcript
+
+        return Transcript(id="transcript")
+
+    @cached_property
+    def menu(self) -> CompletionMenu:
+        """What could be meant by what is typed."""
+        from scriptconsole.panes.replmenu import CompletionMenu
+
+        return CompletionMenu(id="completions")
+
+    @cached_property
+    def input(self) -> ReplInput:
+        """Where code is typed."""
+        from scriptconsole.panes.replinput import ReplInput
+
+        return ReplInput(id="code")
 
     def compose(self) -> ComposeResult:
         """Put the answers over the menu and the input."""
@@ -136,6 +158,9 @@ class ReplPane(Pane):
     def conversation(self) -> Conversation:
         """Made when the pane is first in sight."""
         if self._conversation is None or self._partner is None:
+            from scriptconsole.repl.conversation import Conversation
+            from scriptconsole.repl.history import History, history_file
+
             app = console_of(self)
             self._partner = PortPartner(app.session)
             self._partner.frame = app.main.latest
@@ -171,8 +196,8 @@ class ReplPane(Pane):
 
     # -- keys ------------------------------------------------------------------------------------------
 
-    @on(ReplInput.Pressed)
-    def _pressed(self, message: ReplInput.Pressed) -> None:
+    def on_repl_input_pressed(self, message: ReplInput.Pressed) -> None:
+        """Do what a key of a prompt means."""
         message.stop()
         key = message.key
         if key != "ctrl+r":
@@ -192,8 +217,8 @@ class ReplPane(Pane):
         elif key == "escape":
             self.screen.set_focus(self.transcript)
 
-    @on(ReplInput.Changed)
-    def _changed(self, message: ReplInput.Changed) -> None:
+    def on_text_area_changed(self, message: TextArea.Changed) -> None:
+        """Give the code the lines it needs."""
         message.stop()
         self.input.styles.height = max(1, min(MAX_LINES, self.input.document.line_count))
         if self.menu.display:
@@ -216,6 +241,9 @@ class ReplPane(Pane):
             return
         self.input.text = ""
         self._recalled, self._draft = 0, ""
+        from scriptconsole.panes.transcript import Entry
+        from scriptconsole.repl.conversation import Answer
+
         entry = Entry(self.conversation.alias, text)
         self.transcript.add(entry)
         conversation = self.conversation
@@ -286,7 +314,7 @@ class ReplPane(Pane):
         row, column = self.input.cursor_location
         before = self.input.get_text_range((0, 0), (row, column))
         width = len(before) - chosen.start
-        with self.prevent(ReplInput.Changed):
+        with self.prevent(type(self.input).Changed):
             self.input.replace(chosen.text, (row, column - width), (row, column))
         self.note(f"{chosen.text}{chosen.signature}" if chosen.signature else "")
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import re
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, cast
+
+from scriptconsole.config.places import name_for
 
 LIMIT = 1000
 """Inputs that are kept of a project when nobody says otherwise."""
@@ -31,9 +31,7 @@ def history_file(project: Path, folder: Path | None = None) -> Path:
         import platformdirs
 
         folder = platformdirs.user_state_path("scriptconsole") / "history"
-    whole = os.path.realpath(project)
-    name = re.sub(r"[^A-Za-z0-9_.-]+", "-", os.path.basename(whole))[:40].strip(".-")
-    return folder / f"{name or 'root'}-{sha256(os.fsencode(whole)).hexdigest()[:16]}.jsonl"
+    return folder / f"{name_for(project)}.jsonl"
 
 
 class History:

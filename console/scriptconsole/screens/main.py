@@ -21,10 +21,9 @@ from scriptconsole.actions import PaneName, bindings
 from scriptconsole.layout import HOMES, MIDDLE, RIGHT, TALL, WIDE, Extent, Layout, Slot
 from scriptconsole.panes.keyline import KeyLine
 from scriptconsole.panes.kinds import PANES
-from scriptconsole.panes.lines import LineView
+from scriptconsole.panes.lines import STYLES, LineView
 from scriptconsole.panes.logpane import LogPane
 from scriptconsole.panes.pane import FilterInput, Pane, Place
-from scriptconsole.panes.replinput import ReplInput
 from scriptconsole.panes.status import StatusLine
 from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.host import console_of
@@ -40,6 +39,7 @@ class MainScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(REGISTRY.actions)]
     ESCAPE_TO_MINIMIZE = False
+    COMPONENT_CLASSES: ClassVar[set[str]] = {*STYLES}
 
     def __init__(self) -> None:
         super().__init__(id="main")
@@ -153,8 +153,9 @@ class MainScreen(Screen[None]):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Offer only what means something in the focused pane."""
         typing = isinstance(self.focused, FilterInput)
-        if isinstance(self.focused, ReplInput):
-            own = console_of(self).typed or console_of(self).key in ReplInput.OWN_KEYS
+        own_keys = getattr(self.focused, "OWN_KEYS", None)
+        if own_keys is not None:
+            own = console_of(self).typed or console_of(self).key in own_keys
             if own or action not in _WHILE_TYPING:
                 return False
         if typing and (action not in _WHILE_TYPING or console_of(self).typed):

@@ -62,7 +62,7 @@ class LuaRuntime(LocalRuntime):
         }
         try:
             wanted = {name: value for name, value in source.options.items() if name in OPTIONS}
-            dialect = Dialect(self.host) if wanted.pop("dialect", True) else None
+            self._dialect = dialect = Dialect(self.host) if wanted.pop("dialect", True) else None
             check(wanted, str(source.path))
             self.files = tuple(path for path, _ in source.parts if path is not None)
             self.state = LuaState(context.alias, context.lock, self._write, **wanted)
@@ -110,6 +110,8 @@ class LuaRuntime(LocalRuntime):
     def discard(self) -> None:
         for writer in self._writers.values():
             writer.finish()
+        if self._dialect is not None:
+            self._dialect.close()
         self.state.close()
 
     def bind(self, function: Function) -> None:

@@ -16,7 +16,8 @@ from scriptnative import Outlet
 
 from .failures import IncompleteRead, explain, format_address
 from .limits import limits_of
-from .settings import bytes_of, count_of, options_of, seconds
+from .settings import bytes_of, count_of, seconds, values_of
+from .waking import wake
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -164,7 +165,7 @@ class Connection(HostObject, Outlet, asyncio.Protocol):
         """For asyncio: it has caught up."""
         self._blocked = False
         while self._writers:
-            _finish(self._writers.popleft())
+            wake(self._writers.popleft())
         self._limits.wake_writers()
 
     # ---- what the script is told ----------------------------------------------------------------------
@@ -240,7 +241,7 @@ class Connection(HostObject, Outlet, asyncio.Protocol):
 
     def _wake_reader(self) -> None:
         if self._reader is not None and (len(self._arrived) >= self._needed or self._ended or self._lost):
-            _finish(self._reader)
+            wake(self._reader)
 
     async def _arrival(self, needed: int) -> bool:
         """Wait until at least so many bytes can be read; whether there are."""
@@ -287,11 +288,11 @@ class Connection(HostObject, Outlet, asyncio.Protocol):
             OSError: The connection was lost.
         """
         if isinstance(limit, dict):
-            limit, timeout = options_of("read", limit, limit=READ_LIMIT, timeout=timeout)
+            limit, timeout = values_of("read", limit, limit=READ_LIMIT, timeout=timeout)
         size = count_of("read", "limit", limit)
         if not size:
             return b""
-        await self._within("read", timeout, self._arrival(1))
+        await self._within("read", timeout, self._arrival, 1)
         return self._taken(size)
 
     async def read_exactly(self, count: int, timeout: Any = None) -> bytes:
@@ -307,7 +308,7 @@ class Connection(HostObject, Outlet, asyncio.Protocol):
                 f"{self.peer}: {size} bytes at once are over the limit of {self._limits.max_queued} "
                 "(option max_queued); read them piece by piece"
             )
-        if not await self._within("read_exactly", timeout, self._arrival(size)):
+        if not await self._within("read_exactly", timeout, self._arrival, size):
             raise self._incomplete(f"{size} bytes")
         return self._taken(size)
 
@@ -328,13 +329,12 @@ class Connection(HostObject, Outlet, asyncio.Protocol):
             TimeoutError: It did not come in time; nothing is lost.
         """
         if isinstance(limit, dict):
-            limit, timeout = options_of("read_until", limit, limit=READ_LIMIT, timeout=timeout)
+            limit, timeout = values_of("read_until", limit, limit=READ_LIMIT, timeout=timeout)
         mark = bytes_of("read_until", delimiter)
         if not mark:
             raise ValueError("read_until: the delimiter must not be empty")
-        end = await self._within(
-            "read_until", timeout, self._find(mark, count_of("read_until", "limit", limit))
-        )
+        size = count_of("read_until", "limit", limit)
+        end = await self._within("read_until", timeout, self._find, mark, size)
         if end < 0:
             raise self._incomplete(f"{mark!r}")
         return self._taken(end)
@@ -350,9 +350,9 @@ class Connection(HostObject, Outlet, asyncio.Protocol):
             TimeoutError: It did not come in time; nothing is lost.
         """
         if isinstance(limit, dict):
-            limit, timeout = options_of("read_line", limit, limit=READ_LIMIT, timeout=timeout)
+            limit, timeout = values_of("read_line", limit, limit=READ_LIMIT, timeout=timeout)
         size = count_of("read_line", "limit", limit)
-        end = await self._within("read_line", timeout, self._find(b"\n", size))
+        end = await self._within("read_line", timeout, self._find, b"\n", size)
         if end < 0:
             return self._taken(len(self._arrived)) if self._arrived else None
         line = self._taken(end)[:-1]
@@ -378,14 +378,14 @@ class Connection(HostObject, Outlet, asyncio.Protocol):
             f"{self.peer}: the connection ended after {len(self._arrived)} bytes, before {wanted}"
         )
 
-    async def _within(self, action: str, timeout: Any, waiting: Any) -> Any:
+    async def _within(self, action: str, timeout: Any, wait: Callable[..., Any], *args: Any) -> Any:
         limit = seconds(action, timeout)
         if limit is None:
-            return await waiting
+            return await wait(*args)
         scope = asyncio.timeout(limit)
         try:
             async with scope:
-                return await waiting
+                return await wait(*args)
         except TimeoutError:
             if not scope.expired():
                 raise
@@ -430,7 +430,7 @@ class Connection(HostObject, Outlet, asyncio.Protocol):
             ConnectionError: The connection is not open, or was lost meanwhile.
             TimeoutError: The other side took too little of it in time; `sent` and `queued` tell how much.
         """
-        await self._within("write", timeout, self._write(bytes_of("write", data)))
+        await self._within("write", timeout, self._write, bytes_of("write", data))
 
     async def _write(self, payload: bytes) -> None:
         for start in range(0, len(payload), WRITE_SLICE) if len(payload) > WRITE_SLICE else (0,):
@@ -540,8 +540,3 @@ class Connection(HostObject, Outlet, asyncio.Protocol):
 
     def __str__(self) -> str:
         return f"connection {self.id}"
-
-
-def _finish(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

@@ -8,7 +8,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import parse_qsl, unquote
 
-from .web import bytes_of
+from .settings import bytes_of, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -213,9 +213,9 @@ def _content(body: Any, as_json: bool) -> tuple[bytes, str]:
         if isinstance(body, str):
             start = body[:20].lstrip().lower()
             kind = "html" if start.startswith(("<!doctype html", "<html")) else "plain"
-            return bytes_of(body), f"text/{kind}; charset=utf-8"
+            return bytes_of("body", body), f"text/{kind}; charset=utf-8"
         if isinstance(body, (bytes, bytearray, memoryview)):
-            return bytes_of(body), "application/octet-stream"
+            return bytes_of("body", body), "application/octet-stream"
         if not isinstance(body, (dict, list, tuple, bool, int, float)):
             raise TypeError(
                 f"a {type(body).__name__} cannot be sent; give a text, bytes, or a dict or list for JSON"
@@ -227,12 +227,8 @@ def _content(body: Any, as_json: bool) -> tuple[bytes, str]:
 
 
 def _named(headers: Any) -> list[tuple[str, str]]:
-    if headers is None or headers == []:
-        return []
-    if not isinstance(headers, dict):
-        raise TypeError(f"headers must be a table of names, got {type(headers).__name__}")
     named: list[tuple[str, str]] = []
-    for name, value in cast("dict[Any, Any]", headers).items():
+    for name, value in table_of("headers", headers).items():
         key = str(name).lower()
         if key in ("content-length", "transfer-encoding", "connection"):
             continue  # the server's to say

@@ -17,7 +17,8 @@ from scriptengines.hostapi.registry import host_function
 
 from .http_answer import named_exactly
 from .limits import limits_of
-from .web import bytes_of, count_of, failure, mapping_of, options_of, seconds_of
+from .settings import bytes_of, count_in, options_of, seconds_in, table_of
+from .web import failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,14 +81,14 @@ class _Asked:
     """
 
     def __init__(self, host: Host, url: Any, options: Any, accept: str = "") -> None:
-        given = options_of(options, _OPTIONS, "http_request")
+        given = options_of("http_request", options, _OPTIONS)
         if not isinstance(url, str):
             raise TypeError(f"url must be a text, got {type(url).__name__}")
         self.url = url
         self.method = str(given.get("method") or ("POST" if _has_body(given) else "GET")).upper()
         self.what = f"{self.method} {url}"
-        self.total = seconds_of(given, "timeout", None)
-        self.max_body = count_of(given, "max_body", MAX_BODY)
+        self.total = seconds_in("http_request", given, "timeout", None)
+        self.max_body = count_in("http_request", given, "max_body", MAX_BODY)
         self.follow = bool(given.get("follow_redirects", True))
         self._exact_names = bool(given.get("exact_names", False))
         self.client = _client_of(host)
@@ -99,12 +100,12 @@ class _Asked:
         from .http_pool import Way
 
         way = Way(
-            seconds_of(given, "connect_timeout", CONNECT_TIMEOUT),
-            seconds_of(given, "read_timeout", READ_TIMEOUT),
+            seconds_in("http_request", given, "connect_timeout", CONNECT_TIMEOUT),
+            seconds_in("http_request", given, "read_timeout", READ_TIMEOUT),
             bool(given.get("verify", True)),
             given.get("ca"),
         )
-        params = mapping_of(given.get("params"), "params")
+        params = table_of("http_request: params", given.get("params"))
         headers = {**_DEFAULTS, **({"accept": accept} if accept else {}), **_headers(given)}
         try:
             request = httpx.Request(
@@ -162,7 +163,7 @@ def _has_body(given: Mapping[str, Any]) -> bool:
 
 def _headers(given: Mapping[str, Any]) -> dict[str, str]:
     headers: dict[str, str] = {}
-    for name, value in mapping_of(given.get("headers"), "headers").items():
+    for name, value in table_of("http_request: headers", given.get("headers")).items():
         text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
         if any(each in f"{name}{text}" for each in "\r\n\0"):
             raise ValueError(f"the header {name!r} has a line break in it")
@@ -181,9 +182,12 @@ def _content(given: Mapping[str, Any]) -> dict[str, Any]:
         return {"json": given["json"]}
     if told[0] == "form":
         return {
-            "data": {str(name): _text(value) for name, value in mapping_of(given["form"], "form").items()}
+            "data": {
+                str(name): _text(value)
+                for name, value in table_of("http_request: form", given["form"]).items()
+            }
         }
-    return {"content": bytes_of(given[told[0]])}
+    return {"content": bytes_of(f"http_request: {told[0]}", given[told[0]])}
 
 
 def _text(value: Any) -> Any:
@@ -364,7 +368,7 @@ def http_stream(
     Returns:
         The stream; `close()` ends it.
     """
-    wanted = {**mapping_of(handlers, "handlers"), **named}
+    wanted = {**table_of("http_stream: handlers", handlers), **named}
     return HttpStream(
         host, _Asked(host, url, options, "text/event-stream" if "event" in wanted else ""), wanted
     )

@@ -17,7 +17,7 @@ import h11
 
 from .failures import format_address
 from .http_answer import Answer, headers_of, plain, target_of
-from .web import wake
+from .waking import wake
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

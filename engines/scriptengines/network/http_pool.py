@@ -17,7 +17,7 @@ import h11
 import httpx
 
 from .limits import limits_of
-from .web import wake
+from .waking import wake
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

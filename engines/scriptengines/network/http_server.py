@@ -12,7 +12,7 @@ from .failures import format_address
 from .http_answer import METHODS, Answer, Pattern, answer_of, json_of, named_exactly, plain, query_of
 from .http_exchange import Exchange, Limits
 from .limits import ListeningSocket, limits_of
-from .web import count_of, mapping_of, options_of, seconds_of
+from .settings import count_in, options_of, seconds_in, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -48,20 +48,20 @@ class HttpServer(HostObject):
     def __init__(self, host: Host, address: str, port: int, options: Mapping[str, Any] | None) -> None:
         super().__init__(host)
         self.loop = host.loop
-        given = options_of(options, _OPTIONS, "http_serve")
+        given = options_of("http_serve", options, _OPTIONS)
         self.limits = Limits(
-            count_of(given, "max_header", 64 * 1024),
-            count_of(given, "max_body", 16 * 2**20),
-            seconds_of(given, "header_timeout", 10.0) or 10.0,
-            seconds_of(given, "body_timeout", 30.0) or 30.0,
-            seconds_of(given, "idle_timeout", 60.0) or 60.0,
-            seconds_of(given, "timeout", 30.0),
+            count_in("http_serve", given, "max_header", 64 * 1024),
+            count_in("http_serve", given, "max_body", 16 * 2**20),
+            seconds_in("http_serve", given, "header_timeout", 10.0) or 10.0,
+            seconds_in("http_serve", given, "body_timeout", 30.0) or 30.0,
+            seconds_in("http_serve", given, "idle_timeout", 60.0) or 60.0,
+            seconds_in("http_serve", given, "timeout", 30.0),
         )
         self.served = 0
         self.is_closing = False
         self.exchanges: set[Exchange] = set()
         self._exact_names = bool(given.get("exact_names", False))
-        self._max_connections = count_of(given, "max_connections", 10_000)
+        self._max_connections = count_in("http_serve", given, "max_connections", 10_000)
         self._routes: list[tuple[Pattern, dict[str, Asking]]] = []
         self._plain: dict[str, dict[str, Asking]] = {}
         self._statics: list[tuple[tuple[str, ...], str]] = []
@@ -354,7 +354,7 @@ def http_serve(
         if callable(handlers):
             server.otherwise(handlers)
         else:
-            for name, function in mapping_of(handlers, "handlers").items():
+            for name, function in table_of("http_serve: handlers", handlers).items():
                 if name == "request":
                     server.otherwise(function)
                 else:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from scriptengines.options import NETWORK
 
+from .waking import wake
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
@@ -131,8 +133,7 @@ class Limits:
         """Something has left."""
         writers, self._writers = self._writers, []
         for waiting in writers:
-            if not waiting.done():
-                waiting.set_result(None)
+            wake(waiting)
 
     # ---- callbacks -------------------------------------------------------------------------------------
 
@@ -178,7 +179,7 @@ class Limits:
         """Wait until the script may be called back."""
         if self.rate:
             waiting = self._loop.create_future()
-            self.call(_finish, waiting)
+            self.call(wake, waiting)
             await waiting
 
 
@@ -288,8 +289,3 @@ class ListeningSocket(socket.socket):
         if limits is not None:
             limits.forget(self)
             limits.release()
-
-
-def _finish(waiting: asyncio.Future[None]) -> None:
-    if not waiting.done():
-        waiting.set_result(None)

@@ -18,7 +18,7 @@ from scriptengines.hostapi.registry import host_function
 
 from .failures import explain, format_address, format_endpoint
 from .limits import Place, limits_of
-from .settings import bytes_of, count_of, options_of, seconds, split_handlers
+from .settings import bytes_of, count_of, seconds, split_handlers, values_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -142,7 +142,7 @@ class MqttClient(HostObject):
         self._handlers, _ = split_handlers("mqtt_connect", EVENTS, (), handlers)
         self._limits = limits_of(host)
         self._late = 0
-        names = dict(zip(OPTIONS, options_of("mqtt_connect", options, **OPTIONS), strict=True))
+        names = dict(zip(OPTIONS, values_of("mqtt_connect", options, **OPTIONS), strict=True))
         self._name, self._port, tls = self._take_apart(uri, names)
         self._timeout = seconds("mqtt_connect", names["timeout"])
         self._reconnect = seconds("mqtt_connect: reconnect", names["reconnect"]) or 0.0
@@ -188,7 +188,7 @@ class MqttClient(HostObject):
         if names["username"] is not None:
             made.username_pw_set(str(names["username"]), names["password"])
         if names["will"] is not None:
-            topic, payload, qos, retain = options_of(
+            topic, payload, qos, retain = values_of(
                 "mqtt_connect: will", names["will"], topic="", payload=b"", qos=0, retain=False
             )
             made.will_set(topic, bytes_of("mqtt_connect: will", payload), int(qos), bool(retain))
@@ -243,12 +243,14 @@ class MqttClient(HostObject):
                     lambda: stream, self._name, self._port, all_errors=True, **named
                 )
                 self._stream = self._mqtt.stream = stream
+                self._limits.senders.add(self)
                 self.peer = format_address(stream.transport.get_extra_info("peername"))
                 self._answer = self._host.loop.create_future()
                 self._mqtt.connect_async(self._name, self._port, self._keepalive)
                 self._mqtt.reconnect()
                 await self._answer
         except BaseException as error:
+            self._limits.senders.discard(self)
             if stream.transport is None:
                 place.release()
             else:
@@ -306,6 +308,7 @@ class MqttClient(HostObject):
         self._mqtt.loop_read()  # finds the end, and forgets the stream
         self._dispatch()
         self._stream = None
+        self._limits.senders.discard(self)
         reason = (
             None
             if self._is_ended

@@ -11,7 +11,7 @@ from scriptengines.hostapi.registry import host_function
 from .connection import EVENTS, Connection
 from .failures import explain, format_address, format_endpoint
 from .limits import ListeningSocket, Place
-from .settings import port_of, seconds, split_handlers
+from .settings import count_in, port_of, seconds, split_handlers
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -184,7 +184,7 @@ def tcp_serve(
     except OSError as error:
         raise explain(f"listen on {format_endpoint(name, number)}", error) from None
     more: dict[str, Any] = {} if tls is None else {"ssl": tls, "ssl_shutdown_timeout": TLS_SHUTDOWN}
-    backlog = int(options.get("backlog", 100))
+    backlog = count_in("tcp_serve", options, "backlog", 100)
     try:
         server = _finish_now(host.loop.create_server(accept, sock=bound, backlog=backlog, **more))
     except BaseException as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ssl
 from typing import TYPE_CHECKING, Any
 
-from .settings import options_of
+from .settings import values_of
 
 if TYPE_CHECKING:
     from scriptengines.host import Host
@@ -60,7 +60,7 @@ def _options(given: Any) -> tuple[Any, ...]:
         return tuple(_KNOWN.values())
     if not isinstance(given, dict):
         raise TypeError(f"tls: true or a table, got {given!r}")
-    found = options_of("tls", given, **_KNOWN)
+    found = values_of("tls", given, **_KNOWN)
     if not isinstance(found[0], bool):
         raise TypeError(f"tls: verify must be true or false, got {found[0]!r}")
     return found

@@ -14,6 +14,7 @@ from scriptengines.hostapi.registry import host_function
 from .failures import explain, format_address, format_endpoint
 from .limits import limits_of
 from .settings import bytes_of, count_of, port_of, seconds, split_handlers
+from .waking import wake
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -85,7 +86,7 @@ class UdpSocket(HostObject, asyncio.DatagramProtocol):
             if exc is not None:
                 self.error_received(exc)
         while self._waiting:
-            _finish(self._waiting.popleft())
+            wake(self._waiting.popleft())
 
     def _fail(self, error: OSError) -> None:
         handler = self._handlers.get("error")
@@ -103,12 +104,13 @@ class UdpSocket(HostObject, asyncio.DatagramProtocol):
             self._buffered -= len(self._datagrams.popleft()[0])
             self.dropped += 1
         if self._on_data is None:
-            while self._waiting and self._waiting[0].done():
-                self._waiting.popleft()
-            if self._waiting:
-                _finish(self._waiting[0])
+            self._wake_receiver()
         elif not self._is_slowed:
             self._hand_over()
+
+    def _wake_receiver(self) -> None:
+        """Let the first go on who has not been let already."""
+        wake(next((waiting for waiting in self._waiting if not waiting.done()), None))
 
     def _hand_over(self) -> None:
         """Call back with what is kept, as fast as the script's rate allows."""
@@ -161,6 +163,10 @@ class UdpSocket(HostObject, asyncio.DatagramProtocol):
             self._waiting.append(waiting)
             try:
                 await waiting
+            except asyncio.CancelledError:
+                if waiting.done() and not waiting.cancelled():
+                    self._wake_receiver()  # the datagram is another's now
+                raise
             finally:
                 if waiting in self._waiting:
                     self._waiting.remove(waiting)
@@ -242,6 +248,8 @@ class UdpSocket(HostObject, asyncio.DatagramProtocol):
         if not self._is_closed:
             self._is_closed = True
             self._leave()
+            self._datagrams.clear()
+            self._buffered = 0
             self._transport.close()
 
     def _leave(self) -> None:
@@ -280,15 +288,17 @@ def udp_open(
         raise ValueError(f"udp_open: the address must be numeric, such as 127.0.0.1, got {name!r}")
     where = format_endpoint(name, number)
     limits_of(host).claim(f"bind {where}")
-    sock = socket.socket(socket.AF_INET6 if ":" in name else socket.AF_INET, socket.SOCK_DGRAM)
+    sock: socket.socket | None = None
     try:
+        sock = socket.socket(socket.AF_INET6 if ":" in name else socket.AF_INET, socket.SOCK_DGRAM)
         sock.setblocking(False)
         if options.get("broadcast"):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
         sock.bind((name, number))
         return UdpSocket(host, sock, found, buffer)
     except OSError as error:
-        sock.close()
+        if sock is not None:
+            sock.close()
         limits_of(host).release()
         raise explain(f"bind {where}", error) from None
 
@@ -299,8 +309,3 @@ def _is_numeric(address: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _finish(future: asyncio.Future[None]) -> None:
-    if not future.done():
-        future.set_result(None)

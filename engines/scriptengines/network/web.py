@@ -1,98 +1,12 @@
-"""What HTTP and WebSocket share: checked options, and the texts of failures."""
+"""What HTTP and WebSocket share: the texts of failures."""
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import ssl
-from typing import TYPE_CHECKING, Any, cast
-
-from scriptnative.errors import did_you_mean
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
 
 TIMEOUT = "timeout"
 """How the text of every error begins that means: it took too long."""
-
-
-def options_of(given: Any, known: Iterable[str], what: str) -> dict[str, Any]:
-    """The options a script gave.
-
-    Args:
-        given: A dict; None, or an empty list, which is what Lua's `{}` arrives as.
-        known: The names there are.
-        what: Whose they are, for messages.
-
-    Raises:
-        TypeError: It is no dict.
-        ValueError: There is no such option.
-    """
-    if given is None or given == []:
-        return {}
-    if not isinstance(given, dict):
-        raise TypeError(f"the options of {what} must be a table of names, got {type(given).__name__}")
-    options = cast("dict[str, Any]", given)
-    known = tuple(known)
-    for name in options:
-        if name not in known:
-            raise ValueError(f'{what} has no option "{name}".{did_you_mean(str(name), known)}')
-    return {name: value for name, value in options.items() if value is not None}
-
-
-def mapping_of(given: Any, what: str) -> dict[str, Any]:
-    """A dict that a script gave, or {} for None and for Lua's empty table.
-
-    Raises:
-        TypeError: It is something else.
-    """
-    if given is None or given == []:
-        return {}
-    if not isinstance(given, dict):
-        raise TypeError(f"{what} must be a table of names, got {type(given).__name__}")
-    return dict(cast("dict[str, Any]", given))
-
-
-def seconds_of(options: Mapping[str, Any], name: str, default: float | None) -> float | None:
-    """An option in milliseconds, as seconds; None for none, which 0 says too.
-
-    Raises:
-        ValueError: It is no number, or negative.
-    """
-    ms = options.get(name)
-    if ms is None:
-        return default
-    if isinstance(ms, bool) or not isinstance(ms, (int, float)) or not ms >= 0:
-        raise ValueError(f"{name} must be a number of milliseconds, got {ms!r}")
-    return ms / 1000.0 or None
-
-
-def count_of(options: Mapping[str, Any], name: str, default: int) -> int:
-    """An option that is a whole number, at least 0.
-
-    Raises:
-        ValueError: It is none.
-    """
-    value = options.get(name, default)
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0 or value != int(value):
-        raise ValueError(f"{name} must be a whole number, got {value!r}")
-    return int(value)
-
-
-def bytes_of(payload: Any) -> bytes:
-    """What a script sends: bytes, or a str as UTF-8.
-
-    Raises:
-        TypeError: It is neither.
-    """
-    if isinstance(payload, str):
-        return payload.encode("utf-8", "surrogateescape")
-    if isinstance(payload, (bytes, bytearray, memoryview)):
-        return bytes(cast("bytes", payload))
-    raise TypeError(f"only a text or bytes can be sent, got {type(payload).__name__}")
-
-
-# ---- failures --------------------------------------------------------------------------------------------
 
 
 def failure(what: str, error: BaseException) -> OSError:
@@ -124,9 +38,3 @@ def _reason(error: OSError) -> str:
     import os
 
     return os.strerror(error.errno).lower() if error.errno else str(error)
-
-
-def wake(future: asyncio.Future[None] | None) -> None:
-    """Let whoever waits go on."""
-    if future is not None and not future.done():
-        future.set_result(None)

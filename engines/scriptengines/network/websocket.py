@@ -23,15 +23,9 @@ from scriptengines.hostapi.registry import host_function
 
 from .failures import format_address
 from .limits import Place, limits_of
-from .web import (
-    bytes_of,
-    count_of,
-    failure,
-    mapping_of,
-    options_of,
-    seconds_of,
-    wake,
-)
+from .settings import bytes_of, count_in, options_of, seconds_in, table_of
+from .waking import wake
+from .web import failure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -80,15 +74,15 @@ class Manner(NamedTuple):
     compression: bool
 
     @classmethod
-    def of(cls, given: Mapping[str, Any]) -> Manner:
-        """As options say it."""
+    def of(cls, what: str, given: Mapping[str, Any]) -> Manner:
+        """As options of `what` say it."""
         names = given.get("subprotocols") or ()
         return cls(
-            count_of(given, "max_size", 2**20),
-            count_of(given, "max_queued", 16 * 2**20),
-            seconds_of(given, "ping_interval", 20.0),
-            seconds_of(given, "ping_timeout", 20.0),
-            seconds_of(given, "close_timeout", 10.0) or 10.0,
+            count_in(what, given, "max_size", 2**20),
+            count_in(what, given, "max_queued", 16 * 2**20),
+            seconds_in(what, given, "ping_interval", 20.0),
+            seconds_in(what, given, "ping_timeout", 20.0),
+            seconds_in(what, given, "close_timeout", 10.0) or 10.0,
             (names,) if isinstance(names, str) else tuple(map(str, names)),
             bool(given.get("compression", False)),
         )
@@ -100,7 +94,7 @@ def handlers_of(host: Host, handlers: Any, named: Mapping[str, Any]) -> dict[str
     Raises:
         ValueError: There is no such event.
     """
-    wanted = {**mapping_of(handlers, "handlers"), **named}
+    wanted = {**table_of("websocket: handlers", handlers), **named}
     for name in wanted:
         if name not in _EVENTS:
             raise ValueError(f'a websocket has no event "{name}"; it has {", ".join(_EVENTS)}')
@@ -205,7 +199,7 @@ class WebSocket(HostObject, asyncio.Protocol):
         """
         if not self.is_open:
             raise ConnectionError(f"{self} is not open")
-        payload = bytes_of(data)
+        payload = bytes_of("send", data)
         if self.buffered + len(payload) > self._manner.max_queued and self.buffered:
             raise ConnectionError(
                 f"{self}: the other side does not read: {self.buffered} bytes wait to be sent (max_queued)"
@@ -241,7 +235,7 @@ class WebSocket(HostObject, asyncio.Protocol):
         Raises:
             TimeoutError: None came in time.
         """
-        limit = seconds_of({"timeout": timeout}, "timeout", None)
+        limit = seconds_in("receive", {"timeout": timeout}, "timeout", None)
         try:
             async with asyncio.timeout(limit):
                 while not self._waiting:
@@ -286,7 +280,7 @@ class WebSocket(HostObject, asyncio.Protocol):
         self._protocol.send_ping(payload)
         self._flush()
         try:
-            async with asyncio.timeout(seconds_of({"timeout": timeout}, "timeout", None)):
+            async with asyncio.timeout(seconds_in("ping", {"timeout": timeout}, "timeout", None)):
                 await answer
         except TimeoutError:
             raise TimeoutError(f"timeout: {self}: no pong came") from None
@@ -681,12 +675,12 @@ def extensions_of(manner: Manner, *, server: bool) -> Any:
 
 
 def _websocket(host: Host, url: Any, handlers: Mapping[str, Asking], options: Any) -> WebSocket:
-    given = options_of(options, _OPTIONS, "websocket_connect")
+    given = options_of("websocket_connect", options, _OPTIONS)
     try:
         uri = parse_uri(url)
     except (InvalidURI, AttributeError, ValueError, TypeError):
         raise ValueError(f"the address must begin with ws:// or wss:// and a host, got {url!r}") from None
-    manner = Manner.of(given)
+    manner = Manner.of("websocket_connect", given)
     protocol = ClientProtocol(
         uri,
         origin=given.get("origin"),
@@ -695,12 +689,12 @@ def _websocket(host: Host, url: Any, handlers: Mapping[str, Asking], options: An
         max_size=manner.max_size or None,
     )
     websocket = WebSocket(host, protocol, url, handlers, manner)
-    for name, value in mapping_of(given.get("headers"), "headers").items():
+    for name, value in table_of("websocket_connect: headers", given.get("headers")).items():
         text = value.decode("latin-1") if isinstance(value, bytes) else str(value)
         if any(mark in f"{name}{text}" for mark in "\r\n\0"):
             raise ValueError(f"the header {name!r} has a line break in it")
         websocket.headers[str(name)] = text
-    websocket.connect(given, seconds_of(given, "timeout", 10.0))
+    websocket.connect(given, seconds_in("websocket_connect", given, "timeout", 10.0))
     return websocket
 
 

@@ -11,7 +11,7 @@ from scriptengines.hostapi.registry import host_function
 
 from .http_answer import plain, query_of
 from .http_server import HttpServer
-from .web import options_of
+from .settings import options_of
 from .websocket import COMMON_OPTIONS, Manner, WebSocket, extensions_of, handlers_of
 
 if TYPE_CHECKING:
@@ -37,9 +37,9 @@ class WebSocketPath(HostObject):
 
     def __init__(self, host: Host, handlers: Any, options: Any) -> None:
         super().__init__(host)
-        given = options_of(options, PATH_OPTIONS, "websocket")
+        given = options_of("websocket", options, PATH_OPTIONS)
         self._handlers = handlers_of(host, handlers, {})
-        self._manner = Manner.of(given)
+        self._manner = Manner.of("websocket", given)
         origins = given.get("origins")
         self._origins = [origins] if isinstance(origins, str) else origins
         self._clients: dict[WebSocket, None] = {}
@@ -178,7 +178,7 @@ def websocket_serve(
     Raises:
         OSError: The port is in use or may not be bound.
     """
-    given = options_of(options, (*PATH_OPTIONS, *_SERVER_OPTIONS), "websocket_serve")
+    given = options_of("websocket_serve", options, (*PATH_OPTIONS, *_SERVER_OPTIONS))
     of_server = {name: given.pop(name) for name in _SERVER_OPTIONS if name in given}
     path = WebSocketPath(host, handlers, given)
     server = _Server(host, address, port, of_server)

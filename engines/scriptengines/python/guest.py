@@ -224,6 +224,7 @@ class Guest:
         self.host_module = self._make_host_module()
         self.namespace = Namespace(self.module, path, state)
         self._readings = Readings()
+        self._typed: dict[str, Any] = {}
 
     def entries(self) -> dict[str, Any]:
         """What the outside may call."""
@@ -261,7 +262,7 @@ class Guest:
         """Run what somebody typed; see Script.interact."""
         from .interacting import interact
 
-        return interact(self.module.__dict__, code, name, self.interior.run_awaitable)
+        return interact(self.module.__dict__, code, name, self.interior.run_awaitable, self._typed)
 
     def lookup(self, name: str) -> Callable[..., Any]:
         """The function of a name; that of an `async def` is waited for."""

@@ -19,13 +19,11 @@ if TYPE_CHECKING:
 
 KEPT = 200
 """Inputs whose lines tracebacks can show."""
-_last: dict[int, Any] = {}
-"""By the id of a script's globals, what `_` was set to here; another `_` is the script's own."""
 _inputs: list[str] = []
 
 
 def interact(
-    names: dict[str, Any], code: str, name: str, wait: Callable[[Any], Any]
+    names: dict[str, Any], code: str, name: str, wait: Callable[[Any], Any], kept: dict[str, Any]
 ) -> list[ResultRow] | None:
     """Run statements; when the last one is an expression, its value becomes `_` and is told.
 
@@ -34,6 +32,7 @@ def interact(
         code: May use `await` at its top level.
         name: For tracebacks.
         wait: Gives the result of a coroutine.
+        kept: What `_` was set to here; another `_` is the script's own.
 
     Returns:
         Rows of the value; None when there is none, or it is None.
@@ -58,8 +57,8 @@ def interact(
     if value is None:
         return None
     stock = stock_names(names)
-    if "_" not in stock or stock["_"] is _last.get(id(names), stock):
-        stock["_"] = _last[id(names)] = value
+    if "_" not in stock or stock["_"] is kept.get("_", stock):
+        stock["_"] = kept["_"] = value
     return rows_of(value)
 
 

@@ -10,7 +10,7 @@ import importlib
 import inspect
 import os
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from scriptnative.errors import Interrupted
 
@@ -30,6 +30,13 @@ def text_of(name: str) -> bytes:
         return file.read()
 
 
+class Kept(Protocol):
+    """What a backend keeps for a script."""
+
+    def close(self) -> None:
+        """Give back what it has of the system."""
+
+
 class Dialect:
     """What the Lua files of one state ask of Python.
 
@@ -38,13 +45,13 @@ class Dialect:
 
     Attributes:
         stopped: Why the running call was interrupted, or None; what blocks looks at it.
-        kept: What a backend keeps for this script, by its own name.
+        kept: What a backend keeps for this script until `close`, by its own name.
     """
 
     def __init__(self, host: Host) -> None:
         self.host = host
         self.stopped: Callable[[], str | None] = lambda: None
-        self.kept: dict[str, Any] = {}
+        self.kept: dict[str, Kept] = {}
 
     def find(self, name: str) -> tuple[Callable[..., Any], bool]:
         """A function of a backend, as "module.function", and whether it waits."""
@@ -59,6 +66,11 @@ class Dialect:
     def _begin(self, name: str, function: Callable[..., Any], *args: Any) -> Any:
         *rest, callback = args
         return self.host.begin(name, function(self, *rest), callback)
+
+    def close(self) -> None:
+        """The script has ended."""
+        for kept in self.kept.values():
+            kept.close()
 
     def check_running(self) -> None:
         """For what blocks: raise when the script is to stop.

@@ -30,17 +30,17 @@ class BlockingSocket:
         sock.setblocking(False)
         self.sock = sock
         self.limit = limit
-        self.pending = b""
+        self.pending = bytearray()
         self.ended = False
 
     def wait(self, dialect: Dialect, end: float | None, *, writing: bool = False) -> bool:
         """Wait until the socket is ready; False when the time is over."""
-        watched = [self.sock]
+        waiting = select.poll()  # takes descriptors beyond 1023 too
+        waiting.register(self.sock, select.POLLOUT if writing else select.POLLIN)
         while True:
             dialect.check_running()
             left = SLICE if end is None else max(0.0, min(SLICE, end - time.monotonic()))
-            ready = select.select([] if writing else watched, watched if writing else [], [], left)
-            if ready[0] or ready[1]:
+            if waiting.poll(left * 1000):
                 return True
             if end is not None and time.monotonic() >= end:
                 return False
@@ -67,7 +67,8 @@ class BlockingSocket:
 
     def take(self, count: int) -> bytes:
         """The first bytes of what was read."""
-        taken, self.pending = self.pending[:count], self.pending[count:]
+        taken = bytes(memoryview(self.pending)[:count])
+        del self.pending[:count]
         return taken
 
 
@@ -81,10 +82,15 @@ class _Sockets:
         self.by_number[self.last] = sock
         return self.last
 
+    def close(self) -> None:
+        """All of them."""
+        while self.by_number:
+            self.by_number.popitem()[1].sock.close()
+
 
 def _sockets(dialect: Dialect) -> _Sockets:
     found = dialect.kept.get("sockets")
-    if found is None:
+    if not isinstance(found, _Sockets):
         found = dialect.kept["sockets"] = _Sockets()
     return found
 
@@ -97,16 +103,19 @@ def connect(dialect: Dialect, address: str, port: int, limit: float | None = CON
     """[ok, number or None, message]; names of the machine are looked up first."""
     try:
         found = socket.getaddrinfo(address, int(port), type=socket.SOCK_STREAM)
-    except (OSError, TypeError, ValueError) as error:
+    except (OSError, OverflowError, TypeError, ValueError) as error:
         return [False, None, reason(error)]
     problem = "no address"
-    for family, kind, protocol, _, where in found:
-        sock = socket.socket(family, kind, protocol)
-        made = BlockingSocket(sock)
-        problem = _connect_one(dialect, made, where, limit)
+    for *kind, _, where in found:
+        made = BlockingSocket(socket.socket(*kind))
+        try:
+            problem = _connect_one(dialect, made, where, limit)
+        except BaseException:  # the script is to stop
+            made.sock.close()
+            raise
         if not problem:
             return [True, _sockets(dialect).add(made), f"Connected to {address}:{int(port)}"]
-        sock.close()
+        made.sock.close()
     return [False, None, problem]
 
 
@@ -114,7 +123,10 @@ def _connect_one(dialect: Dialect, made: BlockingSocket, where: Any, limit: floa
     import errno
     import os
 
-    code = made.sock.connect_ex(where)
+    try:
+        code = made.sock.connect_ex(where)
+    except (OSError, OverflowError) as error:
+        return reason(error)
     if code == errno.EINPROGRESS:
         if not made.wait(dialect, None if limit is None else time.monotonic() + limit, writing=True):
             return "timeout"
@@ -242,10 +254,9 @@ def count(dialect: Dialect) -> int:
 
 def close_all(dialect: Dialect) -> int:
     """Close them; how many there were."""
-    numbers = list(_sockets(dialect).by_number)
-    for number in numbers:
-        close(dialect, number)
-    return len(numbers)
+    closed = count(dialect)
+    _sockets(dialect).close()
+    return closed
 
 
 def listen(dialect: Dialect, address: str, port: int) -> int:

@@ -6,8 +6,9 @@ The host's network functions are found by their names, as a script finds them.
 from __future__ import annotations
 
 import threading
-import time
 from typing import TYPE_CHECKING, Any
+
+from scriptengines.network.failures import IncompleteRead
 
 from .files import raw, reason
 from .system import SLICE
@@ -53,15 +54,14 @@ async def read_until(
     """What comes up to a delimiter, with it; short at the end of the stream, or at the limit."""
     del dialect
     mark = raw(delimiter)
-    found = bytearray()
-    end = None if timeout is None else time.monotonic() + timeout / 1000.0
-    while len(found) < limit and not found.endswith(mark):
-        left = None if end is None else max(0.0, (end - time.monotonic()) * 1000.0)
-        byte = await connection.read(1, left)
-        if not byte:
-            break
-        found += byte
-    return bytes(found)
+    if not mark:
+        return b""
+    try:
+        return await connection.read_until(mark, limit, timeout)
+    except IncompleteRead:
+        return await connection.read(limit)
+    except ValueError:  # so many bytes are there, and no delimiter among them
+        return await connection.read_exactly(limit)
 
 
 async def send_datagram(dialect: Dialect, sock: Any, content: Any, address: str, port: int) -> None:
@@ -93,12 +93,11 @@ def request_now(dialect: Dialect, url: str, options: Mapping[str, Any]) -> dict[
 
         from scriptengines.network.http_answer import named_exactly
 
-        seconds = float(options.get("timeout") or 30000) / 1000.0
         verify = options.get("verify") is not False
         follow = options.get("follow_redirects") is not False
         try:
             async with (
-                asyncio.timeout(seconds),
+                asyncio.timeout(float(options.get("timeout") or 30000) / 1000.0),
                 httpx.AsyncClient(
                     verify=verify,
                     follow_redirects=follow,
