@@ -319,7 +319,11 @@ class ScriptConsoleApp(App[None]):
 
     def _load_first(self) -> None:
         if self.settings.watch:
-            self.session.watch()
+            try:
+                self.session.watch()
+            except Exception as error:  # noqa: BLE001 - the scripts can be shown all the same
+                text = f"Scripts are not reloaded when their files change: {explain(error)}"
+                self.post_message(JobDone(Outcome(error=error), lambda _: self.fail(text)))
         for path, alias in self._paths:
             loading = threading.Thread(target=self._load_one, args=(path, alias), daemon=True)
             loading.start()

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 from functools import partial
+from pathlib import Path
 
 import pytest
 from textual.widgets import Input, Static
 
 from scriptconsole.app import ScriptConsoleApp
-from scriptconsole.jobs import in_thread
+from scriptconsole.jobs import JobDone, in_thread
+from scriptconsole.screens.differences import DifferencesScreen
 from scriptconsole.screens.emit import EmitScreen
+from scriptengines.view import DifferenceView
 
 from .recording import RecordedSession
 from .support import log_texts, running, until
@@ -90,3 +93,63 @@ async def test_what_work_returns_or_raises_comes_back() -> None:
     assert await in_thread(partial(divmod, 7, 2)) == (3, 1)
     with pytest.raises(ZeroDivisionError):
         await in_thread(partial(divmod, 7, 0))
+
+
+async def test_differences_say_what_they_are_from(session: RecordedSession) -> None:
+    gate = threading.Event()
+
+    class Gated(RecordedSession):
+        def differences(self, alias: str, against: str = "mark") -> tuple[DifferenceView, ...]:
+            if against == "mark":
+                gate.wait(10)
+                return super().differences(alias, against)
+            return ()
+
+    session = Gated()
+    async with running(session) as (app, pilot):
+        await pilot.press("2", "D", "g")
+        heading = app.screen.query_one("#against", Static)
+        await until(pilot, lambda: str(heading.render()) == "0 differences since the generation before")
+        done: list[object] = []
+        on_job_done = DifferencesScreen.on_job_done
+
+        def noted(screen: DifferencesScreen, message: JobDone) -> None:
+            on_job_done(screen, message)
+            done.append(message)
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(DifferencesScreen, "on_job_done", noted)
+            gate.set()
+            await until(pilot, lambda: done)
+        assert str(heading.render()) == "0 differences since the generation before"
+
+
+async def test_what_is_entered_twice_is_done_once(session: RecordedSession) -> None:
+    gate = threading.Event()
+
+    class Gated(RecordedSession):
+        def add_watch(self, alias: str, expression: str) -> int:
+            number = super().add_watch(alias, expression)
+            gate.wait(10)
+            return number
+
+    session = Gated()
+    async with running(session) as (app, pilot):
+        await pilot.press("2", "w", "x", "enter", "enter")
+        gate.set()
+        await until(pilot, lambda: app.screen is app.main)
+        assert sum(call[0] == "add_watch" for call in session.calls) == 1
+
+
+async def test_scripts_are_shown_when_their_files_cannot_be_watched() -> None:
+    class Blind(RecordedSession):
+        def watch(self) -> None:
+            super().watch()
+            raise OSError(24, "inotify instance limit reached")
+
+    session = Blind()
+    async with running(session, paths=[Path("/srv/fan.py")]) as (app, pilot):
+        await until(pilot, lambda: any(call[0] == "load" for call in session.calls))
+        await until(pilot, lambda: any("limit reached" in text for text in log_texts(app)))
+        told = next(text for text in log_texts(app) if "limit reached" in text)
+        assert told.startswith("Scripts are not reloaded when their files change: ")

@@ -51,7 +51,6 @@ def test_a_sparkline_shows_the_newest_values_from_zero_up() -> None:
     assert sparkline((9, 0, 1, 2, 4), 4) == "▁▂▄█"
     assert sparkline((), 4) == ""
     assert sparkline((0, -1), 4) == "▁▁"
-    assert sparkline((1, 2), 4, most=8) == "▁▂"
 
 
 @pytest.mark.parametrize(

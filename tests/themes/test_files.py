@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from scriptconsole.config import watching
 from scriptconsole.config.sources import Origin
 from scriptconsole.config.themefiles import check_theme, load_themes, read_theme, theme_names
 from scriptengines.errors import ConfigError
@@ -153,3 +154,17 @@ async def test_a_new_file_can_be_chosen(folder: Path) -> None:
         await pilot.pause(0.5)
         await pilot.press("enter")
         await until(pilot, lambda: app.theme == "late")
+
+
+async def test_themes_are_shown_when_their_folder_cannot_be_watched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(24, "inotify instance limit reached")
+
+    write(folder, "mine", "[colors]\nbackground = '#010203'\n")
+    monkeypatch.setattr(watching, "watch_folder", refuse)
+    app = app_with("mine", RecordedSession())
+    async with app.run_test() as pilot:
+        assert app.main.styles.background.hex == "#010203"
+        await until(pilot, lambda: any("inotify instance limit reached" in text for text in log_texts(app)))

@@ -9,6 +9,7 @@ from math import ceil, inf
 from textual.geometry import Region
 
 from scriptconsole.actions import Action, PaneName
+from scriptconsole.glyphs import course
 from scriptconsole.jobs import Outcome, explain, run_job
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.lines import Cell, Tone
@@ -18,7 +19,6 @@ from scriptconsole.panes.scripts import BUSY_AFTER
 from scriptconsole.panes.tablepane import TablePane
 from scriptconsole.panes.tree import TreeTable
 from scriptconsole.screens.host import console_of
-from scriptconsole.spark import sparkline
 from scriptconsole.text import CELL_LIMIT, clean, count, moment, span
 from scriptengines.view import Frame, VariableView, WatchView
 
@@ -126,7 +126,7 @@ class VariablesPane(TablePane[VariableView]):
             Column("Value", self._value, lambda row: row.value, least=20, grow=1),
             Column(
                 "Course",
-                lambda row, _: Cell(sparkline(row.history, SPARK), Tone.ACCENT),
+                lambda row, _: Cell(course(row.history, SPARK), Tone.ACCENT),
                 lambda row: len(row.history),
                 least=6,
                 most=SPARK,
@@ -218,7 +218,7 @@ class VariablesPane(TablePane[VariableView]):
         facts.append(("changed", moment(row.changed_at) if row.changed_at else "never"))
         if row.history:
             facts.append(
-                ("course", f"{sparkline(row.history, 40)}  {min(row.history):g} to {max(row.history):g}")
+                ("course", f"{course(row.history, 40)}  {min(row.history):g} to {max(row.history):g}")
             )
         kind = "Watch" if _is_watch(row) else "Variable"
         return Details(f"{kind} {row.name}", facts, [("Value", row.value, "value-text")])
