@@ -67,7 +67,8 @@ class Gauge:
         if now - self._rated >= SPAN:
             self._rated = now
             self._rates = (*self._rates[1 - SECONDS :], rate)
-        return Usage(rate, share, self._look_at_memory(now), self._rates)
+        # Rounded, so that what stays the same to the eye is the same to a screen, which draws it no more.
+        return Usage(round(rate, 2), round(share, 3), self._look_at_memory(now), self._rates)
 
     def _look_at_memory(self, now: float) -> int | None:
         if now >= self._memory_due:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import socket
 import struct
 import sys
 from asyncio import selector_events
 from asyncio.sslproto import SSLProtocol
+from types import CodeType
 from typing import Any, cast
 
-from scriptnative import Timer
+from scriptnative import LuaReference, Timer
 
 # By name, because typeshed hides it; it is the one transport that can be paused.
 _SocketTransport = vars(selector_events)["_SelectorSocketTransport"]
@@ -172,16 +174,16 @@ def step_of(handle: Any) -> tuple[str, str] | None:
 
 def describe_callable(callback: Any) -> tuple[str, str]:
     """Name and "file:line" of a callable, as far as they are known."""
-    described = getattr(callback, "describe", None)
-    if described is not None:
-        return described()
-    function = getattr(callback, "func", callback)
-    # A NativeFunction has a name; a callable object has that of its type.
-    name = (
-        getattr(function, "__qualname__", None) or getattr(function, "name", None) or type(function).__name__
-    )
-    code = getattr(function, "__code__", None)
-    return str(name), f"{_base(code.co_filename)}:{code.co_firstlineno}" if code is not None else ""
+    if isinstance(callback, LuaReference):
+        return callback.describe()
+    function = callback.func if isinstance(callback, functools.partial) else callback
+    try:  # a NativeFunction has a name; a callable object has that of its type
+        name = getattr(function, "__qualname__", None) or getattr(function, "name", None)
+        code = getattr(function, "__code__", None)
+    except Exception:  # noqa: BLE001 - a callable of the script's with ideas of its own about its attributes
+        name = code = None
+    name = name if type(name) is str else type(function).__name__
+    return name, f"{_base(code.co_filename)}:{code.co_firstlineno}" if isinstance(code, CodeType) else ""
 
 
 def _base(path: str) -> str:

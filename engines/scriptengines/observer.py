@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 PERIOD = 0.1
 """Seconds between two looks at a script, if they are cheap."""
+QUIET_PERIOD = 0.25
+"""Seconds between two looks at a script that has done nothing since the look before."""
 SHARE = 0.02
 """Part of a processor that the looks at one script may take; with much to see they become rarer."""
 LONGEST_PERIOD = 2.0
@@ -55,11 +57,19 @@ class Observer:
 
     def _look(self, script: Script, stop: threading.Event) -> None:
         gauge = Gauge(script)
+        work_before: object = None
         while not stop.is_set() and not script.closed:
+            work = script.generation, script.cell.calls, script.cpu_time
+            looked = False
             began = time.thread_time()
             with contextlib.suppress(ScriptConsoleError):  # it is being closed, or between two generations
-                script.refresh()
+                looked = script.refresh()
             spent = time.thread_time() - began
             with contextlib.suppress(ScriptConsoleError):
                 script.usage = gauge.look()
-            stop.wait(min(max(PERIOD, spent / SHARE), LONGEST_PERIOD))
+            period = QUIET_PERIOD if work == work_before else PERIOD
+            pause = min(max(period, spent / SHARE), LONGEST_PERIOD)
+            if looked:
+                script.look_due = time.monotonic() + pause
+            work_before = work
+            stop.wait(pause)

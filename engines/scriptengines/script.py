@@ -44,6 +44,8 @@ type Moment = Literal["mark", "generation"]
 WHOLE_ROWS = 5_000
 """Rows that are remembered of a script's variables, and how deep."""
 WHOLE_DEPTH = 3
+LATE_LOOK = 0.3
+"""Seconds a look may be late before the script counts as one that is busy."""
 ASSIGN_LIMIT = 1.0
 """Seconds to wait for a busy script when a variable is to be set."""
 RECORDED_LIMIT = 4096
@@ -75,6 +77,8 @@ class Script(Generations):
         super().__init__(alias, path, engine, reporter, bridge, hooks)
         self.callback_errors = 0
         self.sampled_at = time.time()
+        self.look_due = 0.0
+        """When the next look was to be at the latest, in monotonic seconds; 0 while nobody looks."""
         self.meter = Meter()
         self.usage: Usage | None = None
         self._watchdog = watchdog
@@ -417,6 +421,11 @@ class Script(Generations):
             self.tree.marks["generation"] = self._outgoing
             self._outgoing = None
 
+    def _sample_age(self) -> float:
+        if time.monotonic() - self.look_due < LATE_LOOK:
+            return 0.0
+        return round(max(0.0, time.time() - self.sampled_at), 1)
+
     def _take_recorded(self, runtime: Runtime) -> None:
         ended, running = runtime.recorded_calls(self.reporter.calls.on)
         if ended or running or self._recorded[1]:
@@ -480,7 +489,7 @@ class Script(Generations):
             calls=self.cell.calls,
             errors=self.cell.errors + self.callback_errors,
             last_error=self.last_error,
-            sample_age=0.0 if runtime is None else max(0.0, time.time() - self.sampled_at),
+            sample_age=0.0 if runtime is None else self._sample_age(),
             rate=0.0 if usage is None else usage.rate,
             cpu=0.0 if usage is None else usage.cpu,
             memory=None if usage is None else usage.memory,

@@ -61,7 +61,8 @@ class ScriptView(NamedTuple):
         calls: Calls into it since it was loaded.
         errors: Errors it raised since it was loaded.
         last_error: The most recent error, also that of a reload that was refused.
-        sample_age: Seconds since its variables were last read; over 1 means it is busy.
+        sample_age: Seconds since its variables were last read, in tenths; 0 while they are read as often as
+            is planned, over 1 means it is busy.
         rate: Calls into it a second, over the last second.
         cpu: Share of a core that its own thread (or process) had over the last second; 1.0 is all of one.
         memory: Bytes it holds, as far as its engine can tell; read every few seconds.

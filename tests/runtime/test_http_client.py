@@ -275,6 +275,17 @@ def test_a_kept_connection_that_the_server_closed_is_not_used(python: Script, se
     assert peer.accepted == 3
 
 
+def test_a_kept_connection_that_was_closed_by_hand_is_not_used(
+    session: Session, python: Script, serve: Serve, log: Log
+) -> None:
+    url = serve(echo).url
+    assert python.call("ask", url)["status"] == 200
+    log.until(python.refresh, "a look")
+    [kept] = session.frame().connections
+    assert session.close_connection("it", kept.id)
+    assert python.call("ask", url)["status"] == 200
+
+
 def test_a_request_is_repeated_where_a_kept_connection_dies_under_it(python: Script, serve: Serve) -> None:
     def behave(connection: socket.socket) -> None:
         read_request(connection)

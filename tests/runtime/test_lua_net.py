@@ -17,6 +17,7 @@ from websockets.sync.server import serve as websocket_server
 
 from scriptengines.script import Script
 from scriptengines.session import Session
+from scriptengines.view import Level
 from tests.batch.support import batch
 from tests.conftest import Log
 
@@ -636,6 +637,23 @@ def test_the_web_server_of_the_older_generation(it: Script, log: Log) -> None:
     log.wait_for("web POST /p 12 5")
     assert it.call("run", "return (_PY.stop_web_server()), _PY.is_web_server_running()") == (True, False)
     log.drain()
+
+
+def test_a_udp_socket_that_cannot_be_had_tells_who_asks_of_it(
+    session: Session, write: Write, log: Log
+) -> None:
+    text = """
+    local function ask(socket)
+        socket:sendTo("x", "127.0.0.1", 9, {error = function(problem) print("failed " .. problem) end})
+    end
+    local first, second = net.UDPSocket(), net.UDPSocket()
+    ask(second)
+    setTimeout(function() ask(second) first:close() second:close() end, 1)
+    """
+    session.load(write("it.lua", text), max_sockets=1)
+    assert all("(option max_sockets)" in record.text for record in log.wait_for("failed ", 2))
+    log.drain()
+    assert not [record for record in log.records("it") if record.level is Level.ERROR]
 
 
 # ---- _PY.tcp_* ---------------------------------------------------------------------------------------------

@@ -532,3 +532,24 @@ def test_costly_looks_become_rare(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scriptengines.observer.time.thread_time", lambda: clock[0])
     Observer()._look(Costly(), Stop())  # type: ignore[arg-type]
     assert waits == [LONGEST_PERIOD]
+
+
+@pytest.mark.parametrize("isolation", ["isolated", "main"])
+def test_a_callable_with_odd_attributes_is_called_by_its_type(
+    session: Session, write: Write, log: Log, isolation: str
+) -> None:
+    text = """
+import host
+class Odd:
+    name = property(lambda self: 1 / 0)
+    func = describe = lambda self: 1 / 0
+    def __call__(self): pass
+host.set_interval(Odd(), 1000)
+host.on("something", Odd())
+"""
+    script = session.load(write("it.py", text), isolation=isolation)
+    log.until(script.refresh, "a look")
+    [timer] = script.rows(TimerView)
+    assert timer.callback == "Odd"
+    [hook] = session.frame().hooks
+    assert [each.function for each in hook.subscribers] == ["Odd"]

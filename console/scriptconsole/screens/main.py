@@ -90,17 +90,18 @@ class MainScreen(Screen[None]):
             self.log_pane.extend(frame.log)
             if len(frame.scripts) != scripts:
                 self._size_slots()
-            for pane in self.panes_in_sight():
-                self._show(pane)
+            self._show_panes()
             self.status.show(frame, frozen=False, held_back=0)
 
-    def _show(self, pane: Pane) -> None:
-        pane.apply(self.latest)
-        pane.neighbours = [
-            (name, self.panes[name].LABEL, self.panes[name].count(self.latest))
-            for name in self._tabs.get(pane.NAME, ())
-        ]
-        pane.retitle()
+    def _show_panes(self) -> None:
+        tabs = self._tabs
+        for pane in self.panes_in_sight():
+            pane.apply(self.latest)
+            pane.neighbours = [
+                (name, self.panes[name].LABEL, self.panes[name].count(self.latest))
+                for name in tabs.get(pane.NAME, ())
+            ]
+            pane.retitle()
 
     def add_log(self, record: LogRecord) -> None:
         """Add a record of the console itself."""
@@ -211,7 +212,7 @@ class MainScreen(Screen[None]):
         self._size_slots()
         for pane in self.panes_in_sight():
             pane.note_in_title = height < TALL
-            self._show(pane)
+        self._show_panes()
 
     def _extent(self) -> Extent:
         width, height = console_of(self).size

@@ -247,9 +247,11 @@ class Wire(asyncio.Protocol):
 
     def wake_up(self) -> bool:
         """Go on; whether the server still has it open."""
+        if self._below.is_closing():  # by hand
+            return False
         poll = select.poll()
         poll.register(self._below.get_extra_info("socket").fileno(), select.POLLIN)
-        if self._transport.is_closing() or poll.poll(0):
+        if poll.poll(0):
             return False
         self._unread = 0
         self._below.resume_reading()

@@ -190,9 +190,13 @@ function net.UDPSocket()
     local waiting = socket.waiting
     socket.waiting = nil
     if socket.closed then return end
-    socket.connection = udp_open("0.0.0.0", 0)
-    background(socket.connection)
-    socket.socket = socket.connection.id or 1
+    local ok, found = pcall(udp_open, "0.0.0.0", 0)
+    if ok then
+      background(found)
+      socket.connection, socket.socket = found, found.id or 1
+    else
+      socket.problem = reason(found)
+    end
     for i = 1, #waiting do waiting[i]() end
   end, 0)
   return socket
@@ -200,10 +204,14 @@ end
 
 local function when_ready(socket, place, callbacks, action)
   if socket.closed then return tell(place, callbacks, "error", "Not connected") end
-  if socket.waiting then
-    socket.waiting[#socket.waiting + 1] = action
-  else
+  local function act()
+    if socket.problem then return tell(place, callbacks, "error", socket.problem) end
     action()
+  end
+  if socket.waiting then
+    socket.waiting[#socket.waiting + 1] = act
+  else
+    act()
   end
 end
 
@@ -374,8 +382,9 @@ local function http_listen(host, port, ask, limit)
   return {port = server.port, close = function()
     if closing then return end
     closing = true
-    local waiting = open
-    for _, respond in next, waiting do respond(503, '{"error":"Service unavailable"}', with_type()) end
+    local waiting = {} -- an answer lets the next request of its connection in
+    for _, respond in next, open do waiting[#waiting + 1] = respond end
+    for i = 1, #waiting do waiting[i](503, '{"error":"Service unavailable"}', with_type()) end
     server:close()
   end}
 end
