@@ -29,12 +29,14 @@ class Details(NamedTuple):
     Attributes:
         title: What the row is.
         facts: Names and values.
-        texts: Heading, text and style class ("value-text", "error-text") of each long text.
+        texts: Heading, text and style class ("value-text", "error-text", "quiet") of each long text.
+        more: Gives further texts that have to be waited for, as those of files; called in a thread.
     """
 
     title: str
     facts: Sequence[tuple[str, str]]
     texts: Sequence[tuple[str, str, str]] = ()
+    more: Callable[[], Sequence[tuple[str, str, str]]] | None = None
 
 
 class Place(NamedTuple):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import partial
 from itertools import islice
 
 from scriptconsole.actions import PaneName
@@ -105,9 +106,12 @@ class WarningsPane(OwnedPane[WarningView]):
         if row.kind in EXPLAINED:
             texts.append(("Why it matters", EXPLAINED[row.kind], "quiet"))
         place = self.place()
-        if place is not None and (lines := excerpt(place)):
-            texts.append(("Source; e opens it", lines, "value-text"))
-        return Details("Warning", facts, texts)
+        return Details("Warning", facts, texts, None if place is None else partial(_source, place))
+
+
+def _source(place: Place) -> list[tuple[str, str, str]]:
+    lines = excerpt(place)
+    return [("Source; e opens it", lines, "value-text")] if lines else []
 
 
 def excerpt(place: Place) -> str:
