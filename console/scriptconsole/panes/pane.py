@@ -19,7 +19,7 @@ from textual.widgets import Input, Static
 from scriptconsole.actions import Action, PaneName
 from scriptconsole.panes.filter import Filter, FilterError, parse_filter
 from scriptconsole.state import SavedPane, Scalar
-from scriptconsole.text import clean
+from scriptconsole.text import clean, width_of
 from scriptengines.view import Frame
 
 
@@ -268,9 +268,13 @@ class Pane(Vertical):
 
     def tab_start(self, wanted: PaneName) -> int:
         """Find the cell at which the title names a neighbour, counted from the pane's left edge."""
-        text = next((self._tab(*each)[0].strip() for each in self.neighbours if each[0] is wanted), "")
-        # The frame's corner and a blank stand before the title.
-        return self.title_text.find(text) + 2
+        names = [name for name, _, _ in self.neighbours]
+        after = "".join(self._tab(*each)[0] for each in self.neighbours[names.index(wanted) :])
+        if self.note_in_title and self._note:
+            after += f"  {clean(self._note)}"
+        # From the end, since a filter may stand before it and say anything. Three cells of the frame stand
+        # before the title, two blanks before each name.
+        return width_of(self.title_text) - width_of(after) + 5
 
     @property
     def cursor_line(self) -> int | None:
@@ -346,7 +350,7 @@ class Pane(Vertical):
             chosen = parse_filter(event.value)
         except FilterError as error:
             self.add_class("-bad-filter")
-            self.query_one("#filter-error", Static).update(Content(str(error)))
+            self.query_one("#filter-error", Static).update(Content(clean(str(error))))
             return
         self.remove_class("-bad-filter")
         self._filter_by(chosen)

@@ -399,7 +399,7 @@ class MainScreen(Screen[None]):
         for pane in self.panes_in_sight():
             places[pane.NAME] = pane.region.offset + Offset(1, 0)
             for name, _, _ in pane.neighbours:
-                places[name] = pane.region.offset + Offset(pane.tab_start(name) - 1, 0)
+                places[name] = pane.region.offset + Offset(pane.tab_start(name) - 2, 0)
 
         async def go(name: PaneName | None) -> None:
             if name is not None:
