@@ -175,7 +175,6 @@ async def test_script_goes_while_a_dialog_is_about_it(session: RecordedSession, 
         session.problem = UnknownScript('no script "greeter" is loaded')
         await until(pilot, lambda: not app.main.latest.scripts)
         await pilot.press(*"greet", "enter", "enter", "f4")
-        await pilot.pause(0.05)
         if key in ("c", "equals_sign"):
             await until(pilot, lambda: "no script" in str(app.screen.query_one("#result", Static).render()))
         await pilot.press("escape", "escape")

@@ -58,7 +58,7 @@ async def test_untrusted_text_is_shown_as_it_is(session: RecordedSession) -> Non
             assert line.isprintable()
         for keys in (["enter"], ["c"], ["equals_sign"], ["2", "enter"], ["5", "enter"], ["1", "r"]):
             await pilot.press(*keys)
-            await pilot.pause(0.02)
+            await pilot.pause()
             if app.screen is not app.main:
                 await pilot.press("escape")
         svg = app.export_screenshot()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.command import CommandList
 
 from scriptconsole.config import watching
 from scriptconsole.config.sources import Origin
@@ -151,7 +152,7 @@ async def test_a_new_file_can_be_chosen(folder: Path) -> None:
         await app.run_action("app.choose_theme")
         await pilot.pause()
         await pilot.press(*"late")
-        await pilot.pause(0.5)
+        await until(pilot, lambda: app.screen.query_one(CommandList).option_count == 1)
         await pilot.press("enter")
         await until(pilot, lambda: app.theme == "late")
 
