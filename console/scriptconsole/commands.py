@@ -156,13 +156,20 @@ def _selected(app: ScriptConsoleApp) -> str:
 
 
 def _load(app: ScriptConsoleApp, rest: str) -> Step:
-    typed, _, alias = rest.partition(" as ")
-    path = Path(os.path.expanduser(typed.strip())).absolute()
+    typed, alias = rest, ""
+    if not _path(rest).is_file():  # " as " may stand in the name of a file
+        begun, _, named = rest.rpartition(" as ")
+        typed, alias = (begun, named) if begun else (rest, "")
+    path = _path(typed)
     if not typed:
         return partial(app.main.run_action, "app.load")
     if not path.is_file():
         raise CommandError(f"{typed}: there is no such file")
     return partial(_now, app.load, path, alias.strip() or None)
+
+
+def _path(typed: str) -> Path:
+    return Path(os.path.expanduser(typed.strip())).absolute()
 
 
 def _call(app: ScriptConsoleApp, rest: str) -> Step:
@@ -211,11 +218,11 @@ def _sort(app: ScriptConsoleApp, rest: str) -> Step:
     table = _table(app)
     if table is None:
         raise CommandError("this pane has no columns")
-    titles = [column.title for column in table.columns]
-    found = [i for i, title in enumerate(titles) if title.lower() == rest.lower()]
-    if not found:
-        raise CommandError(f'there is no column "{rest}"; there are {", ".join(titles)}')
-    return partial(_now, table.sort_by, found[0])
+    titles = {column.title.lower(): index for index, column in enumerate(table.columns) if column.title}
+    if rest.lower() not in titles:
+        there = ", ".join(column.title for column in table.columns if column.title)
+        raise CommandError(f'there is no column "{rest}"; there are {there}')
+    return partial(_now, table.sort_by, titles[rest.lower()])
 
 
 def _theme(app: ScriptConsoleApp, rest: str) -> Step:
@@ -266,7 +273,7 @@ async def _scripts(app: ScriptConsoleApp, _rest: str) -> list[str]:
 
 async def _columns(app: ScriptConsoleApp, _rest: str) -> list[str]:
     table = _table(app)
-    return [] if table is None else [column.title for column in table.columns]
+    return [] if table is None else [column.title for column in table.columns if column.title]
 
 
 async def _functions(app: ScriptConsoleApp, _rest: str) -> list[str]:

@@ -62,6 +62,38 @@ def run_job(
     threading.Thread(target=run, name=f"scriptconsole-{name}", daemon=True).start()
 
 
+class Switch:
+    """Something that is turned on and off by jobs: the last wish holds, whichever job comes last."""
+
+    def __init__(self, turn: Callable[[bool], object]) -> None:
+        """Take it as being off.
+
+        Args:
+            turn: Turns it on or off; called in threads, one at a time.
+        """
+        self._turn = turn
+        self._wanted = False
+        self._lock = threading.Lock()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it is to be on."""
+        return self._wanted
+
+    def wish(self, on: bool) -> Callable[[], object]:
+        """Wish it to be on or off.
+
+        Returns:
+            The work of a job that fulfils the wish, or a later one.
+        """
+        self._wanted = on
+        return self._fulfil
+
+    def _fulfil(self) -> object:
+        with self._lock:
+            return self._turn(self._wanted)
+
+
 async def in_thread[Value](work: Callable[[], Value]) -> Value:
     """Run work in a thread of its own and wait for it; who stops waiting leaves it to itself.
 

@@ -11,7 +11,7 @@ import pytest
 from textual.widgets import Input, Static
 
 from scriptconsole.app import ScriptConsoleApp
-from scriptconsole.jobs import JobDone, in_thread
+from scriptconsole.jobs import JobDone, Switch, in_thread
 from scriptconsole.screens.differences import DifferencesScreen
 from scriptconsole.screens.emit import EmitScreen
 from scriptengines.view import DifferenceView
@@ -153,3 +153,36 @@ async def test_scripts_are_shown_when_their_files_cannot_be_watched() -> None:
         await until(pilot, lambda: any("limit reached" in text for text in log_texts(app)))
         told = next(text for text in log_texts(app) if "limit reached" in text)
         assert told.startswith("Scripts are not reloaded when their files change: ")
+
+
+def test_the_last_wish_holds_whichever_job_comes_last() -> None:
+    turned: list[bool] = []
+    switch = Switch(turned.append)
+    first, second = switch.wish(True), switch.wish(False)
+    second()
+    first()
+    assert turned == [False, False]
+    assert not switch.wanted
+
+
+def test_jobs_turn_a_switch_one_after_the_other() -> None:
+    inside = threading.Event()
+    goes_on = threading.Event()
+    turned: list[bool] = []
+
+    def turn(on: bool) -> None:
+        if on:
+            inside.set()
+            assert goes_on.wait(10)
+        turned.append(on)
+
+    switch = Switch(turn)
+    slow = threading.Thread(target=switch.wish(True))
+    slow.start()
+    assert inside.wait(10)
+    late = threading.Thread(target=switch.wish(False))
+    late.start()
+    goes_on.set()
+    slow.join(10)
+    late.join(10)
+    assert turned == [True, False]

@@ -149,6 +149,24 @@ def test_every_action_can_be_typed() -> None:
         assert action.id in typed or last in typed or action.id in ("command", "menu", "jump")
 
 
+async def test_a_path_may_have_the_word_as_in_it(session: RecordedSession, tmp_path: Path) -> None:
+    file = tmp_path / "known as it.py"
+    file.touch()
+    async with running(session) as (app, pilot):
+        for line, alias in ((f"load {file}", None), (f"load {file} as x", "x")):
+            await resolve(app, line)()
+            await until(pilot, lambda alias=alias: ("load", file, alias) in session.calls)
+
+
+async def test_a_column_without_a_title_cannot_be_named(session: RecordedSession) -> None:
+    async with running(session) as (app, _):
+        with pytest.raises(CommandError) as refused:
+            resolve(app, "sort")
+        assert "State, Script" in str(refused.value)
+        assert ", ," not in str(refused.value)
+        assert all(line.strip() != "sort" for line, _ in await suggest(app, "sort "))
+
+
 async def test_up_brings_back_the_lines_typed_before_one_after_the_other(session: RecordedSession) -> None:
     async with running(session) as (app, pilot):
         for line in ("sort script", "freeze"):

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
-from scriptconsole.jobs import Outcome, explain, run_job
+from scriptconsole.jobs import Outcome, Switch, explain, run_job
 from scriptconsole.panes.bytesview import BytesView, hex_dump
 from scriptconsole.panes.pane import Place
 from scriptconsole.screens.dialog import Dialog
@@ -62,13 +62,13 @@ class TrafficScreen(Dialog):
         """Begin to keep the bytes, and to look at them."""
         self.set_focus(self._views[0])
         row, session = self._row, console_of(self).session
-        run_job(self, "tap", partial(session.tap, row.script, row.id, True), self._tapped)
+        self._tap = Switch(partial(session.tap, row.script, row.id))
+        run_job(self, "tap", self._tap.wish(True), self._tapped)
         self.set_interval(PERIOD, self._look)
 
     def on_unmount(self) -> None:
         """Let the connection go on unwatched."""
-        app, row = console_of(self), self._row
-        run_job(app, "tap", partial(app.session.tap, row.script, row.id, False), lambda _: None)
+        run_job(console_of(self), "tap", self._tap.wish(False), lambda _: None)
 
     def _tapped(self, outcome: Outcome) -> None:
         if outcome.error is not None:
