@@ -199,6 +199,23 @@ async def test_open_rows_come_back_with_their_scripts(file: StateFile) -> None:
         await written(pilot, file, lambda state: state.rows == rows[2:])
 
 
+async def test_the_one_script_whose_variables_are_shown_comes_back_with_it(file: StateFile) -> None:
+    one = {PaneName.VARIABLES: SavedPane(settings={"script": "bridge"})}
+    async with remembering(file) as (app, pilot):
+        await pilot.press("1", "j", "j", "2", "slash", *"bridge", "enter", "a", "escape")
+        await written(pilot, file, lambda state: state.panes == one)
+    session = RecordedSession(replace(FRAME, scripts=()))
+    async with remembering(file, session) as (app, pilot):
+        assert app.memory is not None
+        app.tick()
+        assert app.memory.now().panes == one, "it is not open yet"
+        session.now = FRAME
+        await until(pilot, lambda: "only bridge" in app.main.panes[PaneName.VARIABLES].title_text)
+        assert {getattr(row, "script", "") for row in table(app, "variables").rows} == {"bridge"}
+        await pilot.press("2", "a")
+        await written(pilot, file, lambda state: state.panes == {})
+
+
 async def test_what_is_left_out_of_the_log_comes_back(file: StateFile) -> None:
     async with remembering(file) as (app, pilot):
         await pilot.press("5", "g", "v", "v", "a")

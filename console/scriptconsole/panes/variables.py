@@ -19,6 +19,7 @@ from scriptconsole.panes.scripts import BUSY_AFTER
 from scriptconsole.panes.tablepane import TablePane
 from scriptconsole.panes.tree import TreeTable
 from scriptconsole.screens.host import console_of
+from scriptconsole.state import Scalar
 from scriptconsole.text import CELL_LIMIT, clean, count, moment, span
 from scriptengines.view import Frame, VariableView, WatchView
 
@@ -103,6 +104,8 @@ class VariablesPane(TablePane[VariableView]):
     def __init__(self) -> None:
         self._stale: frozenset[str] = frozenset()
         self._only: str | None = None
+        self._remembered: str | None = None
+        """The one script that was shown when the project was left; it counts when it is open."""
         self._joined: tuple[object, object, str | None] = (None, None, None)
         self._rows: tuple[VariableView, ...] = ()
         super().__init__()
@@ -190,7 +193,10 @@ class VariablesPane(TablePane[VariableView]):
 
     def apply(self, frame: Frame) -> None:
         """Show the variables, and which of them are old."""
-        if self._only is not None and all(script.alias != self._only for script in frame.scripts):
+        there = {script.alias for script in frame.scripts}
+        if self._remembered in there:
+            self._only, self._remembered = self._remembered, None
+        if self._only not in there:
             self._only = None
         busy = {row.alias: row.sample_age for row in frame.scripts if row.sample_age > BUSY_AFTER}
         stale = frozenset(busy)
@@ -222,6 +228,20 @@ class VariablesPane(TablePane[VariableView]):
             )
         kind = "Watch" if _is_watch(row) else "Variable"
         return Details(f"{kind} {row.name}", facts, [("Value", row.value, "value-text")])
+
+    # -- what is remembered ----------------------------------------------------------------------------
+
+    def settings(self) -> dict[str, Scalar]:
+        """Return the one script that is shown, if it is one."""
+        only = self._remembered if self._only is None else self._only
+        return {} if only is None else {"script": only}
+
+    def take_setting(self, name: str, value: Scalar) -> bool:
+        """Take it on as soon as it is open."""
+        if name != "script" or not isinstance(value, str):
+            return False
+        self._remembered = value
+        return True
 
     # -- what can be done ------------------------------------------------------------------------------
 
@@ -260,6 +280,7 @@ class VariablesPane(TablePane[VariableView]):
     def action_one(self) -> None:
         """Show the selected script only, or all again."""
         self._only = console_of(self).main.script() if self._only is None else None
+        self._remembered = None
         self.apply(console_of(self).main.latest)
         self.retitle()
 
