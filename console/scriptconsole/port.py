@@ -12,7 +12,7 @@ from typing import Any, Literal, Protocol
 from scriptengines.completion import Completion
 from scriptengines.health import FunctionStatistics
 from scriptengines.results import Result
-from scriptengines.view import DifferenceView, Frame, FunctionInfo, Tapped
+from scriptengines.view import DifferenceView, Frame, FunctionInfo, LogRecord, Tapped
 
 
 class SessionPort(Protocol):
@@ -24,6 +24,10 @@ class SessionPort(Protocol):
 
     def frame(self) -> Frame:
         """Return all a screen shows now; its log holds only the records since the call before."""
+        ...
+
+    def records(self, limit: int) -> Sequence[LogRecord]:
+        """Return records of the log before the next frame would, oldest first."""
         ...
 
     def load(self, path: Path, alias: str | None = None) -> object:

@@ -7,6 +7,7 @@ import gc
 import os
 import select
 import signal
+import sys
 import threading
 from pathlib import Path
 from types import MappingProxyType
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
 
     from .app import ScriptConsoleApp
     from .capture import Terminal
+
+SWITCH_INTERVAL = 0.001
+"""Seconds for which the screen waits at most while another thread looks at a script; Python's own is 5 ms."""
 
 FOCUS_LOST = b"\x1b[O"
 """What a terminal sends when another window is chosen (xterm's ctlseqs)."""
@@ -86,6 +90,7 @@ def _calm_collector() -> None:
     gc.freeze()
     gc.set_threshold(50_000, 50, 100)
     gc.enable()
+    sys.setswitchinterval(SWITCH_INTERVAL)
 
 
 def _console_on(terminal: Terminal) -> Console:

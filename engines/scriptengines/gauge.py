@@ -29,7 +29,7 @@ class Usage(NamedTuple):
         rate: Calls a second.
         cpu: Share of a core.
         memory: Bytes, None when nothing tells.
-        rates: Calls a second in the last seconds, newest last.
+        rates: Calls a second in the last seconds since the first call, newest last.
     """
 
     rate: float = 0.0
@@ -66,7 +66,8 @@ class Gauge:
         rate, share = max(0, calls - calls_then) / passed, max(0.0, cpu - cpu_then) / passed
         if now - self._rated >= SPAN:
             self._rated = now
-            self._rates = (*self._rates[1 - SECONDS :], rate)
+            if rate or self._rates:
+                self._rates = (*self._rates[1 - SECONDS :], rate)
         # Rounded, so that what stays the same to the eye is the same to a screen, which draws it no more.
         return Usage(round(rate, 2), round(share, 3), self._look_at_memory(now), self._rates)
 

@@ -13,9 +13,10 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from pathlib import Path
 
-from scriptengines.view import Frame
+from scriptengines.view import LogRecord
 from tests.bench.harness import resident_bytes
 
 PERIOD = 0.005
@@ -42,13 +43,15 @@ def watched(figures: Path, arguments: list[str]) -> int:
             self._late: list[float] = []
             self._before = time.monotonic(), 0
             self._lines = 0
-            show = self.main.apply
+            ring = self.main.log_pane.view.ring
+            extend = ring.extend
 
-            def count(frame: Frame) -> None:
-                self._lines += len(frame.log)
-                show(frame)
+            def count(records: Iterable[LogRecord]) -> int:
+                taken = list(records)
+                self._lines += len(taken)
+                return extend(taken)
 
-            self.main.apply = count
+            ring.extend = count
             self._beating = asyncio.create_task(self._beat())
             asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._tell)
 

@@ -338,6 +338,10 @@ class RecordedSession:
         log, self.pending = tuple(self.pending), []
         return replace(self.now, log=log)
 
+    def records(self, limit: int) -> list[LogRecord]:
+        taken, self.pending = self.pending[:limit], self.pending[limit:]
+        return taken
+
     def logs(self, *records: LogRecord) -> None:
         self.pending.extend(records)
 

@@ -51,6 +51,8 @@ class LogView(LineView):
         self.unseen = 0
         """Lines that came while the view is held."""
         self.search: Search | None = None
+        self._came = 0
+        self._gone = 0
         self._script_width = 7
         self._shift = 0
         self._next: dict[str, Timer] = {}
@@ -71,11 +73,17 @@ class LogView(LineView):
         """Why there are no lines."""
         return "nothing matches the filter" if self.ring.total else "nothing logged yet"
 
-    def extend(self, records: Iterable[LogRecord]) -> None:
-        """Add records, and scroll to them when following."""
+    def take(self, records: Iterable[LogRecord]) -> None:
+        """Add records, which `extend` will show."""
         before = len(self.ring)
         gone = self.ring.extend(records)
-        came = len(self.ring) - before + gone
+        self._came += len(self.ring) - before + gone
+        self._gone += gone
+
+    def extend(self, records: Iterable[LogRecord]) -> None:
+        """Add records, and scroll to them when following."""
+        self.take(records)
+        came, gone, self._came, self._gone = self._came, self._gone, 0, 0
         if not came and not gone:
             return
         if self.following:

@@ -5,7 +5,7 @@ It owns what is shown (focus, layout, filter, freeze); what is done to scripts b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import ClassVar
 
@@ -80,8 +80,7 @@ class MainScreen(Screen[None]):
     def apply(self, frame: Frame) -> None:
         """Show a frame, or keep its log for later while the display is frozen."""
         if self.frozen:
-            self._waiting.extend(frame.log)
-            del self._waiting[: -self.log_pane.view.ring.capacity]
+            self.take_log(frame.log)
             self.status.show(frame, frozen=True, held_back=len(self._waiting))
             return
         scripts = len(self.latest.scripts)
@@ -102,6 +101,14 @@ class MainScreen(Screen[None]):
                 for name in tabs.get(pane.NAME, ())
             ]
             pane.retitle()
+
+    def take_log(self, records: Sequence[LogRecord]) -> None:
+        """Add records of the session that come before the next frame, which will show them."""
+        if self.frozen:
+            self._waiting.extend(records)
+            del self._waiting[: -self.log_pane.view.ring.capacity]
+        else:
+            self.log_pane.view.take(records)
 
     def add_log(self, record: LogRecord) -> None:
         """Add a record of the console itself."""
