@@ -7,8 +7,9 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,7 +37,7 @@ def nobodys_settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
 
 
 @contextlib.contextmanager
-def _variable(name: str, value: str) -> Iterator[None]:
+def _variable(name: str, value: str) -> Generator[None]:
     before = os.environ.get(name)
     os.environ[name] = value
     yield
@@ -62,6 +63,13 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
         return path
 
     return write
+
+
+def load(session: Session, folder: Path, name: str, text: str, **options: Any) -> None:
+    """Load a script of this text."""
+    path = folder / name
+    path.write_text(text)
+    session.load(path, **options)
 
 
 @pytest.fixture

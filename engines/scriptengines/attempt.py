@@ -167,23 +167,26 @@ class Attempt:
         Returns:
             Whether it ended; who comes second waits for the answer of the first.
         """
+        assert self.runtime is not None
         with self._ending:
             if self._has_ended is None:
-                self._has_ended = self._end(reason)
+                self._has_ended = self._see_to_end(reason)
+                self.script.forget(self)
+                if self._has_ended:
+                    self.runtime.discard()
+                else:
+                    text = f"{self.script.alias} does not end; its thread is left behind"
+                    self.script.reporter.log("warning", text)
             return self._has_ended
 
-    def _end(self, reason: str) -> bool:
+    def _see_to_end(self, reason: str) -> bool:
         assert self.runtime is not None
         first = 0.05 if self.cancelled else UNLOAD_LIMIT
         again = (UNLOAD_LIMIT, UNLOAD_LIMIT) if self.runtime.stoppable else ()
         for limit in (first, *again):
             if self.ended.wait(limit):
-                self.script.forget(self)
-                self.runtime.discard()
                 return True
             self.interrupt_aside(reason)
-        self.script.forget(self)
-        self.script.reporter.log("warning", f"{self.script.alias} does not end; its thread is left behind")
         return False
 
     # ---- how it failed ------------------------------------------------------------------------

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 RUNAWAY_LIMIT = 1.0
 """Seconds that what a script is doing may go on when a new version of it waits."""
+CANCELLED_LIMIT = 8.0
+"""Seconds that a load that was cancelled may take to end before a script counts as closed without that."""
 
 
 class Generations(ABC):
@@ -168,11 +170,15 @@ class Generations(ABC):
         unwanted = attempt.cancelled or self.closed  # since the engine began to prepare it
         if not attempt.run(0 if unwanted else timeout):
             raise attempt.late_error(timeout or 0.0)
+        if (
+            attempt.cancelled
+        ):  # by somebody else, who may not have come so far; it never became the running one
+            self.end_aside(attempt, "unloaded")
+        elif attempt.error is not None:
+            attempt.end()
         if attempt.error is not None:
-            if not attempt.cancelled:
-                attempt.end()
             raise attempt.load_error() from attempt.error.__cause__
-        if attempt.cancelled:  # it never became the running one
+        if attempt.cancelled:
             raise attempt.late_error(0.0)
         if previous is not None:
             self._replaced()
@@ -303,18 +309,20 @@ class Generations(ABC):
             loading.cancel("unloaded")
         with self._reloading:
             attempt, self._attempt = self._attempt, None
-            if attempt is None:
-                self.lock.close()
-                return True
-            attempt.running = False
-            self._hooks.refresh(attempt)
-            attempt.retire_aside()
-            self._handles.clear()  # they hold functions, and with them all the script had
-            ended = attempt.end()
+            ended = attempt is None or self._end_running(attempt)
+            # What is cancelled needs the lock to be open to come to its end.
+            ended = self.wait_for_cancelled(time.monotonic() + CANCELLED_LIMIT) and ended
             self.lock.close()
             self.cell.advance()
             self._handles.clear()  # they hold us and what they called, until a collection
             return ended
+
+    def _end_running(self, attempt: Attempt) -> bool:
+        attempt.running = False
+        self._hooks.refresh(attempt)
+        attempt.retire_aside()
+        self._handles.clear()  # they hold functions, and with them all the script had
+        return attempt.end()
 
     def interrupt(self, reason: str = "interrupted") -> bool:
         """Stop what it is doing right now; whether there was anything that could be stopped."""

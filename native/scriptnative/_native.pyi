@@ -413,12 +413,16 @@ class Interpreter:
         """Run statements in a fresh namespace."""
     def load(self, module: str, attribute: str) -> Any:
         """An attribute of a module, imported if need be: its value, or a Reference."""
-    def interrupt(self, hold: int, *, insist: bool = False) -> bool:
+    def interrupt(self, hold: int, *, insist: bool = False) -> bool | None:
         """Raise ScriptInterrupt in the thread that holds its run lock; waits for its GIL.
 
         Args:
             hold: Number of the hold that is meant; nothing happens when that has ended.
             insist: Raise it at every line until the script has been left.
+
+        Returns:
+            Whether there is that thread; None when it is in the import machinery, whose locks would stay
+            taken for ever: try again.
         """
     def end(self, timeout: float, *, finally_: bool = False) -> bool:
         """End it; False when threads are still inside after `timeout` seconds.
@@ -756,7 +760,7 @@ def set_tenant_loop(
 ) -> None:
     """As set_loop, for a script in the main interpreter."""
 
-def interrupt_tenant(lock: RunLock, hold: int, *, insist: bool = False) -> bool:
+def interrupt_tenant(lock: RunLock, hold: int, *, insist: bool = False) -> bool | None:
     """As Interpreter.interrupt, for a script in the main interpreter."""
 
 def interrupt_thread(thread_id: int, *, insist: bool = False) -> bool:

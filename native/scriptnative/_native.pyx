@@ -108,6 +108,7 @@ cdef extern from "tenant.h":
     void sc_tenant_too_late(sc_runlock *tenant)
 
 cdef extern from "stop.h":
+    int SC_IMPORTING
     int sc_stop_insist(object exception, tuple spared) except -1
     int PyThreadState_SetAsyncExc(unsigned long thread_id, object exception)
 
@@ -472,7 +473,8 @@ cdef class Interpreter:
         return sc_interp_import(sc_interp_current(), self.interp, module.encode(), attribute.encode())
 
     def interrupt(self, unsigned long hold, *, bint insist=False):
-        return bool(sc_interp_interrupt(self.interp, hold, insist))
+        cdef int sent = sc_interp_interrupt(self.interp, hold, insist)
+        return None if sent == SC_IMPORTING else bool(sent)
 
     def end(self, double timeout, *, bint finally_=False):
         if sc_interp_is_shared(self.interp) and not finally_:
@@ -556,7 +558,8 @@ def set_tenant_loop(RunLock lock, get_running_loop, set_running_loop, loop):
 
 def interrupt_tenant(RunLock lock, unsigned long hold, *, bint insist=False):
     """Raise ScriptInterrupt in the thread that executes a script in the main interpreter; False if none does."""
-    return bool(sc_tenant_interrupt(lock.lock, hold, sc_interp_interruption(sc_interp_current(), insist)))
+    cdef int sent = sc_tenant_interrupt(lock.lock, hold, sc_interp_interruption(sc_interp_current(), insist))
+    return None if sent == SC_IMPORTING else bool(sent)
 
 
 def interrupt_thread(unsigned long thread_id, *, bint insist=False):

@@ -453,6 +453,7 @@ int sc_interp_drain(sc_interp *interp) {
 
 static int interrupt_holder(sc_interp *there, unsigned long holder, int insist) {
     int sent = 0;
+    if (sc_stop_is_importing(holder)) return SC_IMPORTING;
     PyObject *exception = sc_interp_interruption(there, insist);
     if (exception == NULL) {
         PyErr_Clear();

@@ -121,7 +121,7 @@ void sc_visit_end(sc_visit *visit);
 void sc_interp_too_late(void);
 
 /* Raise the interrupt in the thread that runs the script, if that is still the given hold of its run lock (see
- * sc_runlock_hold): 1; else 0. `insist`: raise it again and again. Waits for the GIL of `there`. */
+ * sc_runlock_hold): 1, or SC_IMPORTING (see stop.h); else 0. `insist`: raise it again and again. Waits for the GIL of `there`. */
 int sc_interp_interrupt(sc_interp *there, unsigned long hold, int insist);
 /* New reference to the exception to raise in `there`; NULL: it has none, maybe with an exception set. */
 PyObject *sc_interp_interruption(const sc_interp *there, int insist);

@@ -1,12 +1,16 @@
 /* stop.c: raising an exception at every line, as a trace function; looking after signals. */
 #include "stop.h"
 
+#include <string.h>
+
 #if defined(__linux__)
 #include <sys/syscall.h>
 #include <unistd.h>
 #elif defined(__APPLE__)
 #include <pthread.h>
 #endif
+
+#define IMPORTLIB "<frozen importlib" /* how the names of its files begin */
 
 static __thread PyThreadState *insisting; /* where; NULL: nowhere */
 static __thread Py_tracefunc tracer_before;
@@ -51,6 +55,22 @@ void sc_stop_calm(void) {
     PyEval_SetTrace(tracer_before, tracer_object_before);
     Py_CLEAR(tracer_object_before);
     PyErr_SetRaisedException(pending);
+}
+
+int sc_stop_is_importing(unsigned long thread) {
+    int found = 0;
+    PyThreadState *state = PyInterpreterState_ThreadHead(PyInterpreterState_Get());
+    for (; state != NULL && !found; state = PyThreadState_Next(state)) {
+        PyFrameObject *frame = state->thread_id == thread ? PyThreadState_GetFrame(state) : NULL;
+        if (frame == NULL) continue;
+        PyCodeObject *code = PyFrame_GetCode(frame);
+        const char *file = PyUnicode_AsUTF8(code->co_filename);
+        if (file == NULL) PyErr_Clear();
+        else found = strncmp(file, IMPORTLIB, sizeof IMPORTLIB - 1) == 0;
+        Py_DECREF(code);
+        Py_DECREF(frame);
+    }
+    return found;
 }
 
 static int see_to_signals(void *context) {

@@ -190,6 +190,7 @@ int sc_tenant_interrupt(sc_runlock *tenant, unsigned long hold, PyObject *except
     for (stay = stays; stay != NULL && (unsigned long)stay->thread != holder; stay = stay->next) {}
     pthread_mutex_unlock(&mutex);
     if (stay == NULL) return 0; /* it has the lock, but is not in the script: the console looks at it */
+    if (stay->current == tenant && sc_stop_is_importing(holder)) return SC_IMPORTING;
     /* The holder cannot end here: it needs the GIL to give the lock up. */
     stay->stopping = tenant;
     Py_XSETREF(stay->exception, Py_NewRef(exception));

@@ -32,7 +32,7 @@ int sc_tenant_settle(sc_runlock *tenant);
 int sc_tenant_set_loop(sc_runlock *tenant, PyObject *get_running_loop, PyObject *set_running_loop, PyObject *loop);
 
 /* Raise `exception` in the thread that executes `tenant`, as soon as it does not execute anything else, if that is still
- * the given hold of its run lock: 1; else 0. */
+ * the given hold of its run lock: 1, or SC_IMPORTING (see stop.h); else 0. */
 int sc_tenant_interrupt(sc_runlock *tenant, unsigned long hold, PyObject *exception);
 
 /* The thread gives `tenant` up for now: an interrupt that has not arrived yet must not hit what it does next. */

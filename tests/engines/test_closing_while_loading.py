@@ -1,4 +1,4 @@
-"""A session that is closed while a script loads on another thread: nothing of the script is left behind."""
+"""Scripts that are closed while they load on another thread: nothing of them is left behind."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import pytest
 from scriptengines.errors import LoadError, ScriptClosed
 from scriptengines.lua import LuaEngine
 from scriptengines.python import PythonEngine
+from scriptengines.python.chambers import InterpreterChamber
 from scriptengines.script import Script
 from scriptengines.session import Session
 from tests.conftest import DEADLINE, Log
@@ -56,7 +57,7 @@ class Background:
 
 
 class Door:
-    """A method that waits, on its first call, until the test lets it go on.
+    """A method that waits until the test lets it go on.
 
     Args:
         monkeypatch: Puts it there.
@@ -180,6 +181,25 @@ def test_an_interrupt_while_the_engine_makes_it_stops_the_load(
     assert isinstance(reloading.wait(), LoadError)
     assert (script.generation, script.call("version")) == (1, 1), "the generation before goes on"
     session.close()
+
+
+def test_the_last_generation_waits_for_one_that_is_being_discarded(
+    session: Session, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write("it.py", SCRIPTS["it.py"])
+    session.load(path)
+    path.write_text("while True: pass\n")
+    discarding = Door(monkeypatch, PythonEngine, "generation_ended", before=False)
+    leaving = Door(monkeypatch, InterpreterChamber, "move_out", before=False)
+    with pytest.raises(LoadError, match="still at its top level"):
+        session.reload("it", timeout=0.05)
+    assert discarding.reached.wait(DEADLINE)
+    unloading = Background(lambda: session.unload("it"))
+    assert not leaving.reached.wait(0.2), "it has taken the place from under the other one"
+    discarding.open.set()
+    leaving.open.set()
+    assert unloading.wait() is None
+    assert session.close()
 
 
 RACE = """

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from scriptengines import Session
 from scriptengines.view import HookView
+from tests.conftest import load
 
 PYTHON = """import host
 seen = []
@@ -27,18 +26,6 @@ LUA = """seen = 0
 function on_reading(value) seen = seen + value end
 host.on("reading", on_reading, 9)
 """
-
-
-@pytest.fixture
-def session() -> Iterator[Session]:
-    with Session() as made:
-        yield made
-
-
-def load(session: Session, folder: Path, name: str, text: str, **options: Any) -> None:
-    path = folder / name
-    path.write_text(text)
-    session.load(path, **options)
 
 
 def hook(session: Session, name: str = "reading") -> HookView:

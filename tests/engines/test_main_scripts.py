@@ -286,3 +286,50 @@ def test_numpy_works_in_several_scripts_and_over_reloads(write: Write) -> None:
         check=False,
     )
     assert (child.stdout, child.stderr, child.returncode) == ("45 4950\n", "", 0)
+
+
+WHILE_IMPORTING = """
+import _imp, sys, threading, time
+from scriptengines.errors import LoadError
+from scriptengines.session import Session
+from scriptnative import thread_frames
+session = Session(batch=True)
+
+def load(path):
+    try:
+        session.load(path)
+    except LoadError as error:
+        print(error)
+
+warming = threading.Thread(target=load, args=[sys.argv[1]])  # so that all is imported that an interrupt needs
+warming.start()
+while not session.records():
+    session.wait(None)
+session.interrupt("warm")
+warming.join()
+loading = threading.Thread(target=load, args=[sys.argv[2]], daemon=True)
+_imp.acquire_lock()
+loading.start()
+while not any(frame.f_code.co_name == "_get_module_lock" for frame in thread_frames().values()):
+    time.sleep(0.001)
+interrupting = threading.Thread(target=session.interrupt, args=["it"], daemon=True)
+interrupting.start()
+interrupting.join(0.2)
+_imp.release_lock()
+loading.join(20)
+print("held" if _imp.lock_held() else "free", loading.is_alive())
+"""
+
+
+def test_an_interrupt_leaves_the_import_lock_free(write: Write) -> None:
+    spin = "while True: pass\n"
+    paths = (
+        write("warm.py", f"{HEADER}print('begun')\n{spin}"),
+        write("it.py", f"{HEADER}import colorsys\n{spin}"),
+    )
+    command = [sys.executable, "-c", WHILE_IMPORTING, *paths]
+    child = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    warm, it, end = child.stdout.splitlines()
+    assert warm.endswith("warm.py:3: the script was interrupted")
+    assert it.endswith("it.py:3: the script was interrupted"), "after the import"
+    assert end == "free False"

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from scriptengines import Session
 from scriptengines.errors import CallError
 from scriptengines.view import CallView, Frame
+from tests.conftest import DEADLINE, load
 
 PYTHON = """
 import host
@@ -38,18 +40,6 @@ function hold(wait) wait() end
 """
 
 
-@pytest.fixture
-def session() -> Iterator[Session]:
-    with Session() as made:
-        yield made
-
-
-def load(session: Session, folder: Path, name: str, text: str, **options: Any) -> None:
-    path = folder / name
-    path.write_text(text)
-    session.load(path, **options)
-
-
 def calls_until(session: Session, found: Callable[[Frame, list[CallView]], Any]) -> list[CallView]:
     """The calls that have ended, once a frame and they satisfy `found`."""
     ended: list[CallView] = []
@@ -61,6 +51,24 @@ def calls_until(session: Session, found: Callable[[Frame, list[CallView]], Any])
             return ended
         patience.wait(0.01)
     raise AssertionError(f"never came: {ended}")
+
+
+@contextmanager
+def under_way(session: Session) -> Generator[None]:
+    """While a call of `hold` goes on."""
+    inside, go_on = threading.Event(), threading.Event()
+
+    def wait() -> None:
+        inside.set()
+        go_on.wait(DEADLINE)
+
+    job = session.submit("rooms", "hold", wait)
+    assert inside.wait(DEADLINE)
+    try:
+        yield
+    finally:
+        go_on.set()
+        job.result()
 
 
 def test_nothing_is_recorded_unless_asked_for(session: Session, tmp_path: Path) -> None:
@@ -142,37 +150,19 @@ def test_a_nested_call_names_the_call_it_comes_from(session: Session, tmp_path: 
 def test_a_call_that_hangs_is_shown_while_it_hangs(session: Session, tmp_path: Path, name: str) -> None:
     load(session, tmp_path, name, PYTHON if name.endswith(".py") else LUA)
     session.record_calls(True)
-    inside, go_on = threading.Event(), threading.Event()
-
-    def wait() -> None:
-        inside.set()
-        go_on.wait(10)
-
-    job = session.submit("rooms", "hold", wait)
-    assert inside.wait(10)
-    (running,) = session.frame().running
-    assert (running.function, running.duration) == ("hold", None)
-    go_on.set()
-    job.result()
+    with under_way(session):
+        (running,) = session.frame().running
+        assert (running.function, running.duration) == ("hold", None)
     ended = calls_until(session, lambda frame, ended: ended and not frame.running)
     assert [call.id for call in ended] == [running.id]
 
 
 def test_a_call_that_began_before_recording_did_is_shown_too(session: Session, tmp_path: Path) -> None:
     load(session, tmp_path, "rooms.py", PYTHON)
-    inside, go_on = threading.Event(), threading.Event()
-
-    def wait() -> None:
-        inside.set()
-        go_on.wait(10)
-
-    job = session.submit("rooms", "hold", wait)
-    assert inside.wait(10)
-    session.record_calls(True)
-    (running,) = session.frame().running
-    assert (running.function, running.caller) == ("hold", "began earlier")
-    go_on.set()
-    job.result()
+    with under_way(session):
+        session.record_calls(True)
+        (running,) = session.frame().running
+        assert (running.function, running.caller) == ("hold", "began earlier")
     assert session.frame().running == ()
 
 

@@ -93,8 +93,9 @@ class PythonRuntime(Runtime):
         discard = self._inside["discard"]
         self._inside.clear()  # each of them holds the generation, and its objects
         self._inside = _Gone()
-        if not self._engine.generation_ended(self):
-            call_unlocked(discard)
+        with self.chamber.ending:
+            if not self._engine.generation_ended(self):
+                call_unlocked(discard)
 
     def bind(self, function: Function) -> None:
         bind(function, self._inside["lookup"](function.name))
@@ -217,7 +218,8 @@ class PythonEngine(Engine):
         except BaseException:
             for descriptor in inherited[1] if inherited is not None else ():
                 os.close(descriptor)
-            self._release(chamber, context.reporter)
+            with chamber.ending:
+                self._release(chamber, context.reporter)
             raise
 
     def generation_ended(self, runtime: PythonRuntime) -> bool:

@@ -28,6 +28,9 @@ END_LIMIT = 2.0
 INSIST_AFTER = 0.01
 """Seconds that an interrupted script gets to end before the exception is raised at every line."""
 
+IMPORT_LIMIT = 1.0
+"""Seconds to wait for a script that is to be interrupted to come out of the import machinery."""
+
 _BOOT = """
 import sys
 sys.path[:] = {path!r}
@@ -42,10 +45,14 @@ class Chamber(ABC):
     Attributes:
         isolation: What keeps it apart from others.
         create: Makes a generation of the script; see Interior.create.
+        ending: Held while one of its generations is discarded: the last one takes the place with it.
     """
 
     isolation: str
     create: Callable[..., Any] | None = None
+
+    def __init__(self) -> None:
+        self.ending = threading.Lock()
 
     @abstractmethod
     def move_in(self, context: Context) -> None:
@@ -87,6 +94,7 @@ class InterpreterChamber(Chamber):
     """
 
     def __init__(self, isolation: str) -> None:
+        super().__init__()
         self.isolation = isolation
         if sys.version_info < (3, 14):
             # 3.13 crashes at exit when the main interpreter imports it after another one has (no script
@@ -127,7 +135,7 @@ class InterpreterChamber(Chamber):
 
     def send_interrupt(self, hold: int, *, insist: bool) -> bool:
         """As Chamber says; waits for the interpreter's GIL."""
-        return self.interpreter.interrupt(hold, insist=insist)
+        return _patiently(lambda: self.interpreter.interrupt(hold, insist=insist))
 
     def end(self) -> bool:
         """End the interpreter; False when threads are still inside."""
@@ -155,7 +163,15 @@ class MainChamber(Chamber):
 
     def send_interrupt(self, hold: int, *, insist: bool) -> bool:
         """As Chamber says."""
-        return interrupt_tenant(self._lock, hold, insist=insist)
+        return _patiently(lambda: interrupt_tenant(self._lock, hold, insist=insist))
+
+
+def _patiently(interrupt: Callable[[], bool | None]) -> bool:
+    """Interrupt as soon as the script is not in the import machinery itself; whether that came about."""
+    end = time.monotonic() + IMPORT_LIMIT
+    while (sent := interrupt()) is None and time.monotonic() < end:
+        time.sleep(0.001)
+    return bool(sent)
 
 
 class Pool:

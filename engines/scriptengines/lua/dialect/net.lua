@@ -15,6 +15,7 @@ local function host_function(name)
     return call(...)
   end
 end
+D.host_function = host_function
 
 local function as_table(value) return type(value) == "table" and value or {} end
 

@@ -2,20 +2,13 @@
 local D, PY = ...
 
 local type, tostring, error, next, select, setmetatable, pcall = type, tostring, error, next, select, setmetatable, pcall
-local find, later, answer = D.find, D.later, D.answer
+local later, answer = D.later, D.answer
 local net = D.net
 local _ = net.TCPSocket -- fills net, and with it what D has of it
 local reason, known, connections, address_of = D.reason, D.known, D.connections, D.address_of
 local with_type, http_listen, host_options = D.with_type, D.http_listen, D.host_options
+local host_function = D.host_function
 local background = later("webcalls.background")
-
-local function host_function(name)
-  local call
-  return function(...)
-    call = call or find(name)
-    return call(...)
-  end
-end
 
 -- Handles of what is no TCP connection.
 local handles, last = {}, 0
