@@ -178,14 +178,15 @@ class ScriptConsoleApp(App[None]):
         return super().post_message(message)
 
     async def on_event(self, event: events.Event) -> None:
-        """Handle an event; keys one after the other, of which is remembered whether they are text."""
+        """Handle an event; keys and pastes one after the other; of keys, remember whether they are text."""
         key = event if isinstance(event, events.Key) else None
+        typed = event if isinstance(event, events.Key | events.Paste) else None
         if isinstance(event, events.InputEvent):
             self._changed()
         if key is not None and key.is_forwarded:
             self._steps.returning = False
-        elif key is not None and not await self._steps.settle():
-            self.post_message(key)  # behind the one before, as all keys that follow
+        elif typed is not None and not typed.is_forwarded and not await self._steps.settle():
+            self.post_message(typed)  # behind the one before, as all that follow
             return
         self.typed = key is not None and key.is_printable
         self.key = "" if key is None else key.key
@@ -193,7 +194,7 @@ class ScriptConsoleApp(App[None]):
             await super().on_event(event)
         finally:
             self.typed, self.key = False, ""
-            if key is not None:
+            if typed is not None:
                 self._steps.handed_on()
 
     def _await_frame(self) -> None:

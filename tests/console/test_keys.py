@@ -545,6 +545,22 @@ async def test_keys_typed_ahead_go_where_the_keys_before_them_led(session: Recor
         assert not any(call[0] == "reload" for call in session.calls)
 
 
+@pytest.mark.parametrize("opener", ["slash", "c", "colon", "9"])
+async def test_a_paste_waits_for_the_keys_before_it(session: RecordedSession, opener: str) -> None:
+    async with running(session) as (app, pilot):
+        await pilot.press(opener, *"old")
+        for message in XTermParser().feed("\x15\x1b[200~pasted\x1b[201~!"):
+            app.post_message(message)
+        entry = app.screen.focused
+        assert entry is not None
+
+        def text() -> str:
+            return str(getattr(entry, "value", getattr(entry, "text", "")))
+
+        await until(pilot, lambda: text().endswith("!"))
+        assert text() == "pasted!"
+
+
 async def test_a_burst_of_keys_keeps_its_order_when_the_loop_is_held_up(
     session: RecordedSession, monkeypatch: pytest.MonkeyPatch
 ) -> None:
