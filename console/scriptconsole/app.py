@@ -21,6 +21,7 @@ from textual import events, on
 from textual.app import App, SuspendNotSupported
 from textual.command import CommandPalette, Provider
 from textual.message import Message
+from textual.notifications import SeverityLevel
 from textual.screen import Screen
 from textual.timer import Timer
 
@@ -40,6 +41,7 @@ from scriptconsole.screens.main import MainScreen
 from scriptconsole.shell import started_by_shell
 from scriptconsole.sizes import sizes_in_order
 from scriptconsole.statefile import StateFile
+from scriptconsole.text import clean, clean_lines
 from scriptengines.errors import ScriptConsoleError
 from scriptengines.view import Frame, Level, LogRecord, ScriptState
 from scriptthemes import STYLES
@@ -176,14 +178,15 @@ class ScriptConsoleApp(App[None]):
         return super().post_message(message)
 
     async def on_event(self, event: events.Event) -> None:
-        """Handle an event; keys one after the other, of which is remembered whether they are text."""
+        """Handle an event; keys and pastes one after the other; of keys, remember whether they are text."""
         key = event if isinstance(event, events.Key) else None
+        typed = event if isinstance(event, events.Key | events.Paste) else None
         if isinstance(event, events.InputEvent):
             self._changed()
         if key is not None and key.is_forwarded:
             self._steps.returning = False
-        elif key is not None and not await self._steps.settle():
-            self.post_message(key)  # behind the one before, as all keys that follow
+        elif typed is not None and not typed.is_forwarded and not await self._steps.settle():
+            self.post_message(typed)  # behind the one before, as all that follow
             return
         self.typed = key is not None and key.is_printable
         self.key = "" if key is None else key.key
@@ -191,7 +194,7 @@ class ScriptConsoleApp(App[None]):
             await super().on_event(event)
         finally:
             self.typed, self.key = False, ""
-            if key is not None:
+            if typed is not None:
                 self._steps.handed_on()
 
     def _await_frame(self) -> None:
@@ -277,12 +280,10 @@ class ScriptConsoleApp(App[None]):
 
         Args:
             label: What was done.
-            outcome: What came of it.
+            outcome: What came of it, as text.
         """
         if outcome.error is None:
-            from scriptconsole.screens.call import shown_result
-
-            self.write_log(Level.INFO, f"{label} = {shown_result(outcome.value)}")
+            self.write_log(Level.INFO, f"{label} = {outcome.value}")
         else:
             self.fail(f"{label}: {explain(outcome.error)}")
 
@@ -290,6 +291,19 @@ class ScriptConsoleApp(App[None]):
         """Tell the user of an error, as notification and log record."""
         self.write_log(Level.ERROR, text)
         self.notify_error(text)
+
+    def notify(
+        self,
+        message: str,
+        *,
+        title: str = "",
+        severity: SeverityLevel = "information",
+        timeout: float | None = None,
+        markup: bool = True,
+    ) -> None:
+        """Show a notification; what scripts have put into it steers no terminal."""
+        message = "\n".join(clean_lines(message))
+        super().notify(message, title=clean(title), severity=severity, timeout=timeout, markup=markup)
 
     def notify_error(self, text: str) -> None:
         """Tell the user of an error that the log has already."""
@@ -340,14 +354,14 @@ class ScriptConsoleApp(App[None]):
             work: Asks; it runs in a thread and must not touch widgets.
         """
 
+        from scriptconsole.screens.asking import shown_result
+
         def then(outcome: Outcome) -> None:
             self.report(label, outcome)
             if outcome.error is None:
-                from scriptconsole.screens.call import shown_result
+                self.notify(str(outcome.value)[:500], title=label[:80], markup=False)
 
-                self.notify(shown_result(outcome.value)[:500], title=label[:80], markup=False)
-
-        run_job(self, "ask", work, then)
+        run_job(self, "ask", lambda: shown_result(work()), then)
 
     def _script(self) -> str | None:
         alias = self.main.script()
@@ -364,7 +378,11 @@ class ScriptConsoleApp(App[None]):
 
     def _load_first(self) -> None:
         if self.settings.watch:
-            self.session.watch()
+            try:
+                self.session.watch()
+            except Exception as error:  # noqa: BLE001 - the scripts can be shown all the same
+                text = f"Scripts are not reloaded when their files change: {explain(error)}"
+                self.post_message(JobDone(Outcome(error=error), lambda _: self.fail(text)))
         for path, alias in self._paths:
             loading = threading.Thread(target=self._load_one, args=(path, alias), daemon=True)
             loading.start()
@@ -460,14 +478,11 @@ class ScriptConsoleApp(App[None]):
 
     def action_edit(self) -> None:
         """Open the selected script in the user's editor, at the line the row is about."""
-        place = None if self.main.pane is None else self.main.pane.place()
-        if place is None:
-            alias = self._script()
-            row = None if alias is None else self.main.view(alias)
-            if row is None:
-                return
-            place = Place(row.path, 0)
-        self.edit(place)
+        place = self.main.place()
+        if place is not None:
+            self.edit(place)
+        else:
+            self._script()
 
     def edit(self, place: Place) -> None:
         """Open a file in the user's editor.

@@ -109,7 +109,11 @@ class Appearance:
         if self._folder.is_dir():
             from scriptconsole.config.watching import watch_folder
 
-            self._end = watch_folder(self._folder, lambda: self._app.post_message(ThemeFilesChanged()))
+            try:
+                self._end = watch_folder(self._folder, lambda: self._app.post_message(ThemeFilesChanged()))
+            except OSError as error:  # the system watches only so much at once
+                why = error.strerror or type(error).__name__
+                self.complaints.append(f"Themes that change are not read again: {why} ({self._folder}).")
 
     def reload(self) -> list[str]:
         """Read the user's themes again and show the one that is on as it is now.

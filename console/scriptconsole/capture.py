@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from _typeshed import ReadableBuffer
 
 
+LINE_LIMIT = 16_384
+"""Characters after which a line is passed on though it has not ended, for it may never end."""
+
+
 class Terminal(io.FileIO):
     """The terminal that is drawn on; once it is gone, what is written is lost and nothing fails.
 
@@ -78,5 +82,5 @@ def captured(emit: Callable[[str], None]) -> Generator[Terminal]:
 
 def _read_lines(descriptor: int, emit: Callable[[str], None]) -> None:
     with open(descriptor, encoding="utf-8", errors="replace") as lines:
-        for line in lines:
-            emit(line.rstrip("\n"))
+        while line := lines.readline(LINE_LIMIT):
+            emit(line.removesuffix("\n"))

@@ -188,6 +188,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return refuse(
             f"{'--fresh' if options.fresh else '--theme'} is for the screen; leave it out with {other}"
         )
+    if options.batch and options.set:
+        return refuse("--set is for the screen and for --repl; leave it out with --batch")
     if given[cut + 1 :] and not options.batch:
         return refuse("arguments after -- go with --batch; add --batch, or leave them out")
     if not options.batch and (only := _only_batch(options)):

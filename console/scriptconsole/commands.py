@@ -6,7 +6,6 @@ the line is `screens.commandline`.
 
 from __future__ import annotations
 
-import asyncio
 import difflib
 import os
 from collections.abc import Awaitable, Callable, Iterable
@@ -17,6 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from scriptconsole.actions import Action, PaneName, key_name
 from scriptconsole.arguments import ArgumentError, parse_arguments
+from scriptconsole.jobs import in_thread
 from scriptconsole.panes.filter import FilterError, parse_filter
 from scriptconsole.panes.table import VirtualTable
 from scriptconsole.registry import REGISTRY
@@ -42,6 +42,7 @@ class Command:
         doc: One sentence.
         plan: Makes the step from the words after the name; raises CommandError.
         words: Suggests what may stand after the name.
+        action: Id of the action that it does, "" for none.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Command:
     doc: str
     plan: Callable[[ScriptConsoleApp, str], Step]
     words: Words | None = None
+    action: str = ""
 
 
 def resolve(app: ScriptConsoleApp, line: str) -> Step:
@@ -97,14 +99,22 @@ async def suggest(app: ScriptConsoleApp, line: str) -> list[tuple[str, str]]:
         first = [command for known, command in COMMANDS.items() if known.startswith(name)]
         then = [command for known, command in COMMANDS.items() if name in known and command not in first]
         return [
-            (f"{command.name} " if command.words else command.name, f"{command.usage}  {command.doc}".strip())
+            (f"{command.name} " if command.words else command.name, _described(app, command))
             for command in [*first, *then]
         ]
     command = COMMANDS.get(name)
     if command is None or command.words is None:
         return []
     words = await command.words(app, rest)
-    return [(f"{name} {word}", "") for word in words if word.lower().startswith(rest.lower())]
+    # What cannot be printed cannot be shown in the input either.
+    fitting = [word for word in words if word.lower().startswith(rest.lower()) and word.isprintable()]
+    return [(f"{name} {word}", "") for word in fitting]
+
+
+def _described(app: ScriptConsoleApp, command: Command) -> str:
+    action = app.registry.by_id.get(command.action)
+    keys = "" if action is None else ", ".join(map(key_name, action.keys))
+    return f"{command.usage}  {command.doc}{f' ({keys})' if keys else ''}".strip()
 
 
 # -- actions --------------------------------------------------------------------------------------------
@@ -119,8 +129,7 @@ def _of_action(name: str, action: Action) -> Command:
             raise CommandError(f"{name} is for {_named(action.scope)}, not for the {pane} pane")
         return partial(app.main.run_action, action.command)
 
-    keys = ", ".join(map(key_name, action.keys))
-    return Command(name, "", f"{action.tooltip} ({keys})" if keys else action.tooltip, plan)
+    return Command(name, "", action.tooltip, plan, action=action.id)
 
 
 def _named(scope: Iterable[PaneName]) -> str:
@@ -147,13 +156,20 @@ def _selected(app: ScriptConsoleApp) -> str:
 
 
 def _load(app: ScriptConsoleApp, rest: str) -> Step:
-    typed, _, alias = rest.partition(" as ")
-    path = Path(os.path.expanduser(typed.strip())).absolute()
+    typed, alias = rest, ""
+    if not _path(rest).is_file():  # " as " may stand in the name of a file
+        begun, _, named = rest.rpartition(" as ")
+        typed, alias = (begun, named) if begun else (rest, "")
+    path = _path(typed)
     if not typed:
         return partial(app.main.run_action, "app.load")
     if not path.is_file():
         raise CommandError(f"{typed}: there is no such file")
     return partial(_now, app.load, path, alias.strip() or None)
+
+
+def _path(typed: str) -> Path:
+    return Path(os.path.expanduser(typed.strip())).absolute()
 
 
 def _call(app: ScriptConsoleApp, rest: str) -> Step:
@@ -202,11 +218,11 @@ def _sort(app: ScriptConsoleApp, rest: str) -> Step:
     table = _table(app)
     if table is None:
         raise CommandError("this pane has no columns")
-    titles = [column.title for column in table.columns]
-    found = [i for i, title in enumerate(titles) if title.lower() == rest.lower()]
-    if not found:
-        raise CommandError(f'there is no column "{rest}"; there are {", ".join(titles)}')
-    return partial(_now, table.sort_by, found[0])
+    titles = {column.title.lower(): index for index, column in enumerate(table.columns) if column.title}
+    if rest.lower() not in titles:
+        there = ", ".join(column.title for column in table.columns if column.title)
+        raise CommandError(f'there is no column "{rest}"; there are {there}')
+    return partial(_now, table.sort_by, titles[rest.lower()])
 
 
 def _theme(app: ScriptConsoleApp, rest: str) -> Step:
@@ -257,12 +273,12 @@ async def _scripts(app: ScriptConsoleApp, _rest: str) -> list[str]:
 
 async def _columns(app: ScriptConsoleApp, _rest: str) -> list[str]:
     table = _table(app)
-    return [] if table is None else [column.title for column in table.columns]
+    return [] if table is None else [column.title for column in table.columns if column.title]
 
 
 async def _functions(app: ScriptConsoleApp, _rest: str) -> list[str]:
     try:
-        found = await asyncio.to_thread(app.session.functions, _selected(app))
+        found = await in_thread(partial(app.session.functions, _selected(app)))
     except Exception:  # noqa: BLE001 - a script may be at its end; a guess is not worth a word
         return []
     return [function.name for function in found]
@@ -271,7 +287,7 @@ async def _functions(app: ScriptConsoleApp, _rest: str) -> list[str]:
 async def _paths(_app: ScriptConsoleApp, rest: str) -> list[str]:
     from scriptconsole.screens.load import complete_paths
 
-    return await asyncio.to_thread(complete_paths, rest)
+    return await in_thread(partial(complete_paths, rest))
 
 
 _WITH_WORDS = (

@@ -7,9 +7,12 @@ the console from leaving.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from textual.message import Message
 from textual.message_pump import MessagePump
@@ -57,6 +60,71 @@ def run_job(
         owner.post_message(JobDone(outcome, then))
 
     threading.Thread(target=run, name=f"scriptconsole-{name}", daemon=True).start()
+
+
+class Switch:
+    """Something that is turned on and off by jobs: the last wish holds, whichever job comes last."""
+
+    def __init__(self, turn: Callable[[bool], object]) -> None:
+        """Take it as being off.
+
+        Args:
+            turn: Turns it on or off; called in threads, one at a time.
+        """
+        self._turn = turn
+        self._wanted = False
+        self._lock = threading.Lock()
+
+    @property
+    def wanted(self) -> bool:
+        """Whether it is to be on."""
+        return self._wanted
+
+    def wish(self, on: bool) -> Callable[[], object]:
+        """Wish it to be on or off.
+
+        Returns:
+            The work of a job that fulfils the wish, or a later one.
+        """
+        self._wanted = on
+        return self._fulfil
+
+    def _fulfil(self) -> object:
+        with self._lock:
+            return self._turn(self._wanted)
+
+
+async def in_thread[Value](work: Callable[[], Value]) -> Value:
+    """Run work in a thread of its own and wait for it; who stops waiting leaves it to itself.
+
+    Args:
+        work: Called in the thread; it must not touch widgets.
+
+    Returns:
+        What it returns; what it raises is raised here.
+    """
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Value] = loop.create_future()
+
+    def settle(value: Value | None, error: BaseException | None) -> None:
+        if done.cancelled():
+            return
+        if error is not None:
+            done.set_exception(error)
+        else:
+            done.set_result(cast("Value", value))
+
+    def run() -> None:
+        value, failed = None, None
+        try:
+            value = work()
+        except BaseException as error:  # noqa: BLE001 - raised again where it is waited for
+            failed = error
+        with contextlib.suppress(RuntimeError):  # the loop has ended, and with it who waited
+            loop.call_soon_threadsafe(settle, value, failed)
+
+    threading.Thread(target=run, name="scriptconsole-wait", daemon=True).start()
+    return await done
 
 
 def explain(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Handles keys one after the other: the next one waits until what the one before does has been done.
+"""Handles keys and pastes one after the other: each waits until what the one before does has been done.
 
 Textual hands a key to the focused widget and goes on to the next at once. A key that no widget takes comes
 back to the app, behind the next; and what it leads to (a list chosen, a field entered, the focus moved) comes

@@ -87,8 +87,7 @@ class Memory:
         app = self._app
         there = [SavedWatch(row.script, row.expression) for row in app.main.latest.watches]
         for watch in [watch for watch in self._asked if watch in there]:
-            self._asked.remove(watch)
-            self._watches.remove(watch)
+            self._settled(watch)
         open_now = {row.alias for row in app.main.latest.scripts}
         for watch in self._watches:
             if watch.script in open_now and watch not in self._asked:
@@ -98,9 +97,14 @@ class Memory:
 
     def _watch_added(self, watch: SavedWatch, outcome: Outcome) -> None:
         if outcome.error is not None:
+            self._settled(watch)
+            self._app.fail(f"watch {watch.expression[:80]} of {watch.script}: {explain(outcome.error)}")
+
+    def _settled(self, watch: SavedWatch) -> None:
+        # Perhaps already, when the user has pinned the same expression meanwhile.
+        with suppress(ValueError):
             self._asked.remove(watch)
             self._watches.remove(watch)
-            self._app.fail(f"watch {watch.expression[:80]} of {watch.script}: {explain(outcome.error)}")
 
     # -- looking ---------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import pytest
 from textual.widgets import Input, OptionList, Static
 
 from scriptconsole.actions import PaneName
-from scriptconsole.commands import COMMANDS, CommandError, resolve
+from scriptconsole.commands import COMMANDS, CommandError, resolve, suggest
 from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.commandline import CommandLine
 from scriptconsole.screens.jump import JumpScreen
@@ -17,7 +17,7 @@ from scriptconsole.screens.menu import Menu
 from scriptthemes import THEMES
 
 from .recording import RecordedSession
-from .support import log_texts, notices, running, table, until
+from .support import WIDE, log_texts, make_app, notices, running, table, until
 
 
 def problem(screen: object) -> str:
@@ -149,6 +149,41 @@ def test_every_action_can_be_typed() -> None:
         assert action.id in typed or last in typed or action.id in ("command", "menu", "jump")
 
 
+async def test_a_path_may_have_the_word_as_in_it(session: RecordedSession, tmp_path: Path) -> None:
+    file = tmp_path / "known as it.py"
+    file.touch()
+    async with running(session) as (app, pilot):
+        for line, alias in ((f"load {file}", None), (f"load {file} as x", "x")):
+            await resolve(app, line)()
+            await until(pilot, lambda alias=alias: ("load", file, alias) in session.calls)
+
+
+async def test_a_column_without_a_title_cannot_be_named(session: RecordedSession) -> None:
+    async with running(session) as (app, _):
+        with pytest.raises(CommandError) as refused:
+            resolve(app, "sort")
+        assert "State, Script" in str(refused.value)
+        assert ", ," not in str(refused.value)
+        assert all(line.strip() != "sort" for line, _ in await suggest(app, "sort "))
+
+
+async def test_up_brings_back_the_lines_typed_before_one_after_the_other(session: RecordedSession) -> None:
+    async with running(session) as (app, pilot):
+        for line in ("sort script", "freeze"):
+            await pilot.press("2", "colon")
+            entry = app.screen.query_one(Input)
+            entry.value = line
+            await pilot.press("enter")
+            await until(pilot, lambda: app.screen is app.main)
+        await pilot.press("colon", "up")
+        entry = app.screen.query_one(Input)
+        assert entry.value == "freeze"
+        await pilot.press("up")
+        assert entry.value == "sort script"
+        await pilot.press("up")
+        assert entry.value == "sort script"
+
+
 # -- the menu -------------------------------------------------------------------------------------------
 
 
@@ -163,6 +198,22 @@ async def test_the_menu_offers_what_is_about_the_row(session: RecordedSession) -
         assert "connection.close" not in ids
         await pilot.press("enter")
         await until(pilot, lambda: ("cancel_timer", "bridge", 1) in session.calls)
+
+
+async def test_keys_of_the_users_choice_are_those_of_menu_and_suggestions(session: RecordedSession) -> None:
+    app = make_app(session)
+    app.registry = REGISTRY.with_keys({"timer.cancel": ("f9",), "script.reload": ("f8",)})
+    async with app.run_test(size=WIDE) as pilot:
+        await pilot.press("3", "full_stop", "x", "r")
+        assert isinstance(app.screen, Menu)
+        prompts = {
+            option.id: str(option.prompt).split()[-1] for option in app.screen.query_one(OptionList).options
+        }
+        assert (prompts["timer.cancel"], prompts["script.reload"]) == ("F9", "F8")
+        await pilot.press("f9")
+        await until(pilot, lambda: ("cancel_timer", "bridge", 1) in session.calls)
+        assert ("reload", "bridge") not in session.calls
+        assert dict(await suggest(app, "reload"))["reload"].endswith("(F8)")
 
 
 async def test_keys_work_inside_the_menu(session: RecordedSession) -> None:

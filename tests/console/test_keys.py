@@ -77,8 +77,9 @@ async def test_x_means_nothing_elsewhere(session: RecordedSession) -> None:
     async with running(session) as (_, pilot):
         for pane in "125":
             await pilot.press(pane, "x", "delete")
-        await pilot.pause(0.05)
-        assert session.calls == [("watch",)]
+        await pilot.press("1", "r")
+        await until(pilot, lambda: len(session.calls) > 1)
+        assert session.calls == [("watch",), ("reload", "greeter")]
 
 
 @pytest.mark.parametrize("keys", [["r"], ["u"], ["p"], ["i"], ["3", "x"], ["4", "x"]])
@@ -384,7 +385,7 @@ async def test_details_list_functions_and_the_traceback(session: RecordedSession
 async def test_details_closed_before_the_functions_come(session: RecordedSession) -> None:
     async with running(session) as (app, pilot):
         await pilot.press("enter", "escape", "enter", "q")
-        await pilot.pause(0.05)
+        await until(pilot, lambda: session.calls.count(("functions", "greeter")) == 2)
         assert app.screen is app.main
 
 
@@ -502,9 +503,10 @@ async def test_palette_runs_actions(session: RecordedSession) -> None:
 async def test_no_dialog_lets_keys_through(session: RecordedSession) -> None:
     async with running(session) as (app, pilot):
         await pilot.press("3", "question_mark", "x", "r", "u", "space")
-        await pilot.pause(0.05)
-        assert session.calls == [("watch",)]
         assert not app.main.frozen
+        await pilot.press("escape", "r")
+        await until(pilot, lambda: len(session.calls) > 1)
+        assert session.calls == [("watch",), ("reload", "bridge")]
 
 
 async def test_every_binding_has_an_id_and_can_be_remapped(session: RecordedSession) -> None:
@@ -528,7 +530,7 @@ async def test_nothing_is_drawn_while_nothing_changes(session: RecordedSession) 
             widget.render_line = lambda y, w=widget: painted.append((w.id, y)) or type(w).render_line(w, y)  # type: ignore[method-assign]
         for _ in range(20):
             app.tick()
-        await pilot.pause(0.3)
+            await pilot.pause()
         assert painted == []
         assert drawn(table(app, "timers"))[0].strip() == "no timers"
 
@@ -541,6 +543,22 @@ async def test_keys_typed_ahead_go_where_the_keys_before_them_led(session: Recor
         await until(pilot, lambda: [line.value for line in pane.query(FilterInput)] == ["re?"])
         assert app.main.pane is pane
         assert not any(call[0] == "reload" for call in session.calls)
+
+
+@pytest.mark.parametrize("opener", ["slash", "c", "colon", "9"])
+async def test_a_paste_waits_for_the_keys_before_it(session: RecordedSession, opener: str) -> None:
+    async with running(session) as (app, pilot):
+        await pilot.press(opener, *"old")
+        for message in XTermParser().feed("\x15\x1b[200~pasted\x1b[201~!"):
+            app.post_message(message)
+        entry = app.screen.focused
+        assert entry is not None
+
+        def text() -> str:
+            return str(getattr(entry, "value", getattr(entry, "text", "")))
+
+        await until(pilot, lambda: text().endswith("!"))
+        assert text() == "pasted!"
 
 
 async def test_a_burst_of_keys_keeps_its_order_when_the_loop_is_held_up(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
+from textual.geometry import Region
 
 from scriptconsole.actions import PaneName
 from scriptconsole.layout import HOMES, LIMIT, SIZES, Extent, Layout, Slot
@@ -153,3 +155,18 @@ async def test_a_pane_out_of_sight_is_a_tab_of_its_slot(session: RecordedSession
         assert "3 Timers" in tasks.title_text
         await pilot.press("3")
         assert app.main.pane is timers
+
+
+async def test_tabs_are_where_the_title_shows_them_whatever_the_filter_says(
+    session: RecordedSession,
+) -> None:
+    async with running(session) as (app, pilot):
+        await pilot.press("3")
+        pane = app.main.panes[PaneName.TIMERS]
+        for source in ("", "家族", "0 Tasks 0", "0 Tasks"):
+            pane.set_filter(source)
+            await pilot.pause()
+            line = pane.render_lines(Region(0, 0, pane.outer_size.width, 1))[0].text
+            at = cell_len(line[: line.rindex("0 Tasks")])
+            assert pane.tab_start(PaneName.TASKS) == at, source
+            assert pane.tab_at(at) is PaneName.TASKS

@@ -58,7 +58,7 @@ async def test_untrusted_text_is_shown_as_it_is(session: RecordedSession) -> Non
             assert line.isprintable()
         for keys in (["enter"], ["c"], ["equals_sign"], ["2", "enter"], ["5", "enter"], ["1", "r"]):
             await pilot.press(*keys)
-            await pilot.pause(0.02)
+            await pilot.pause()
             if app.screen is not app.main:
                 await pilot.press("escape")
         svg = app.export_screenshot()
@@ -181,6 +181,32 @@ async def test_edit(
     async with running(session) as (_, pilot):
         await pilot.press(*keys)
         assert started == [["suspended"], command]
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"), [(["5"], "+57"), (["2", "G"], "fft.so"), (["3", "j"], "+19"), (["1", "j"], "+42")]
+)
+async def test_a_dialog_edits_the_row_it_was_opened_for(
+    session: RecordedSession, started: list[list[str]], keys: list[str], line: str
+) -> None:
+    async with running(session) as (app, pilot):
+        await pilot.press(*keys)
+        view = log(app)
+        if keys == ["5"]:
+            session.logs(LogRecord(NOW, "thermostat", Level.INFO, "at thermostat.lua:57"))
+            await until(pilot, lambda: "57" in log_texts(app)[-1])
+            assert view.following
+        await pilot.press("enter")
+        assert app.screen is not app.main
+        # The row goes, and the cursor stands on another one: in the log, since it follows.
+        session.logs(LogRecord(NOW, "greeter", Level.INFO, "at greeter.py:3"))
+        gone = {"thermostat"} if keys == ["1", "j"] else set()
+        rest = tuple(row for row in FRAME.scripts if row.alias not in gone)
+        session.now = replace(FRAME, scripts=rest, variables=(), timers=())
+        await until(pilot, lambda: app.main.latest.timers == () and log_texts(app)[-1] == "at greeter.py:3")
+        await pilot.press("e")
+        assert started[0] == ["suspended"]
+        assert line in " ".join(started[1])
 
 
 async def test_edit_without_an_editor(

@@ -303,3 +303,21 @@ async def test_however_often_a_filter_changes_it_searches_once_at_a_time(
             view.set_filter(parse_filter(text))
             view.find(parse_filter("no such line"))
         assert len(made) - len(stopped) <= 2, "one for the filter and one for the search"
+
+
+async def test_a_held_line_stays_selected_while_records_are_taken_and_old_ones_go() -> None:
+    async with running(RecordedSession(log=())) as (app, pilot):
+        view = log(app)
+        view.ring.capacity = 1000
+        view.extend(lines(900))
+        await pilot.press("5", "k", "k")
+        assert view.selected is not None
+        held = view.selected.number
+        before = view.ring.total
+        view.take(lines(500))
+        assert view.ring.total < before + 500, "old ones have gone"
+        assert view.selected.number == held
+        view.set_filter(parse_filter("line"))
+        view.extend(())
+        assert view.selected.number == held
+        assert view.unseen == 0, "all were there when the filter came"

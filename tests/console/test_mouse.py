@@ -104,8 +104,7 @@ async def test_wheel_holds_the_log_and_the_end_follows_again(session: RecordedSe
         view.action_move_last()
         await pilot.pause()
         await pilot._post_mouse_events([__import__("textual.events").events.MouseScrollUp], view)
-        await pilot.pause(0.2)
-        assert not view.following
+        await until(pilot, lambda: not view.following)
         await pilot.press("5", "G")
         await pilot.pause()
         assert view.following

@@ -58,6 +58,32 @@ async def test_it_follows_the_selection_and_the_use_command(session: RecordedSes
         await until(pilot, lambda: pane.script() not in (first, second))
 
 
+async def test_inputs_typed_ahead_run_one_after_the_other_in_the_script_they_are_for(
+    session: RecordedSession,
+) -> None:
+    async with running(session) as (app, pilot):
+        await pilot.press("9")
+        pane = repl(app)
+        first, second, third = [script.alias for script in app.main.latest.scripts][:3]
+        session.gate.clear()
+        for text in ("a", f":use {second}", "b", "c"):
+            pane.input.text = text
+            await pilot.press("enter")
+        # Another script is chosen while all of them wait for the first.
+        await pilot.press("escape", "1", "down", "down", "9")
+        await until(pilot, lambda: pane.script() == third)
+        pane.input.text = "d"
+        await pilot.press("enter")
+        await until(pilot, lambda: len([call for call in session.calls if call[0] == "interact"]) == 2)
+        asked = [call[1:] for call in session.calls if call[0] == "interact"]
+        assert sorted(asked) == sorted([(first, "a"), (third, "d")]), "each script has its own turns"
+        session.gate.set()
+        await until(pilot, lambda: all(entry.answer for entry in pane.transcript.entries))
+        asked = [call[1:] for call in session.calls if call[0] == "interact"]
+        assert asked[2:] == [(second, "b"), (second, "c")]
+        assert [entry.alias for entry in pane.transcript.entries] == [first, first, second, second, third]
+
+
 async def test_incomplete_input_goes_on_and_keys_of_commands_are_text(session: RecordedSession) -> None:
     async with running(session) as (app, pilot):
         await pilot.press("9", *"if", "space", *"q1:", "enter")

@@ -32,6 +32,13 @@ def test_what_is_not_kept(tmp_path: Path, text: str) -> None:
     assert not (tmp_path / "file").exists()
 
 
+def test_nothing_is_written_when_nothing_is_to_be_remembered(tmp_path: Path) -> None:
+    history = History(tmp_path / "file", 0)
+    assert history.add("secret = 1", "python")
+    assert history.inputs("python") == ["secret = 1"], "for as long as the console runs"
+    assert not (tmp_path / "file").exists()
+
+
 def test_each_language_has_its_own_history_and_all_have_the_commands(tmp_path: Path) -> None:
     history = History(tmp_path / "file")
     for text, language in (("p", "python"), ("l", "lua"), (":help", ""), ("p", "python")):

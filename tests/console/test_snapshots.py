@@ -15,7 +15,9 @@ from scriptconsole.actions import PaneName
 from scriptconsole.app import ScriptConsoleApp
 from scriptconsole.layout import LIMIT, SIZES, Layout
 from scriptconsole.out.files import Exists
+from scriptconsole.panes.log import LogView
 from scriptconsole.panes.replpane import ReplPane
+from scriptconsole.panes.status import StatusLine
 from scriptengines.view import Level, LogRecord, ScriptState
 
 from .recording import FRAME, LOG, NOW, SCRIPTS, RecordedSession
@@ -209,8 +211,8 @@ def test_log_frozen(snap_compare: Compare) -> None:
     async def prepare(pilot: Pilot[None]) -> None:
         await ready(session, "5", "space")(pilot)
         session.logs(*(LogRecord(NOW, "bridge", Level.INFO, f"unseen {i}") for i in range(37)))
-        await until(pilot, lambda: not session.pending)
-        await pilot.pause(0.1)
+        status = pilot.app.screen.query_one(StatusLine)
+        await until(pilot, lambda: "37 lines waiting" in str(status.render()))
 
     assert snap_compare(make_app(session), terminal_size=WIDE, run_before=prepare)
 
@@ -222,8 +224,8 @@ def test_log_held(snap_compare: Compare) -> None:
     async def prepare(pilot: Pilot[None]) -> None:
         await ready(session, "5", "pageup", "k")(pilot)
         session.logs(*LOG)
-        await until(pilot, lambda: not session.pending)
-        await pilot.pause(0.1)
+        view = pilot.app.screen.query_one(LogView)
+        await until(pilot, lambda: view.unseen)
 
     assert snap_compare(make_app(session), terminal_size=WIDE, run_before=prepare)
 

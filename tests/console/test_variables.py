@@ -9,11 +9,11 @@ import pytest
 from textual.widgets import Input, Static
 
 from scriptconsole.app import ScriptConsoleApp
+from scriptconsole.glyphs import course
 from scriptconsole.panes.variables import VariablesPane
 from scriptconsole.screens.details import DetailsScreen
 from scriptconsole.screens.differences import DifferencesScreen
 from scriptconsole.screens.oneline import OneLine
-from scriptconsole.spark import sparkline
 from scriptengines.errors import ScriptBusy
 from scriptengines.view import VariableView, WatchView
 
@@ -306,7 +306,7 @@ async def test_differences_from_the_mark_and_from_the_generation_before(live: Re
     ]
 
 
-# -- sparklines --------------------------------------------------------------------------------------------
+# -- courses -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -321,8 +321,8 @@ async def test_differences_from_the_mark_and_from_the_generation_before(live: Re
         (tuple(float(number) for number in range(20)), "▁▂▂▃▄▄▅▅▆▇▇█"),
     ],
 )
-def test_a_sparkline_lies_between_least_and_greatest(numbers: tuple[float, ...], line: str) -> None:
-    assert sparkline(numbers, 12) == line
+def test_a_course_lies_between_least_and_greatest(numbers: tuple[float, ...], line: str) -> None:
+    assert course(numbers, 12) == line
 
 
 # -- approved screens ----------------------------------------------------------------------------------------

@@ -73,6 +73,31 @@ def test_killed_and_started_again(project: Path, own_state: Path) -> None:
     assert sorted(path.name for path in project.iterdir()) == ["fan.py", "pump.lua", "scriptconsole.toml"]
 
 
+def test_open_rows_and_what_the_log_leaves_out(project: Path, own_state: Path) -> None:
+    (project / "fan.py").write_text("parts = {'blades': [5, 7]}\nprint('fan is on')\n")
+    with Terminal("fan.py") as console:
+        console.wait_for("fan is on")
+        console.press("2")
+        console.wait_for(r"▸ parts +dict")
+        console.press("l")
+        console.wait_for(r"▸ \['blades'\] +list")
+        console.press("j", "l")
+        console.wait_for(r"\[1\] +int")
+        console.press("5", "v", "v")
+        console.wait_for("Log.*warning and worse")
+        until_saved(console, own_state, "both rows", lambda state: len(state["rows"]) == 2)
+        until_saved(console, own_state, "the level", lambda state: "log" in state["panes"])
+        console.process.kill(signal.SIGKILL)
+        console.wait_for_end()
+    with Terminal() as console:
+        console.wait_for(r"▾ parts +dict")
+        console.wait_for(r"\[1\] +int")
+        console.wait_for("Log.*warning and worse")
+        assert not console.line("out +fan +fan is on")
+        console.press("q")
+        assert console.wait_for_end() == 0
+
+
 def test_fresh_starts_without(project: Path, own_state: Path) -> None:
     with Terminal("fan.py") as console:
         console.wait_for(r"fan +python")

@@ -51,6 +51,16 @@ def test_a_conversation_in_python(start: Open, write: Write) -> None:
     assert console.left_on() == []
 
 
+def test_what_scripts_say_of_themselves_steers_no_terminal(start: Open, write: Write) -> None:
+    text = 'def f():\n    """\\x9b2J\\x1b]0;evil\\x07 wipes"""\n\nname = "kept"\n'
+    console = start("--repl", write("it.py", text))
+    console.wait_for("it python>")
+    typed(console, ":functions", r"^f\(\)  .*wipes")
+    typed(console, ":vars", r"^name: str = 'kept'")
+    assert b"\xc2\x9b" not in console.raw
+    assert b"]0;evil" not in console.raw
+
+
 def test_a_conversation_in_lua(start: Open) -> None:
     console = start("--repl", "--language", "lua")
     console.wait_for(r"^repl lua> +$")

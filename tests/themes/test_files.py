@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from textual.command import CommandList
 
+from scriptconsole.config import watching
 from scriptconsole.config.sources import Origin
 from scriptconsole.config.themefiles import check_theme, load_themes, read_theme, theme_names
 from scriptengines.errors import ConfigError
@@ -150,6 +152,20 @@ async def test_a_new_file_can_be_chosen(folder: Path) -> None:
         await app.run_action("app.choose_theme")
         await pilot.pause()
         await pilot.press(*"late")
-        await pilot.pause(0.5)
+        await until(pilot, lambda: app.screen.query_one(CommandList).option_count == 1)
         await pilot.press("enter")
         await until(pilot, lambda: app.theme == "late")
+
+
+async def test_themes_are_shown_when_their_folder_cannot_be_watched(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise OSError(24, "inotify instance limit reached")
+
+    write(folder, "mine", "[colors]\nbackground = '#010203'\n")
+    monkeypatch.setattr(watching, "watch_folder", refuse)
+    app = app_with("mine", RecordedSession())
+    async with app.run_test() as pilot:
+        assert app.main.styles.background.hex == "#010203"
+        await until(pilot, lambda: any("inotify instance limit reached" in text for text in log_texts(app)))

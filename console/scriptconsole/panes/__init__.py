@@ -1,1 +1,1 @@
-"""The panes of the main screen: one virtual table widget, its four uses, and the log."""
+"""The panes of the main screen: tables, the log and the REPL, and the views they are made of."""

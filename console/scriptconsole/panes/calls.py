@@ -11,9 +11,10 @@ from math import inf
 
 from scriptconsole.actions import Action, PaneName
 from scriptconsole.calltest import NoTest, as_test
-from scriptconsole.jobs import run_job
+from scriptconsole.jobs import Switch, run_job
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.lines import Cell, Tone
+from scriptconsole.panes.owned import text_column
 from scriptconsole.panes.pane import Details
 from scriptconsole.panes.tablepane import TablePane
 from scriptconsole.screens.host import console_of
@@ -103,7 +104,7 @@ class CallsPane(TablePane[CallView]):
         self._rows: list[CallView] = []
         self._frame: Frame | None = None
         self._dropped = 0
-        self._recording = False
+        self._recording: Switch | None = None
         self._tones: dict[str, Tone] = {}
         super().__init__()
 
@@ -122,16 +123,10 @@ class CallsPane(TablePane[CallView]):
     @in_sight.setter
     def in_sight(self, shown: bool) -> None:
         self.display = shown
-        if shown != self._recording and self.is_attached:
-            self._recording = shown
-            session = console_of(self).session
-            # What is wanted when the job runs counts: two jobs may change places.
-            run_job(
-                console_of(self),
-                "record calls",
-                lambda: session.record_calls(self._recording),
-                lambda _: None,
-            )
+        if self._recording is None and self.is_attached:
+            self._recording = Switch(console_of(self).session.record_calls)
+        if self._recording is not None and shown != self._recording.wanted:
+            run_job(console_of(self), "record calls", self._recording.wish(shown), lambda _: None)
 
     # -- rows ------------------------------------------------------------------------------------------
 
@@ -146,14 +141,7 @@ class CallsPane(TablePane[CallView]):
                 least=10,
                 most=36,
             ),
-            Column(
-                "Arguments",
-                lambda row, _: Cell(clean(row.arguments[:CELL_LIMIT])),
-                lambda row: row.arguments,
-                least=8,
-                grow=2,
-                rank=2,
-            ),
+            text_column("Arguments", lambda row: row.arguments, grow=2, rank=2),
             Column(
                 "Gave",
                 lambda row, _: (

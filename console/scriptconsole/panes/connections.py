@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from math import inf
 
 from scriptconsole.actions import Action, PaneName
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.lines import Cell, Tone
-from scriptconsole.panes.tablepane import TablePane
+from scriptconsole.panes.owned import NumberedPane, age_column, script_column, source_column, text_column
 from scriptconsole.screens.host import console_of
-from scriptconsole.text import CELL_LIMIT, clean, short_source, size, span
+from scriptconsole.text import size
 from scriptengines.view import ConnectionView, Frame
 
 _MARKS = {"listener": "◂", "server": "←", "client": "→"}
@@ -37,14 +37,8 @@ def _flow(rate: float) -> Cell:
 COLUMNS: tuple[Column[ConnectionView], ...] = (
     Column("Role", _role, lambda row: row.role, least=8, most=10),
     Column("Proto", lambda row, _: Cell(_spoken(row), Tone.DIM), _spoken, least=5, most=13, rank=3),
-    Column(
-        "Local",
-        lambda row, _: Cell(clean(row.local[:CELL_LIMIT])),
-        lambda row: row.local,
-        least=15,
-        grow=1,
-    ),
-    Column("Peer", lambda row, _: Cell(clean(row.peer[:CELL_LIMIT])), lambda row: row.peer, least=15, grow=1),
+    text_column("Local", lambda row: row.local, least=15, grow=1),
+    text_column("Peer", lambda row: row.peer, least=15, grow=1),
     Column("State", _state, lambda row: row.state, least=5, most=8, rank=2),
     Column(
         "In", lambda row, _: Cell(size(row.received)), lambda row: row.received, least=7, right=True, rank=1
@@ -59,34 +53,13 @@ COLUMNS: tuple[Column[ConnectionView], ...] = (
         rank=6,
     ),
     Column("Out/s", lambda row, _: _flow(row.sending), lambda row: row.sending, least=8, right=True, rank=6),
-    Column(
-        "Script",
-        lambda row, _: Cell(clean(row.script[:CELL_LIMIT]), Tone.DIM),
-        lambda row: row.script,
-        least=6,
-        most=16,
-        rank=4,
-    ),
-    Column(
-        "Age",
-        lambda row, now: Cell(span(float(int(max(now - row.opened, 0)))).replace(".0", ""), Tone.DIM),
-        lambda row: -row.opened,
-        least=4,
-        right=True,
-        rank=5,
-    ),
-    Column(
-        "Opened at",
-        lambda row, _: Cell(clean(short_source(row.source)), Tone.DIM),
-        lambda row: row.source,
-        least=8,
-        most=20,
-        rank=7,
-    ),
+    script_column(rank=4),
+    age_column(lambda row: row.opened, rank=5),
+    source_column("Opened at", lambda row: row.source, rank=7),
 )
 
 
-class ConnectionsPane(TablePane[ConnectionView]):
+class ConnectionsPane(NumberedPane[ConnectionView]):
     """The sockets of all scripts, oldest first."""
 
     NAME = PaneName.CONNECTIONS
@@ -108,20 +81,13 @@ class ConnectionsPane(TablePane[ConnectionView]):
             footer=True,
         ),
     )
+    COLUMNS = COLUMNS
     EMPTY = "no connections"
     LANDMARK = "connection"
-
-    def columns(self) -> Sequence[Column[ConnectionView]]:
-        """Return the columns."""
-        return COLUMNS
 
     def rows(self, frame: Frame) -> Sequence[ConnectionView]:
         """Return the connections."""
         return frame.connections
-
-    def key(self, row: ConnectionView) -> Hashable:
-        """Return script and number."""
-        return row.script, row.id
 
     def landmark(self, row: ConnectionView) -> str:
         """Return the other end, or its own where it listens."""
@@ -131,10 +97,6 @@ class ConnectionsPane(TablePane[ConnectionView]):
         """Return what the filter searches."""
         ends = f"{row.local} {row.peer}"
         return f"{row.script} {_spoken(row)} {row.role} {ends} {row.state} {row.source}"
-
-    def owner(self, row: ConnectionView) -> str:
-        """Return the script that opened it."""
-        return row.script
 
     def source(self, row: ConnectionView) -> str:
         """Return where it was opened."""
@@ -162,5 +124,6 @@ class ConnectionsPane(TablePane[ConnectionView]):
         if row is not None:
             from scriptconsole.screens.traffic import TrafficScreen
 
-            console_of(self).push_screen(TrafficScreen(row))
+            app = console_of(self)
+            app.push_screen(TrafficScreen(row, app.main.place()))
         return row is not None

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from functools import partial
 from typing import NamedTuple
 
 from scriptconsole.actions import Action, PaneName
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.lines import Cell, Tone
+from scriptconsole.panes.owned import source_column
 from scriptconsole.panes.pane import Details
 from scriptconsole.panes.tablepane import TablePane
 from scriptconsole.screens.host import console_of
-from scriptconsole.text import CELL_LIMIT, clean, count, short_source
+from scriptconsole.text import CELL_LIMIT, clean, count
 from scriptengines.view import Frame, HookView, SubscriberView
+
+_HERE = frozenset({PaneName.HOOKS})
 
 
 class HookRow(NamedTuple):
@@ -40,6 +43,18 @@ def _function(row: HookRow, _now: float) -> Cell:
 def _errors(row: HookRow, _now: float) -> Cell:
     errors = 0 if row.subscriber is None else row.subscriber.errors
     return Cell(f"✗ {count(errors)}", Tone.BAD) if errors else Cell("" if row.subscriber is None else "0")
+
+
+def _of_hook(title: str, figure: Callable[[HookView], int], *, least: int, rank: int) -> Column[HookRow]:
+    """A figure of the hook, which its first row shows."""
+    return Column(
+        title,
+        lambda row, _: Cell(count(figure(row.hook)) if row.place <= 1 else ""),
+        lambda row: figure(row.hook),
+        least=least,
+        right=True,
+        rank=rank,
+    )
 
 
 COLUMNS: tuple[Column[HookRow], ...] = (
@@ -77,30 +92,9 @@ COLUMNS: tuple[Column[HookRow], ...] = (
         right=True,
         rank=2,
     ),
-    Column(
-        "Emitted",
-        lambda row, _: Cell(count(row.hook.emitted) if row.place <= 1 else ""),
-        lambda row: row.hook.emitted,
-        least=7,
-        right=True,
-        rank=4,
-    ),
-    Column(
-        "Vetoed",
-        lambda row, _: Cell(count(row.hook.vetoed) if row.place <= 1 else ""),
-        lambda row: row.hook.vetoed,
-        least=6,
-        right=True,
-        rank=6,
-    ),
-    Column(
-        "At",
-        lambda row, _: Cell(clean(short_source(row.subscriber.source)) if row.subscriber else "", Tone.DIM),
-        lambda row: row.subscriber.source if row.subscriber else "",
-        least=8,
-        most=20,
-        rank=5,
-    ),
+    _of_hook("Emitted", lambda hook: hook.emitted, least=7, rank=4),
+    _of_hook("Vetoed", lambda hook: hook.vetoed, least=6, rank=6),
+    source_column("At", lambda row: "" if row.subscriber is None else row.subscriber.source, rank=5),
 )
 
 
@@ -121,7 +115,7 @@ class HooksPane(TablePane[HookRow]):
             "Emit",
             "Emit a hook by hand, with arguments",
             "pane('emit')",
-            frozenset({PaneName.HOOKS}),
+            _HERE,
             footer=True,
         ),
         Action(
@@ -130,7 +124,7 @@ class HooksPane(TablePane[HookRow]):
             "Pass over",
             "Pass the selected subscriber over, or call it again",
             "pane('pass_over')",
-            frozenset({PaneName.HOOKS}),
+            _HERE,
             footer=True,
         ),
     )

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from itertools import groupby
+from operator import itemgetter
 from typing import ClassVar, NamedTuple
 
 from rich.segment import Segment
@@ -86,6 +88,7 @@ class LineView(ScrollView, can_focus=True):
         super().__init__(id=id)
         self.cursor = 0
         """Index of the selected row; 0 when there is none."""
+        self._looks: dict[tuple[str, str], Style] = {}
 
     def on_mount(self) -> None:
         """Take on the keys of the user's choice."""
@@ -161,24 +164,42 @@ class LineView(ScrollView, can_focus=True):
 
     # -- drawing ---------------------------------------------------------------------------------------
 
+    def render_lines(self, crop: Region) -> list[Strip]:
+        """Draw lines, with the colours as they are now."""
+        self._looks.clear()
+        return super().render_lines(crop)
+
     def render_line(self, y: int) -> Strip:
         """Draw one line of the viewport."""
         width = self.size.width
-        base = self.rich_style
         if y < self.HEADER:
-            style = base + self._component("line--header")
-            spans = [(text, style + self._component(name)) for text, name in self.header_line(width)]
-            return _strip(spans, width, style)
+            return self._strip(self.header_line(width), width, "line--header")
         index = self.top + y - self.HEADER
         if index >= self.row_count:
             empty = self.empty_text if y == 0 else ""
-            return _strip([(f" {empty}", base + self._component("line--empty"))], width, base)
+            return self._strip([(f" {empty}", "line--empty")], width)
+        ground = ""
         if index == self.cursor:
-            base += self._component("line--cursor" if self.has_focus else "line--blurred")
-        styled = [
-            (text, base + self._component(f"tone--{tone}")) for text, tone in self.row_line(index, width)
-        ]
-        return _strip(styled, width, base)
+            ground = "line--cursor" if self.has_focus else "line--blurred"
+        spans = [(text, f"tone--{tone}") for text, tone in self.row_line(index, width)]
+        return self._strip(spans, width, ground)
+
+    def _strip(self, spans: list[tuple[str, str]], width: int, ground: str = "") -> Strip:
+        """Make a line of spans with their component classes, over another one or none."""
+        # Fewer, longer segments are less to write to the terminal.
+        styled = groupby([(text, self._look(ground, name)) for text, name in spans if text], itemgetter(1))
+        segments = [Segment("".join([text for text, _ in group]), look) for look, group in styled]
+        return Strip(segments).adjust_cell_length(width, self._look(ground, ""))
+
+    def _look(self, ground: str, name: str) -> Style:
+        look = self._looks.get((ground, name))
+        if look is None:
+            if not name:
+                look = self.rich_style if not ground else self._look("", "") + self._component(ground)
+            else:
+                look = self._look(ground, "") + self._component(name)
+            self._looks[ground, name] = look
+        return look
 
     def _component(self, name: str) -> Style:
         return console_of(self).main.get_component_rich_style(name, partial=True)
@@ -258,9 +279,3 @@ class LineView(ScrollView, can_focus=True):
     def on_blur(self) -> None:
         """Show the cursor as resting."""
         self.refresh()
-
-
-def _strip(spans: list[tuple[str, Style]], width: int, fill: Style) -> Strip:
-    segments = [Segment(text, style) for text, style in spans]
-    # Fewer, longer segments are less to write to the terminal.
-    return Strip(segments).simplify().adjust_cell_length(width, fill)

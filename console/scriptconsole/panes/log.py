@@ -79,6 +79,8 @@ class LogView(LineView):
         gone = self.ring.extend(records)
         self._came += len(self.ring) - before + gone
         self._gone += gone
+        if not self.following:
+            self._hold(gone)  # at once: a key may come before they are shown
 
     def extend(self, records: Iterable[LogRecord]) -> None:
         """Add records, and scroll to them when following."""
@@ -90,7 +92,7 @@ class LogView(LineView):
             self._to_end()
         else:
             self.unseen += came
-            self._hold(gone)
+            self.fit_rows()
         self.refresh()
         self.post_message(self.Arranged())
 
@@ -104,7 +106,7 @@ class LogView(LineView):
         self.cursor = max(self.cursor - gone, 0)
         if gone:
             self.scroll_to(y=max(self.top - gone, 0), animate=False, force=True)
-        self.fit_rows()
+            self.fit_rows()
 
     def set_filter(self, chosen: Filter | None) -> None:
         """Show only the records a filter keeps."""
@@ -118,7 +120,7 @@ class LogView(LineView):
         if not self.is_attached:
             return
         self._soon(self.search_older)
-        self.unseen = 0
+        self.unseen = self._came = self._gone = 0
         if self.following or selected is None:
             self._to_end()
         else:

@@ -10,7 +10,7 @@ import zlib
 from array import array
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 from scriptengines.view import Level, LogRecord
@@ -22,6 +22,8 @@ CHUNK_CHARACTERS = 1_000_000
 UNPACKED = 6
 """Chunks that are kept unpacked beside the one that grows."""
 LEVELS = tuple(Level)
+_FIRST_MARKS = {level: 0x80 | code for code, level in enumerate(LEVELS)}
+_AT_ONCE = 256
 _FIRST = 0x80
 _LEVEL = 0x7F
 _MANY_SCRIPTS = 0xFFFF
@@ -144,6 +146,40 @@ class LogStore:
         chunk.scripts.extend([code] * count)
         self.end += count
         return count
+
+    def append_lines(
+        self,
+        records: Sequence[LogRecord],
+        chunk_lines: int = CHUNK_LINES,
+        chunk_characters: int = CHUNK_CHARACTERS,
+    ) -> None:
+        """Add records of one line each; a quarter of the work of `append` for each.
+
+        Args:
+            records: None has a line end in its text.
+            chunk_lines: As for `append`.
+            chunk_characters: Likewise, but for the last `_AT_ONCE` records of a chunk.
+        """
+        at = 0
+        while at < len(records):
+            chunk = self._chunks[-1]
+            if len(chunk) >= chunk_lines or chunk.characters >= chunk_characters:
+                chunk = self._begin()
+            assert chunk.lines is not None
+            some = records[at : at + min(_AT_ONCE, chunk_lines - len(chunk))]
+            texts = [record.text for record in some]
+            for script in {record.script for record in some} - self._codes.keys():
+                self._code(script)
+            code_of = self._codes.get
+            characters = sum(map(len, texts))
+            self.characters += characters
+            chunk.characters += characters
+            chunk.lines += texts
+            chunk.marks += bytes([_FIRST_MARKS[record.level] for record in some])
+            chunk.times.extend([record.time for record in some])
+            chunk.scripts.extend([code_of(record.script, 0) for record in some])
+            self.end += len(some)
+            at += len(some)
 
     def _code(self, script: str) -> int:
         if len(self._names) >= _MANY_SCRIPTS:

@@ -19,7 +19,7 @@ from textual.widgets import Input, Static
 from scriptconsole.actions import Action, PaneName
 from scriptconsole.panes.filter import Filter, FilterError, parse_filter
 from scriptconsole.state import SavedPane, Scalar
-from scriptconsole.text import clean
+from scriptconsole.text import clean, width_of
 from scriptengines.view import Frame
 
 
@@ -29,12 +29,14 @@ class Details(NamedTuple):
     Attributes:
         title: What the row is.
         facts: Names and values.
-        texts: Heading, text and style class ("value-text", "error-text") of each long text.
+        texts: Heading, text and style class ("value-text", "error-text", "quiet") of each long text.
+        more: Gives further texts that have to be waited for, as those of files; called in a thread.
     """
 
     title: str
     facts: Sequence[tuple[str, str]]
     texts: Sequence[tuple[str, str, str]] = ()
+    more: Callable[[], Sequence[tuple[str, str, str]]] | None = None
 
 
 class Place(NamedTuple):
@@ -231,7 +233,7 @@ class Pane(Vertical):
         shown, total = self.counts()
         parts = [f"{shown:,} of {total:,}" if chosen is not None else f"{total:,}"] if self.counted else []
         if summary := self.summary():
-            parts.append(summary)
+            parts.append(clean(summary))
         tail = " · ".join(parts)
         pattern = f"  /{clean(chosen.source)}" if chosen is not None else ""
         titles = (tail, pattern, tuple(self.neighbours), self._note, self.note_in_title)
@@ -266,9 +268,13 @@ class Pane(Vertical):
 
     def tab_start(self, wanted: PaneName) -> int:
         """Find the cell at which the title names a neighbour, counted from the pane's left edge."""
-        text = next((self._tab(*each)[0].strip() for each in self.neighbours if each[0] is wanted), "")
-        # The frame's corner and a blank stand before the title.
-        return self.title_text.find(text) + 2
+        names = [name for name, _, _ in self.neighbours]
+        after = "".join(self._tab(*each)[0] for each in self.neighbours[names.index(wanted) :])
+        if self.note_in_title and self._note:
+            after += f"  {clean(self._note)}"
+        # From the end, since a filter may stand before it and say anything. Three cells of the frame stand
+        # before the title, two blanks before each name.
+        return width_of(self.title_text) - width_of(after) + 5
 
     @property
     def cursor_line(self) -> int | None:
@@ -344,7 +350,7 @@ class Pane(Vertical):
             chosen = parse_filter(event.value)
         except FilterError as error:
             self.add_class("-bad-filter")
-            self.query_one("#filter-error", Static).update(Content(str(error)))
+            self.query_one("#filter-error", Static).update(Content(clean(str(error))))
             return
         self.remove_class("-bad-filter")
         self._filter_by(chosen)

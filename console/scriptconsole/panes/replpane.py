@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
     from scriptconsole.panes.replinput import ReplInput
     from scriptconsole.panes.replmenu import CompletionMenu
-    from scriptconsole.panes.transcript import Transcript
+    from scriptconsole.panes.transcript import Entry, Transcript
     from scriptconsole.port import SessionPort
     from scriptconsole.repl.conversation import Answer, Conversation
 
@@ -114,6 +115,8 @@ class ReplPane(Pane):
         self._draft = ""
         self._needle: str | None = None
         self._asked = 0
+        self._waiting: dict[str, deque[Entry]] = {}
+        """Inputs by script: the one that runs, then those that come after it."""
 
     # What it consists of takes long to import, so it is made when the pane is first in sight.
 
@@ -242,25 +245,45 @@ class ReplPane(Pane):
         self.input.text = ""
         self._recalled, self._draft = 0, ""
         from scriptconsole.panes.transcript import Entry
-        from scriptconsole.repl.conversation import Answer
 
         entry = Entry(self.conversation.alias, text)
         self.transcript.add(entry)
-        conversation = self.conversation
+        self._queue(entry)
 
-        def done(outcome: Outcome) -> None:
-            answer = outcome.value
-            if not isinstance(answer, Answer):
-                answer = Answer(error=explain(outcome.error) if outcome.error else "nothing came of it")
-            entry.answer = answer
-            if answer.leaves:
-                self.screen.set_focus(self.transcript)
-            if self.is_attached:
-                self.transcript.rebuild(to_end=True)
-                self.apply(console_of(self).main.latest)
-                self.retitle()
+    def _queue(self, entry: Entry) -> None:
+        """Run an input after those that were typed before it for the same script."""
+        waiting = self._waiting.setdefault(entry.alias, deque())
+        waiting.append(entry)
+        if len(waiting) == 1:
+            self._run(entry)
 
-        run_job(console_of(self), "input", lambda: conversation.run(text), done)
+    def _run(self, entry: Entry) -> None:
+        work = partial(self.conversation.run, entry.text, entry.alias)
+        run_job(console_of(self), "input", work, partial(self._ran, entry, entry.alias))
+
+    def _ran(self, entry: Entry, alias: str, outcome: Outcome) -> None:
+        from scriptconsole.repl.conversation import Answer
+
+        answer = outcome.value
+        if not isinstance(answer, Answer):
+            answer = Answer(error=explain(outcome.error) if outcome.error else "nothing came of it")
+        entry.answer = answer
+        waiting = self._waiting[alias]
+        waiting.popleft()
+        if self.conversation.changes_script(entry.text) and not answer.error:
+            # What was typed behind it meanwhile is for that script.
+            later, self._waiting[alias] = waiting, deque()
+            for each in later:
+                each.alias = self.conversation.alias
+                self._queue(each)
+        elif waiting:
+            self._run(waiting[0])
+        if answer.leaves:
+            self.screen.set_focus(self.transcript)
+        if self.is_attached:
+            self.transcript.rebuild(to_end=True)
+            self.apply(console_of(self).main.latest)
+            self.retitle()
 
     def _stop_or_clear(self) -> None:
         if any(entry.answer is None for entry in self.transcript.entries):

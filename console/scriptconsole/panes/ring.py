@@ -141,6 +141,12 @@ class Ring:
         chunk_lines = min(CHUNK_LINES, max(self.capacity // 10, 1))
         chunk_characters = min(CHUNK_CHARACTERS, CHARACTERS // 16)
         plain = self.filter is None and self.level is None and self.script is None
+        records = list(records)
+        if plain and not any(len(record.text) > LINE_LIMIT or "\n" in record.text for record in records):
+            number = store.end
+            store.append_lines(records, chunk_lines, chunk_characters)
+            kept.extend(range(number, store.end))
+            return self._trim()
         for record in records:
             if len(record.text) > LINE_LIMIT:
                 record = record._replace(text=record.text[:LINE_LIMIT] + "…")

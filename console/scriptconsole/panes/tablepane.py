@@ -1,6 +1,7 @@
 """A pane of rows: what all tables of the console share.
 
-A new table is a subclass with columns and what its rows mean; see `tasks.py` for the smallest one.
+A new table is a subclass with columns and what its rows mean; see `tasks.py` for the smallest one, and
+`owned.py` for what tables share whose rows belong to scripts.
 """
 
 from __future__ import annotations

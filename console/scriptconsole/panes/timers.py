@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from math import inf
 
@@ -10,18 +10,16 @@ from scriptconsole.actions import Action, PaneName
 from scriptconsole.glyphs import bar
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.lines import Cell, Tone
+from scriptconsole.panes.owned import NumberedPane, script_column, source_column, text_column
 from scriptconsole.panes.pane import Details
-from scriptconsole.panes.tablepane import TablePane
 from scriptconsole.screens.host import console_of
-from scriptconsole.text import CELL_LIMIT, clean, count, duration, interval, moment, short_source, span
+from scriptconsole.text import count, duration, interval, moment, span
 from scriptengines.view import Frame, TimerView
 
 LATE_AFTER = 0.25
 """Seconds past its due time after which a timer is shown as late; less is the age of the snapshot."""
 SLOW = 50.0
 """Milliseconds from which on a call holds up all else of its script."""
-
-
 BAR = 8
 """Cells of the bar that runs out until a timer fires."""
 _HERE = frozenset({PaneName.TIMERS})
@@ -60,21 +58,8 @@ def _late(row: TimerView, _now: float) -> Cell:
 COLUMNS: tuple[Column[TimerView], ...] = (
     Column("Due in", _due, lambda row: row.due, least=8, most=11, right=True),
     Column("Left", _bar, lambda row: row.due, least=BAR, most=BAR, rank=4),
-    Column(
-        "Callback",
-        lambda row, _: Cell(clean(row.callback[:CELL_LIMIT])),
-        lambda row: row.callback,
-        least=8,
-        grow=2,
-    ),
-    Column(
-        "Script",
-        lambda row, _: Cell(clean(row.script[:CELL_LIMIT]), Tone.DIM),
-        lambda row: row.script,
-        least=6,
-        most=16,
-        rank=1,
-    ),
+    text_column("Callback", lambda row: row.callback, grow=2),
+    script_column(rank=1),
     Column(
         "Every",
         lambda row, _: Cell(interval(row.interval)),
@@ -90,18 +75,11 @@ COLUMNS: tuple[Column[TimerView], ...] = (
     Column("Mean", lambda row, _: _spent(row.mean), lambda row: row.mean, least=6, right=True, rank=7),
     Column("Late by", _late, lambda row: row.late, least=6, right=True, rank=8),
     Column("Kind", lambda row, _: Cell(row.kind, Tone.DIM), lambda row: row.kind, least=8, rank=9),
-    Column(
-        "Set at",
-        lambda row, _: Cell(clean(short_source(row.source)), Tone.DIM),
-        lambda row: row.source,
-        least=8,
-        most=20,
-        rank=5,
-    ),
+    source_column("Set at", lambda row: row.source, rank=5),
 )
 
 
-class TimersPane(TablePane[TimerView]):
+class TimersPane(NumberedPane[TimerView]):
     """The pending timers of all scripts, soonest first."""
 
     NAME = PaneName.TIMERS
@@ -150,20 +128,13 @@ class TimersPane(TablePane[TimerView]):
             _HERE,
         ),
     )
+    COLUMNS = COLUMNS
     EMPTY = "no timers"
     LANDMARK = "timer"
-
-    def columns(self) -> Sequence[Column[TimerView]]:
-        """Return the columns."""
-        return COLUMNS
 
     def rows(self, frame: Frame) -> Sequence[TimerView]:
         """Return the timers."""
         return frame.timers
-
-    def key(self, row: TimerView) -> Hashable:
-        """Return script and number."""
-        return row.script, row.id
 
     def landmark(self, row: TimerView) -> str:
         """Return the callback."""
@@ -172,10 +143,6 @@ class TimersPane(TablePane[TimerView]):
     def text(self, row: TimerView) -> str:
         """Return what the filter searches."""
         return f"{row.script} {row.callback} {row.kind} {row.source} {row.id}"
-
-    def owner(self, row: TimerView) -> str:
-        """Return the script that set it."""
-        return row.script
 
     def source(self, row: TimerView) -> str:
         """Return where it was set."""

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from scriptconsole.panes.lines import LineView, Tone
 from scriptconsole.repl.conversation import Answer
 from scriptconsole.repl.layout import lines_of
-from scriptconsole.text import clean_lines, clip, width_of
+from scriptconsole.text import clean, clean_lines, clip, width_of
 
 FOLDED = 8
 """Lines of a result or error that show until it is unfolded."""
@@ -119,8 +119,9 @@ class Transcript(LineView):
 
 def _lines_of(entry: Entry, width: int) -> list[Line]:
     first, *rest = clean_lines(entry.text)
-    lines = [Line(entry, f"{entry.alias}› {first}", Tone.ACCENT)]
-    margin = " " * (width_of(entry.alias) + 2)
+    alias = clean(entry.alias)
+    lines = [Line(entry, f"{alias}› {first}", Tone.ACCENT)]
+    margin = " " * (width_of(alias) + 2)
     lines += [Line(entry, margin + text, Tone.ACCENT) for text in rest]
     answer = entry.answer
     if answer is None:

@@ -9,15 +9,17 @@ from math import ceil, inf
 from textual.geometry import Region
 
 from scriptconsole.actions import Action, PaneName
+from scriptconsole.glyphs import course
 from scriptconsole.jobs import Outcome, explain, run_job
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.lines import Cell, Tone
+from scriptconsole.panes.owned import script_column, text_column
 from scriptconsole.panes.pane import Details
 from scriptconsole.panes.scripts import BUSY_AFTER
 from scriptconsole.panes.tablepane import TablePane
 from scriptconsole.panes.tree import TreeTable
 from scriptconsole.screens.host import console_of
-from scriptconsole.spark import sparkline
+from scriptconsole.state import Scalar
 from scriptconsole.text import CELL_LIMIT, clean, count, moment, span
 from scriptengines.view import Frame, VariableView, WatchView
 
@@ -102,6 +104,8 @@ class VariablesPane(TablePane[VariableView]):
     def __init__(self) -> None:
         self._stale: frozenset[str] = frozenset()
         self._only: str | None = None
+        self._remembered: str | None = None
+        """The one script that was shown when the project was left; it counts when it is open."""
         self._joined: tuple[object, object, str | None] = (None, None, None)
         self._rows: tuple[VariableView, ...] = ()
         super().__init__()
@@ -110,17 +114,13 @@ class VariablesPane(TablePane[VariableView]):
 
     def columns(self) -> Sequence[Column[VariableView]]:
         """Return the columns; how a value looks depends on whether its script is busy."""
-
-        def dim(text: Callable[[VariableView], str]) -> Callable[[VariableView, float], Cell]:
-            return lambda row, _: Cell(clean(text(row)[:CELL_LIMIT]), Tone.DIM)
-
         return (
-            Column("Script", dim(lambda row: row.script), lambda row: row.script, least=6, most=16, rank=2),
+            script_column(rank=2),
             Column("Name", _name, lambda row: row.name, least=8, most=32),
-            Column("Type", dim(lambda row: row.type), lambda row: row.type, least=4, most=12, rank=3),
+            text_column("Type", lambda row: row.type, Tone.DIM, least=4, most=12, rank=3),
             Column(
                 "Size",
-                dim(lambda row: "" if row.size is None else count(row.size)),
+                lambda row, _: Cell("" if row.size is None else count(row.size), Tone.DIM),
                 lambda row: -1 if row.size is None else row.size,
                 least=4,
                 right=True,
@@ -129,7 +129,7 @@ class VariablesPane(TablePane[VariableView]):
             Column("Value", self._value, lambda row: row.value, least=20, grow=1),
             Column(
                 "Course",
-                lambda row, _: Cell(sparkline(row.history, SPARK), Tone.ACCENT),
+                lambda row, _: Cell(course(row.history, SPARK), Tone.ACCENT),
                 lambda row: len(row.history),
                 least=6,
                 most=SPARK,
@@ -193,7 +193,10 @@ class VariablesPane(TablePane[VariableView]):
 
     def apply(self, frame: Frame) -> None:
         """Show the variables, and which of them are old."""
-        if self._only is not None and all(script.alias != self._only for script in frame.scripts):
+        there = {script.alias for script in frame.scripts}
+        if self._remembered in there:
+            self._only, self._remembered = self._remembered, None
+        if self._only not in there:
             self._only = None
         busy = {row.alias: row.sample_age for row in frame.scripts if row.sample_age > BUSY_AFTER}
         stale = frozenset(busy)
@@ -221,10 +224,24 @@ class VariablesPane(TablePane[VariableView]):
         facts.append(("changed", moment(row.changed_at) if row.changed_at else "never"))
         if row.history:
             facts.append(
-                ("course", f"{sparkline(row.history, 40)}  {min(row.history):g} to {max(row.history):g}")
+                ("course", f"{course(row.history, 40)}  {min(row.history):g} to {max(row.history):g}")
             )
         kind = "Watch" if _is_watch(row) else "Variable"
         return Details(f"{kind} {row.name}", facts, [("Value", row.value, "value-text")])
+
+    # -- what is remembered ----------------------------------------------------------------------------
+
+    def settings(self) -> dict[str, Scalar]:
+        """Return the one script that is shown, if it is one."""
+        only = self._remembered if self._only is None else self._only
+        return {} if only is None else {"script": only}
+
+    def take_setting(self, name: str, value: Scalar) -> bool:
+        """Take it on as soon as it is open."""
+        if name != "script" or not isinstance(value, str):
+            return False
+        self._remembered = value
+        return True
 
     # -- what can be done ------------------------------------------------------------------------------
 
@@ -263,6 +280,7 @@ class VariablesPane(TablePane[VariableView]):
     def action_one(self) -> None:
         """Show the selected script only, or all again."""
         self._only = console_of(self).main.script() if self._only is None else None
+        self._remembered = None
         self.apply(console_of(self).main.latest)
         self.retitle()
 

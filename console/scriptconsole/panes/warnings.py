@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Sequence
+from functools import partial
 from itertools import islice
 
 from scriptconsole.actions import PaneName
 from scriptconsole.panes.columns import Column
 from scriptconsole.panes.lines import Cell, Tone
+from scriptconsole.panes.owned import OwnedPane, script_column, source_column, text_column
 from scriptconsole.panes.pane import Details, Place
-from scriptconsole.panes.tablepane import TablePane
-from scriptconsole.text import CELL_LIMIT, clean, count, moment, short_source
+from scriptconsole.text import count, moment
 from scriptengines.view import Frame, WarningKind, WarningView
 
 AROUND = 3
@@ -46,14 +47,7 @@ EXPLAINED: dict[str, str] = {
 
 COLUMNS: tuple[Column[WarningView], ...] = (
     Column("Kind", lambda row, _: Cell(f"! {row.kind}", Tone.WARN), lambda row: row.kind, least=8, most=15),
-    Column(
-        "Script",
-        lambda row, _: Cell(clean(row.script[:CELL_LIMIT]), Tone.STRONG),
-        lambda row: row.script,
-        least=6,
-        most=16,
-        rank=2,
-    ),
+    script_column(rank=2, tone=Tone.STRONG),
     Column(
         "Times",
         lambda row, _: Cell(count(row.count)),
@@ -62,19 +56,12 @@ COLUMNS: tuple[Column[WarningView], ...] = (
         right=True,
         rank=3,
     ),
-    Column(
-        "At",
-        lambda row, _: Cell(clean(short_source(row.source)), Tone.DIM),
-        lambda row: row.source,
-        least=8,
-        most=24,
-        rank=1,
-    ),
-    Column("What", lambda row, _: Cell(clean(row.text[:CELL_LIMIT])), lambda row: row.text, least=16, grow=1),
+    source_column("At", lambda row: row.source, rank=1, most=24),
+    text_column("What", lambda row: row.text, least=16, grow=1),
 )
 
 
-class WarningsPane(TablePane[WarningView]):
+class WarningsPane(OwnedPane[WarningView]):
     """The mistakes of all scripts, once for each line that makes them."""
 
     NAME = PaneName.WARNINGS
@@ -84,27 +71,20 @@ class WarningsPane(TablePane[WarningView]):
         "blocked: a callback held its loop   late: a timer fired late   busy-loop: timers of zero delay\n"
         "never-awaited: a coroutine nobody awaits   idle, leak: connections nobody uses or closes"
     )
+    COLUMNS = COLUMNS
     EMPTY = "no warnings"
-
-    def columns(self) -> Sequence[Column[WarningView]]:
-        """Return the columns."""
-        return COLUMNS
 
     def rows(self, frame: Frame) -> Sequence[WarningView]:
         """Return the warnings."""
         return frame.warnings
 
     def key(self, row: WarningView) -> Hashable:
-        """Return script, kind and place."""
+        """Return script, kind, place and when it was first seen."""
         return row.script, row.kind, row.source, row.since
 
     def text(self, row: WarningView) -> str:
         """Return what the filter searches."""
         return f"{row.script} {row.kind} {row.source} {row.text}"
-
-    def owner(self, row: WarningView) -> str:
-        """Return the script that makes the mistake."""
-        return row.script
 
     def source(self, row: WarningView) -> str:
         """Return the line that makes it."""
@@ -126,9 +106,12 @@ class WarningsPane(TablePane[WarningView]):
         if row.kind in EXPLAINED:
             texts.append(("Why it matters", EXPLAINED[row.kind], "quiet"))
         place = self.place()
-        if place is not None and (lines := excerpt(place)):
-            texts.append(("Source; e opens it", lines, "value-text"))
-        return Details("Warning", facts, texts)
+        return Details("Warning", facts, texts, None if place is None else partial(_source, place))
+
+
+def _source(place: Place) -> list[tuple[str, str, str]]:
+    lines = excerpt(place)
+    return [("Source; e opens it", lines, "value-text")] if lines else []
 
 
 def excerpt(place: Place) -> str:

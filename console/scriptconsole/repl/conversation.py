@@ -91,12 +91,12 @@ class Command(NamedTuple):
     Attributes:
         argument: What follows its name, "" when nothing does.
         doc: One sentence.
-        run: Does it, with what followed.
+        run: Does it, for the script with this alias, with what followed.
     """
 
     argument: str
     doc: str
-    run: Callable[[str], Answer]
+    run: Callable[[str, str], Answer]
 
 
 class Conversation:
@@ -154,24 +154,35 @@ class Conversation:
         """Stop what the script does now; false when there was nothing that could be stopped."""
         return self.session.interrupt(self.alias)
 
-    def run(self, text: str) -> Answer:
-        """Run an input, and keep it in the history."""
+    def run(self, text: str, alias: str | None = None) -> Answer:
+        """Run an input, and keep it in the history.
+
+        Args:
+            text: As it was typed.
+            alias: Of the script it was typed for; that of the conversation by default.
+        """
         if not text.strip():
             return Answer()
+        alias = self.alias if alias is None else alias
         is_command = self.is_command(text)
-        self.history.add(text, "" if is_command else self.language)
         try:
+            self.history.add(text, "" if is_command else self.session.language(alias))
             if is_command:
-                return self._command(text.strip())
+                return self._command(alias, text.strip())
             code = textwrap.dedent(text)
-            return Answer(results=tuple(self.session.interact(self.alias, code)))
+            return Answer(results=tuple(self.session.interact(alias, code)))
         except (ScriptConsoleError, SystemExit) as error:
             # How the call came about on our side is no business of whoever typed it.
             return Answer(error=format_error(error.with_traceback(None)))
 
     # ---- commands ------------------------------------------------------------------------------
 
-    def _command(self, line: str) -> Answer:
+    @staticmethod
+    def changes_script(text: str) -> bool:
+        """Whether an input says that those after it are for another script."""
+        return text.strip().startswith((":use ", ":load "))
+
+    def _command(self, alias: str, line: str) -> Answer:
         if line in LEAVING:
             return Answer(leaves=True)
         name, _, rest = line[1:].partition(" ")
@@ -180,41 +191,41 @@ class Conversation:
             raise ConfigError(f"no command :{name}.{did_you_mean(name, self.commands)} :help lists them")
         if bool(rest.strip()) != bool(command.argument):
             raise ConfigError(f"write :{name} {command.argument}".rstrip())
-        return command.run(rest.strip())
+        return command.run(alias, rest.strip())
 
-    def _help(self, _: str) -> Answer:
+    def _help(self, alias: str, _: str) -> Answer:
         rows = [(f":{name} {each.argument}".rstrip(), each.doc) for name, each in self.commands.items()]
         return Answer(
             lines=(
-                f"What you type runs in {self.alias} ({self.language}); the last value is _.",
+                f"What you type runs in {alias} ({self.session.language(alias)}); the last value is _.",
                 "tab completes; ctrl-c stops what runs; an input that begins with a space is not kept.",
                 *(f"  {name:14} {doc}" for name, doc in rows),
             )
         )
 
-    def _load(self, path: str) -> Answer:
+    def _load(self, _: str, path: str) -> Answer:
         self.alias = self.session.load(Path(path).expanduser())
         return Answer(lines=(f"{self.alias} is loaded; what you type runs in it.",))
 
-    def _use(self, alias: str) -> Answer:
-        self.session.language(alias)  # raises when there is none
-        self.alias = alias
+    def _use(self, _: str, wanted: str) -> Answer:
+        self.session.language(wanted)  # raises when there is none
+        self.alias = wanted
         return Answer()
 
-    def _reload(self, _: str) -> Answer:
-        self.session.reload(self.alias)
-        return Answer(lines=(f"{self.alias} is reloaded.",))
+    def _reload(self, alias: str, _: str) -> Answer:
+        self.session.reload(alias)
+        return Answer(lines=(f"{alias} is reloaded.",))
 
-    def _quit(self, _: str) -> Answer:
+    def _quit(self, _alias: str, _: str) -> Answer:
         return Answer(leaves=True)
 
-    def _list(self, _: str) -> Answer:
-        found = self.session.functions(self.alias)
+    def _list(self, alias: str, _: str) -> Answer:
+        found = self.session.functions(alias)
         lines = [f"{each.name}{each.signature}{'  ' + each.doc if each.doc else ''}" for each in found]
         return Answer(lines=tuple(lines) or ("It has no functions.",))
 
-    def _variables(self, _: str) -> Answer:
-        found = self.session.variables(self.alias)
+    def _variables(self, alias: str, _: str) -> Answer:
+        found = self.session.variables(alias)
         return Answer(
             lines=tuple(f"{name}: {kind} = {text}" for name, kind, text in found) or ("It has none.",)
         )

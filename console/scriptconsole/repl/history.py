@@ -72,7 +72,7 @@ class History:
         if not text or text[0].isspace() or len(text) > TEXT_LIMIT or (language, text) in self._entries[-1:]:
             return False
         self._entries.append((language, text))
-        if self._file is not None:
+        if self._file is not None and self._limit:
             with contextlib.suppress(OSError):
                 self._append(self._file, [(language, text)])
         return True

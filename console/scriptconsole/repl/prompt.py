@@ -25,7 +25,7 @@ from prompt_toolkit.output import create_output
 from prompt_toolkit.shortcuts import CompleteStyle, print_formatted_text
 from prompt_toolkit.styles import Style
 
-from scriptconsole.text import clean_lines
+from scriptconsole.text import clean, clean_lines
 
 from .indent import indented
 from .languages import pygments_lexer_of
@@ -152,7 +152,7 @@ class Prompt:
     def _show(self, answer: Answer) -> None:
         width = max(20, self._output.get_size().columns)
         for line in answer.lines:
-            self._write([("", line)])
+            self._write([("", "\n".join(clean_lines(line)))])
         for result in answer.results:
             text = "\n".join(" ".join(clean_lines(line)) for line in lines_of(result, width))
             lexer = pygments_lexer_of(self._conversation.language)
@@ -182,7 +182,7 @@ class Prompt:
         for record in records:
             style = _LOG_STYLES.get(record.level, "class:log")
             head = "" if record.level == "output" else f"{record.level}: "
-            head += f"{record.script}: " if record.script and record.level != "output" else ""
+            head += f"{clean(record.script)}: " if record.script and record.level != "output" else ""
             self._write([(style, head + "\n".join(clean_lines(record.text)))])
 
     def _write(self, parts: Iterable[tuple[str, str]]) -> None:

@@ -66,12 +66,20 @@ def run_repl(
             pass
         if alias and (code is ExitCode.OK or interactive):
             if settings.watch:
-                session.watch()
+                _watch(session)
             code = converse(session, alias, tell, quiet=quiet, settings=settings)
         clean = session.close()
         while tell() and clean:
             pass
     return code, clean
+
+
+def _watch(session: Session) -> None:
+    try:
+        session.watch()
+    except OSError as error:  # the system watches only so much at once
+        why = error.strerror or type(error).__name__
+        print(f"scripts are not reloaded when their files change: {why}", file=sys.stderr, flush=True)
 
 
 def _load(session: Session, files: Sequence[Path], language: str) -> tuple[ExitCode, str]:

@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import ClassVar, cast
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.content import Content
 from textual.suggester import SuggestFromList
-from textual.widgets import Input, Label, OptionList, Static
+from textual.widgets import Input, Label, OptionList
 from textual.widgets.option_list import Option
 
-from scriptconsole.arguments import ArgumentError, parse_arguments
 from scriptconsole.jobs import Outcome, explain, run_job
 from scriptconsole.port import SessionPort
+from scriptconsole.screens.asking import Asking, Report, shown_result
 from scriptconsole.screens.details import describe_function
-from scriptconsole.screens.dialog import Dialog
-from scriptconsole.screens.host import console_of
-from scriptconsole.text import clean_lines
 from scriptengines.view import FunctionInfo
 
-RESULT_LIMIT = 20_000
-"""Characters of a result that are shown."""
 
-
-class CallScreen(Dialog):
+class CallScreen(Asking):
     """A function name, its arguments and what came back."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -38,20 +29,17 @@ class CallScreen(Dialog):
         Binding("f4", "interrupt", "Interrupt", id="call.interrupt", tooltip="Break into the call"),
     ]
 
-    def __init__(self, session: SessionPort, alias: str, report: Callable[[str, Outcome], None]) -> None:
+    def __init__(self, session: SessionPort, alias: str, report: Report) -> None:
         """Make the prompt.
 
         Args:
             session: Whose script is called.
             alias: The script.
-            report: Told what was called and what came of it, also when the prompt was closed meanwhile.
+            report: See `Report`.
         """
-        super().__init__()
-        self._session = session
+        super().__init__(session, report)
         self._alias = alias
-        self._report = report
         self._functions: list[FunctionInfo] = []
-        self._pending = 0
 
     def compose(self) -> ComposeResult:
         """Show the two inputs round the list of functions."""
@@ -63,8 +51,7 @@ class CallScreen(Dialog):
             yield OptionList(id="functions", compact=True, markup=False)
             yield Label("Arguments")
             yield Input(id="arguments", compact=True, placeholder='1, "text", k=2')
-            with VerticalScroll(id="result-scroll", can_focus=False):
-                yield Static(Content("The result appears here."), id="result", classes="quiet")
+            yield from self.result("The result appears here.")
 
     def on_mount(self) -> None:
         """Ask the script for its functions."""
@@ -75,11 +62,12 @@ class CallScreen(Dialog):
 
     def _list_functions(self, outcome: Outcome) -> None:
         if outcome.error is not None:
-            self._show(explain(outcome.error), "error-text")
+            self.show(explain(outcome.error), "error-text")
             return
         found = cast("list[FunctionInfo]", outcome.value)
         self._functions = list({function.name: function for function in found}.values())
-        names = [function.name for function in self._functions]
+        # What cannot be printed cannot be shown in an input either.
+        names = [function.name for function in self._functions if function.name.isprintable()]
         self.query_one("#function", Input).suggester = SuggestFromList(names)
         self._fill()
 
@@ -132,46 +120,18 @@ class CallScreen(Dialog):
         if not name:
             self.set_focus(self.query_one("#function"))
             return
-        try:
-            positional, named = parse_arguments(typed)
-        except ArgumentError as error:
-            self._show(str(error), "error-text")
+        arguments = self.arguments(typed)
+        if arguments is None:
             return
-        label = f"{self._alias}.{name}({typed.strip()})"
-        self._show(f"calling {label} …", "quiet")
-        self._pending += 1
-        turn = self._pending
+        positional, named = arguments
         alias, session = self._alias, self._session
-
-        def done(outcome: Outcome) -> None:
-            self._report(label, outcome)
-            # Only the newest call may write into the prompt, and only while it is open.
-            if turn == self._pending and self.is_attached:
-                if outcome.error is not None:
-                    self._show(explain(outcome.error), "error-text")
-                else:
-                    self._show(shown_result(outcome.value), "value-text")
-
-        run_job(console_of(self), "call", lambda: session.call(alias, name, *positional, **named), done)
+        label = f"{alias}.{name}({typed.strip()})"
+        self.ask(
+            f"calling {label}",
+            label,
+            lambda: shown_result(session.call(alias, name, *positional, **named)),
+        )
 
     def action_interrupt(self) -> None:
         """Break into what the script runs."""
-        alias, session = self._alias, self._session
-        run_job(self, "interrupt", lambda: session.interrupt(alias), lambda _: None)
-
-    def _show(self, text: str, classes: str) -> None:
-        result = self.query_one("#result", Static)
-        result.set_classes(classes)
-        result.update(Content("\n".join(clean_lines(text[:RESULT_LIMIT]))))
-
-
-def shown_result(value: object) -> str:
-    """Write a result as Python would, whatever its repr does.
-
-    Args:
-        value: What a call returned; its repr may belong to a script and fail.
-    """
-    try:
-        return repr(value)
-    except Exception as error:  # noqa: BLE001 - a foreign __repr__ may raise anything
-        return f"<{type(value).__name__}, whose repr failed: {explain(error)}>"
+        self.interrupt(self._alias)

@@ -36,6 +36,8 @@ class CommandLine(ModalScreen[None]):
     def __init__(self) -> None:
         super().__init__()
         self._lines: list[str] = []
+        self._recalled = 0
+        """How many lines back the one is that stands in the entry, 0 when it was typed."""
 
     def compose(self) -> ComposeResult:
         """Put the suggestions over the line."""
@@ -60,6 +62,9 @@ class CommandLine(ModalScreen[None]):
 
     @on(Input.Changed)
     def _typed(self, event: Input.Changed) -> None:
+        history = console_of(self).command_history
+        if self._recalled and event.value != history[-self._recalled]:
+            self._recalled = 0
         self._complain("")
         self._suggest(event.value)
 
@@ -82,8 +87,10 @@ class CommandLine(ModalScreen[None]):
         """Go through the suggestions; on an empty line, up brings back the lines typed before."""
         entry, listed = self.query_one("#line", Input), self.query_one(OptionList)
         history = console_of(self).command_history
-        if step < 0 and listed.highlighted is None and history and not entry.value:
-            entry.value = history[-1]
+        recalling = step < 0 and listed.highlighted is None and (not entry.value or self._recalled)
+        if recalling and history:
+            self._recalled = min(self._recalled + 1, len(history))
+            entry.value = history[-self._recalled]
             entry.cursor_position = len(entry.value)
         elif listed.option_count:
             at = -1 if listed.highlighted is None and step > 0 else listed.highlighted or 0

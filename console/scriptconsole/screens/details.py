@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import ClassVar, cast
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -11,6 +11,7 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.widgets import Static
 
+from scriptconsole.jobs import Outcome, run_job
 from scriptconsole.panes.pane import Details
 from scriptconsole.screens.dialog import Dialog
 from scriptconsole.screens.host import console_of
@@ -40,10 +41,11 @@ class DetailsScreen(Dialog):
 
         Args:
             details: Of the row.
-            edit: Opens the editor for the row.
+            edit: Opens the editor for the row; None when no file is known.
         """
         super().__init__()
-        self._title, self._facts, self._texts = details
+        self._title, self._facts, texts, self._more = details
+        self._texts = list(texts)
         self._edit = edit
 
     def compose(self) -> ComposeResult:
@@ -55,13 +57,18 @@ class DetailsScreen(Dialog):
                 for name, value in self._facts
             ]
             yield Static(Content("\n").join(lines), id="facts")
-            for heading, text, classes in self._texts:
-                yield Static(Content(heading), classes="heading")
-                yield Static(Content("\n".join(clean_lines(text[:LIMIT]))), classes=classes)
+            yield from _shown(self._texts)
 
     def on_mount(self) -> None:
-        """Let the keys scroll."""
-        self.query_one("#scroll").focus()
+        """Let the keys scroll, and wait for what comes later."""
+        self.set_focus(self.query_one("#scroll"))
+        if self._more is not None:
+            run_job(self, "details", self._more, self._came)
+
+    def _came(self, outcome: Outcome) -> None:
+        texts = cast("Sequence[tuple[str, str, str]]", outcome.value or ())
+        self._texts += texts
+        self.query_one("#scroll").mount(*_shown(texts))
 
     def action_copy(self) -> None:
         """Copy everything shown here."""
@@ -74,6 +81,14 @@ class DetailsScreen(Dialog):
         """Open the file in the user's editor."""
         if self._edit is not None:
             self._edit()
+        else:
+            self.notify("No file is known for this row.", severity="warning", markup=False)
+
+
+def _shown(texts: Iterable[tuple[str, str, str]]) -> Iterator[Static]:
+    for heading, text, classes in texts:
+        yield Static(Content(heading), classes="heading")
+        yield Static(Content("\n".join(clean_lines(text[:LIMIT]))), classes=classes)
 
 
 def describe_function(function: FunctionInfo) -> Content:

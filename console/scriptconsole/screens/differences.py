@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import ClassVar, Literal, cast
 
 from textual.app import ComposeResult
@@ -50,6 +51,7 @@ class DifferencesScreen(Dialog):
         self._session = session
         self._alias = alias
         self._against: Literal["mark", "generation"] = "mark"
+        self._turn = 0
 
     def compose(self) -> ComposeResult:
         """Show the list under what it is compared with."""
@@ -66,7 +68,9 @@ class DifferencesScreen(Dialog):
     def action_again(self) -> None:
         """Compare with how it is now."""
         session, alias, against = self._session, self._alias, self._against
-        run_job(self, "differences", lambda: session.differences(alias, against), self._show)
+        self._turn += 1
+        show = partial(self._show, self._turn, against)
+        run_job(self, "differences", lambda: session.differences(alias, against), show)
 
     def action_against(self) -> None:
         """Compare with the other moment."""
@@ -79,8 +83,10 @@ class DifferencesScreen(Dialog):
         self._against = "mark"
         run_job(self, "mark", lambda: session.mark(alias), lambda _: self.action_again())
 
-    def _show(self, outcome: Outcome) -> None:
-        since = "since the mark" if self._against == "mark" else "since the generation before"
+    def _show(self, turn: int, against: str, outcome: Outcome) -> None:
+        if turn != self._turn:  # something else was asked since
+            return
+        since = "since the mark" if against == "mark" else "since the generation before"
         if outcome.error is not None:
             self._say(since, Content.styled(clean(explain(outcome.error)), "$error"))
             return

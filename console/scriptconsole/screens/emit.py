@@ -2,48 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import ClassVar
+from collections.abc import Sequence
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
-from textual.containers import VerticalScroll
-from textual.content import Content
 from textual.suggester import SuggestFromList
-from textual.widgets import Input, Label, Static
+from textual.widgets import Input, Label
 
-from scriptconsole.arguments import ArgumentError, parse_arguments
-from scriptconsole.jobs import Outcome, explain, run_job
 from scriptconsole.port import SessionPort
-from scriptconsole.screens.call import RESULT_LIMIT, shown_result
-from scriptconsole.screens.dialog import Dialog
-from scriptconsole.screens.host import console_of
-from scriptconsole.text import clean_lines, plural
+from scriptconsole.screens.asking import Asking, Report, shown_result
+from scriptconsole.text import plural
 
 
-class EmitScreen(Dialog):
+class EmitScreen(Asking):
     """A hook's name, arguments and what came of it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = []
-
-    def __init__(
-        self, session: SessionPort, hook: str, known: Sequence[str], report: Callable[[str, Outcome], None]
-    ) -> None:
+    def __init__(self, session: SessionPort, hook: str, known: Sequence[str], report: Report) -> None:
         """Make the prompt.
 
         Args:
             session: Whose hook is emitted.
             hook: Its name, to begin with.
             known: Names to suggest.
-            report: Told what was emitted and what came of it, also when the prompt was closed meanwhile.
+            report: See `Report`.
         """
-        super().__init__()
-        self._session = session
-        self._hook = hook
-        self._known = known
-        self._report = report
-        self._pending = 0
+        super().__init__(session, report)
+        # What cannot be printed cannot be shown in an input either.
+        self._hook = hook if hook.isprintable() else ""
+        self._known = [name for name in known if name.isprintable()]
 
     def compose(self) -> ComposeResult:
         """Show the two inputs over the result."""
@@ -58,8 +44,7 @@ class EmitScreen(Dialog):
             )
             yield Label("Arguments")
             yield Input(id="arguments", compact=True, placeholder='1, "text"')
-            with VerticalScroll(id="result-scroll", can_focus=False):
-                yield Static(Content("What became of it appears here."), id="result", classes="quiet")
+            yield from self.result("What became of it appears here.")
 
     def on_mount(self) -> None:
         """Begin with what is missing."""
@@ -76,32 +61,16 @@ class EmitScreen(Dialog):
         if not hook:
             self.set_focus(self.query_one("#hook"))
             return
-        try:
-            positional, named = parse_arguments(typed)
-            if named:
-                raise ArgumentError("A hook takes no arguments by keyword.")
-        except ArgumentError as error:
-            self._show(str(error), "error-text")
+        arguments = self.arguments(typed)
+        if arguments is None:
             return
-        self._pending += 1
-        turn, session = self._pending, self._session
+        positional, named = arguments
+        if named:
+            self.show("A hook takes no arguments by keyword.", "error-text")
+            return
+        session = self._session
         label = f'hook "{hook}"({typed.strip()})'
-        self._show(f"emitting {label} …", "quiet")
-
-        def done(outcome: Outcome) -> None:
-            self._report(label, outcome)
-            if turn == self._pending and self.is_attached:
-                if outcome.error is not None:
-                    self._show(explain(outcome.error), "error-text")
-                else:
-                    self._show(describe_outcome(outcome.value), "value-text")
-
-        run_job(console_of(self), "emit", lambda: session.consult(hook, *positional), done)
-
-    def _show(self, text: str, classes: str) -> None:
-        result = self.query_one("#result", Static)
-        result.set_classes(classes)
-        result.update(Content("\n".join(clean_lines(text[:RESULT_LIMIT]))))
+        self.ask(f"emitting {label}", label, lambda: describe_outcome(session.consult(hook, *positional)))
 
 
 def describe_outcome(outcome: object) -> str:

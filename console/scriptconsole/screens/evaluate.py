@@ -2,24 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from functools import partial
 from typing import ClassVar
 
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import VerticalScroll
-from textual.content import Content
 from textual.suggester import Suggester
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
-from scriptconsole.jobs import Outcome, explain, run_job
+from scriptconsole.jobs import in_thread
 from scriptconsole.port import SessionPort
-from scriptconsole.screens.call import RESULT_LIMIT, shown_result
-from scriptconsole.screens.dialog import Dialog
-from scriptconsole.screens.host import console_of
-from scriptconsole.text import clean_lines
+from scriptconsole.screens.asking import Asking, Report, shown_result
 
 
 class NameSuggester(Suggester):
@@ -33,31 +27,33 @@ class NameSuggester(Suggester):
     async def get_suggestion(self, value: str) -> str | None:
         """Return the text with its last name completed, or None."""
         try:
-            found = await asyncio.to_thread(self._session.completions, self._alias, value, len(value))
+            found = await in_thread(partial(self._session.completions, self._alias, value, len(value)))
         except Exception:  # noqa: BLE001 - a script may be at its end; a guess is not worth a word
             return None
-        return value[: found[0].start] + found[0].text if found and found[0].start < len(value) else None
+        if not found or found[0].start >= len(value):
+            return None
+        completed = value[: found[0].start] + found[0].text
+        # What cannot be printed cannot be shown in an input either.
+        return completed if completed.isprintable() else None
 
 
-class EvaluateScreen(Dialog):
+class EvaluateScreen(Asking):
     """An expression and its value."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f4", "interrupt", "Interrupt", id="evaluate.interrupt", tooltip="Break into the evaluation"),
     ]
 
-    def __init__(self, session: SessionPort, alias: str, report: Callable[[str, Outcome], None]) -> None:
+    def __init__(self, session: SessionPort, alias: str, report: Report) -> None:
         """Make the prompt.
 
         Args:
             session: Whose script evaluates.
             alias: The script.
-            report: Told what was evaluated and what came of it.
+            report: See `Report`.
         """
-        super().__init__()
-        self._session = session
+        super().__init__(session, report)
         self._alias = alias
-        self._report = report
 
     def compose(self) -> ComposeResult:
         """Show the input over the value."""
@@ -70,32 +66,20 @@ class EvaluateScreen(Dialog):
                 placeholder="expression",
                 suggester=NameSuggester(self._session, self._alias),
             )
-            with VerticalScroll(id="result-scroll", can_focus=False):
-                yield Static(Content("The value appears here."), id="result", classes="quiet")
+            yield from self.result("The value appears here.")
 
     @on(Input.Submitted)
     def _evaluate(self, event: Input.Submitted) -> None:
         expression = event.value.strip()
         if not expression:
             return
-        self._show("evaluating …", "quiet")
         alias, session = self._alias, self._session
-
-        def done(outcome: Outcome) -> None:
-            self._report(f"{alias}: {expression}", outcome)
-            if self.is_attached:
-                failed = outcome.error is not None
-                text = explain(outcome.error) if outcome.error is not None else shown_result(outcome.value)
-                self._show(text, "error-text" if failed else "value-text")
-
-        run_job(console_of(self), "evaluate", lambda: session.evaluate(alias, expression), done)
+        self.ask(
+            "evaluating",
+            f"{alias}: {expression}",
+            lambda: shown_result(session.evaluate(alias, expression)),
+        )
 
     def action_interrupt(self) -> None:
         """Break into what the script runs."""
-        alias, session = self._alias, self._session
-        run_job(self, "interrupt", lambda: session.interrupt(alias), lambda _: None)
-
-    def _show(self, text: str, classes: str) -> None:
-        result = self.query_one("#result", Static)
-        result.set_classes(classes)
-        result.update(Content("\n".join(clean_lines(text[:RESULT_LIMIT]))))
+        self.interrupt(self._alias)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from textual import on
@@ -13,6 +13,7 @@ from textual.content import Content
 from textual.suggester import Suggester
 from textual.widgets import Input, Label, Static
 
+from scriptconsole.jobs import in_thread
 from scriptconsole.screens.dialog import Dialog
 from scriptconsole.text import clean
 
@@ -26,7 +27,7 @@ class PathSuggester(Suggester):
     async def get_suggestion(self, value: str) -> str | None:
         """Return the first entry that the typed text begins, folders with a slash."""
         # A slow network disk must not hold up the screen.
-        return await asyncio.to_thread(complete_path, value)
+        return await in_thread(partial(complete_path, value))
 
 
 def complete_path(value: str) -> str | None:

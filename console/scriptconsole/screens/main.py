@@ -6,6 +6,7 @@ It owns what is shown (focus, layout, filter, freeze); what is done to scripts b
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import ClassVar
 
 from textual import events, on
@@ -22,7 +23,7 @@ from scriptconsole.panes.keyline import KeyLine
 from scriptconsole.panes.kinds import PANES
 from scriptconsole.panes.lines import STYLES, LineView
 from scriptconsole.panes.logpane import LogPane
-from scriptconsole.panes.pane import FilterInput, Pane
+from scriptconsole.panes.pane import FilterInput, Pane, Place
 from scriptconsole.panes.status import StatusLine
 from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.host import console_of
@@ -367,7 +368,9 @@ class MainScreen(Screen[None]):
         details = None if self.pane is None else self.pane.details()
         if details is not None:
             app = console_of(self)
-            app.push_screen(DetailsScreen(details, edit=app.action_edit))
+            # Of the row as it is now: the cursor of a log that is followed goes on meanwhile.
+            place = self.place()
+            app.push_screen(DetailsScreen(details, edit=None if place is None else partial(app.edit, place)))
 
     def action_command_line(self) -> None:
         """Type a command."""
@@ -385,8 +388,10 @@ class MainScreen(Screen[None]):
     def _open_menu(self, pane: Pane, at: Offset) -> None:
         from scriptconsole.screens.menu import Menu
 
-        common = [action for action in REGISTRY.in_pane(pane.NAME) if action.row]
-        console_of(self).push_screen(Menu([*pane.ACTIONS, *common], at))
+        registry = console_of(self).registry
+        own = [registry.by_id[action.id] for action in pane.ACTIONS]
+        common = [action for action in registry.in_pane(pane.NAME) if action.row]
+        console_of(self).push_screen(Menu([*own, *common], at))
 
     @on(LineView.Asked)
     def _right_clicked(self, message: LineView.Asked) -> None:
@@ -401,7 +406,7 @@ class MainScreen(Screen[None]):
         for pane in self.panes_in_sight():
             places[pane.NAME] = pane.region.offset + Offset(1, 0)
             for name, _, _ in pane.neighbours:
-                places[name] = pane.region.offset + Offset(pane.tab_start(name) - 1, 0)
+                places[name] = pane.region.offset + Offset(pane.tab_start(name) - 2, 0)
 
         async def go(name: PaneName | None) -> None:
             if name is not None:
@@ -420,6 +425,13 @@ class MainScreen(Screen[None]):
         """Return the script an action is meant for: that of the selected row, else of the scripts pane."""
         chosen = None if self.pane is None else self.pane.script()
         return chosen if chosen is not None else self.panes[PaneName.SCRIPTS].script()
+
+    def place(self) -> Place | None:
+        """Return the line that the selected row is about, else the file of its script."""
+        place = None if self.pane is None else self.pane.place()
+        alias = self.script() if place is None else None
+        row = None if alias is None else self.view(alias)
+        return place if row is None else Place(row.path, 0)
 
     @on(StatusLine.Chosen)
     async def _go_to_failed(self, message: StatusLine.Chosen) -> None:

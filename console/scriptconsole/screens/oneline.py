@@ -42,8 +42,10 @@ class OneLine(ModalScreen[None]):
         super().__init__()
         self._at = at
         self._hint = hint
-        self._text = text
+        # What cannot be printed cannot be shown in an input either.
+        self._text = text if text.isprintable() else ""
         self._work = work
+        self._doing = False
 
     def compose(self) -> ComposeResult:
         """Put the entry over what is to be said of it."""
@@ -63,13 +65,17 @@ class OneLine(ModalScreen[None]):
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
         text = event.value.strip()
+        if self._doing:
+            return
         if not text:
             self._say("type an expression, or esc to leave it as it is", "error-text")
             return
+        self._doing = True
         self._say("…", "quiet")
         run_job(self, "entry", lambda: self._work(text), self._done)
 
     def _done(self, outcome: Outcome) -> None:
+        self._doing = False
         if outcome.error is None:
             self.dismiss(None)
         else:

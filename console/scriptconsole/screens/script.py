@@ -14,6 +14,7 @@ from textual.content import Content
 from textual.widgets import Static
 
 from scriptconsole.jobs import Outcome, explain, run_job
+from scriptconsole.panes.pane import Place
 from scriptconsole.port import SessionPort
 from scriptconsole.screens.details import describe_function
 from scriptconsole.screens.dialog import Dialog
@@ -229,7 +230,9 @@ class ScriptScreen(Dialog):
 
     def action_edit(self) -> None:
         """Open the file in the user's editor, at the line of the last error."""
-        console_of(self).action_edit()
+        from scriptconsole.panes.scripts import error_place
+
+        console_of(self).edit(error_place(self._row) or Place(self._row.path, 0))
 
 
 def _figures(row: FunctionStatistics) -> list[Content]:

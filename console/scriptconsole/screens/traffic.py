@@ -10,8 +10,9 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
-from scriptconsole.jobs import Outcome, explain, run_job
+from scriptconsole.jobs import Outcome, Switch, explain, run_job
 from scriptconsole.panes.bytesview import BytesView, hex_dump
+from scriptconsole.panes.pane import Place
 from scriptconsole.screens.dialog import Dialog
 from scriptconsole.screens.host import console_of
 from scriptconsole.text import clean, moment, size, span
@@ -33,14 +34,16 @@ class TrafficScreen(Dialog):
         Binding("e", "edit", "Edit", id="traffic.edit", tooltip="Open the line that opened it"),
     ]
 
-    def __init__(self, row: ConnectionView) -> None:
+    def __init__(self, row: ConnectionView, place: Place | None) -> None:
         """Make the screen.
 
         Args:
             row: The connection.
+            place: Of the line that opened it, or else its script; None when neither is known.
         """
         super().__init__()
         self._row = row
+        self._place = place
         self._views = BytesView("received", id="received"), BytesView("sent", id="sent")
         self._looking = False
         self._frozen = False
@@ -59,13 +62,13 @@ class TrafficScreen(Dialog):
         """Begin to keep the bytes, and to look at them."""
         self.set_focus(self._views[0])
         row, session = self._row, console_of(self).session
-        run_job(self, "tap", partial(session.tap, row.script, row.id, True), self._tapped)
+        self._tap = Switch(partial(session.tap, row.script, row.id))
+        run_job(self, "tap", self._tap.wish(True), self._tapped)
         self.set_interval(PERIOD, self._look)
 
     def on_unmount(self) -> None:
         """Let the connection go on unwatched."""
-        app, row = console_of(self), self._row
-        run_job(app, "tap", partial(app.session.tap, row.script, row.id, False), lambda _: None)
+        run_job(console_of(self), "tap", self._tap.wish(False), lambda _: None)
 
     def _tapped(self, outcome: Outcome) -> None:
         if outcome.error is not None:
@@ -154,4 +157,7 @@ class TrafficScreen(Dialog):
 
     def action_edit(self) -> None:
         """Open the script where the connection was opened."""
-        console_of(self).action_edit()
+        if self._place is not None:
+            console_of(self).edit(self._place)
+        else:
+            self.notify("No file is known for this connection.", severity="warning", markup=False)
