@@ -321,5 +321,8 @@ class Engine(ABC):
         """What a script that could not be loaded is made of besides its file, as far as that can be told."""
         return ()
 
+    def own_process(self) -> None:  # noqa: B027 - an engine that changes nothing of the process has none to do
+        """This process is one script's: it may change what belongs to the process, and nobody is told."""
+
     def close(self) -> None:  # noqa: B027 - most engines have nothing to free
         """Free what the engine keeps for later scripts; all runtimes have been discarded."""

@@ -764,3 +764,12 @@ def test_a_list_that_another_thread_changes_crosses_as_it_was_at_one_moment() ->
         stopped.set()
         changing.join()
         sys.setswitchinterval(before)
+
+
+def test_what_it_changes_of_its_own_process_is_its_own(put: Put, session: Session, log: Log) -> None:
+    text = "import os\ndef change():\n    os.chdir('/')\n    os.environ['ITS_OWN'] = 'yes'\n"
+    script = put(text=text)
+    script.call("change")
+    session.unload("it")
+    assert log.lines("it") == []
+    assert "ITS_OWN" not in os.environ

@@ -148,25 +148,6 @@ class LuaState:
         """Tells "file:line" of the script line that runs now, "" when none does; holding the run lock."""
         return self._crossing.where
 
-    # ---- Python calls Lua ----------------------------------------------------------------------
-
-    def call_value(self, fn: Any, args: Sequence[Any] = ()) -> Any:
-        """Call a Lua function in a coroutine of its own.
-
-        Args:
-            fn: What `lookup` gave, or any LuaCallable.
-            args: Python values.
-
-        Returns:
-            None, the result, or a tuple of several; None when it yielded.
-
-        Raises:
-            CallError: It raised; the frames are those of all languages.
-            CrossingError: An argument or the result cannot cross.
-            Interrupted: It was stopped.
-        """
-        return fn(*args)
-
     # ---- the script ----------------------------------------------------------------------------
 
     def completing(self, function: Any) -> LuaCallable:
@@ -268,10 +249,20 @@ class LuaState:
         return self._lua["lookup"](*name.split("."))
 
     def call(self, name: str, args: Sequence[Any] = ()) -> Any:
-        """Call a function by name; see `call_value`.
+        """Call a function by name, in a coroutine of its own.
+
+        Args:
+            name: As for `lookup`.
+            args: Python values.
+
+        Returns:
+            None, the result, or a tuple of several; None when it yielded.
 
         Raises:
             UnknownFunction: There is none.
+            CallError: It raised; the frames are those of all languages.
+            CrossingError: An argument or the result cannot cross.
+            Interrupted: It was stopped.
         """
         function = self.lookup(name)
         if function is None:

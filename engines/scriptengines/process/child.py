@@ -63,7 +63,9 @@ def main(engine: str, call: int, own: int, control: int, faults: int, lifeline: 
     for descriptor in (call, own, control, faults, lifeline):
         os.set_inheritable(descriptor, False)
     module, _, name = engine.partition(":")
-    Child(getattr(importlib.import_module(module), name)(), call, own, control).serve()
+    made: Engine = getattr(importlib.import_module(module), name)()
+    made.own_process()
+    Child(made, call, own, control).serve()
 
 
 def _end_with_parent(lifeline: int) -> None:

@@ -222,6 +222,11 @@ class PythonEngine(Engine):
                 self._release(chamber, context.reporter)
             raise
 
+    def own_process(self) -> None:
+        from .processwide import own_process
+
+        own_process()
+
     def generation_ended(self, runtime: PythonRuntime) -> bool:
         """A generation has ended; with the last one its place is vacant, and this returns True."""
         return self._release(runtime.chamber, runtime.reporter)
