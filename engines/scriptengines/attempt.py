@@ -7,6 +7,8 @@ import time
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from scriptnative.errors import ScriptInterrupt
+
 from .errors import Interrupted, LoadError, ScriptClosed, ScriptConsoleError
 
 if TYPE_CHECKING:
@@ -158,7 +160,8 @@ class Attempt:
                     return self.runtime.retire()
             except ScriptClosed:  # it has ended by itself meanwhile
                 return
-            except Interrupted:  # what was meant for the script has hit this; not retired, it would never end
+            except (Interrupted, ScriptInterrupt):
+                # What was meant for the script has hit this; not retired, it would never end.
                 continue
 
     def end(self, reason: str = "unloaded") -> bool:

@@ -11,12 +11,13 @@ from typing import Any
 
 import pytest
 
-from scriptengines.errors import LoadError, ScriptClosed
+from scriptengines.errors import Interrupted, LoadError, ScriptClosed
 from scriptengines.lua import LuaEngine
 from scriptengines.python import PythonEngine
 from scriptengines.python.chambers import InterpreterChamber
 from scriptengines.script import Script
 from scriptengines.session import Session
+from scriptnative.errors import ScriptInterrupt
 from tests.conftest import DEADLINE, Log
 
 type Write = Callable[[str, str], Path]
@@ -199,6 +200,26 @@ def test_the_last_generation_waits_for_one_that_is_being_discarded(
     discarding.open.set()
     leaving.open.set()
     assert unloading.wait() is None
+    assert session.close()
+
+
+@pytest.mark.parametrize("meant_for_the_script", [Interrupted, ScriptInterrupt])
+def test_an_interrupt_that_hits_who_retires_a_script_does_not_keep_it_alive(
+    session: Session,
+    write: Write,
+    monkeypatch: pytest.MonkeyPatch,
+    meant_for_the_script: type[BaseException],
+) -> None:
+    script = session.load(write("it.py", SCRIPTS["it.py"]))
+    retire, hits = script.runtime.retire, iter([meant_for_the_script("stopped")])
+
+    def hit() -> None:
+        for interrupt in hits:
+            raise interrupt
+        retire()
+
+    monkeypatch.setattr(script.runtime, "retire", hit)
+    session.unload("it")
     assert session.close()
 
 

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from websockets.sync.client import connect as websocket_client
@@ -402,3 +403,41 @@ def answers_to_serve(script: Script) -> bool:
 def test_a_limit_that_is_none_is_refused(load: Load, value: object) -> None:
     with pytest.raises(ValueError, match="max_sockets must be a whole number"):
         load(python="", lua="", max_sockets=value)
+
+
+def test_what_waits_for_its_turn_comes_after_a_callback_that_raised_what_ends_a_run(
+    session: Session, write: Callable[[str, str], Path], log: Log
+) -> None:
+    text = """
+import host
+def data(connection, piece):
+    host.log("data " + piece.decode())
+    if piece == b"1":
+        raise KeyboardInterrupt
+def serve():
+    global listener
+    listener = host.tcp_serve("127.0.0.1", 0, {"data": data})
+    return listener.port
+def http():
+    global server
+    def answer(request):
+        host.log("asked " + request["path"])
+        if request["path"] == "/1":
+            raise KeyboardInterrupt
+        return "well"
+    server = host.http_serve("127.0.0.1", 0, answer)
+    return server.port
+"""
+    script = session.load(write("it.py", text), max_callbacks=20)
+    with dial(script.call("serve")) as client:
+        for number in (1, 2):
+            client.sendall(b"%d" % number)
+            log.wait_for(f"data {number}")
+    port = script.call("http")
+    clients = [dial(port) for _ in range(3)]
+    for number, client in enumerate(clients, start=1):
+        client.sendall(f"GET /{number} HTTP/1.1\r\nhost: it\r\n\r\n".encode())
+    for number in (1, 2, 3):
+        log.wait_for(f"asked /{number}")
+    for client in clients:
+        client.close()

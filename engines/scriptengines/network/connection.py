@@ -193,10 +193,16 @@ class Connection(HostObject, Outlet, asyncio.Protocol):
                 self._balance()
                 self._host.loop.call_later(delay, self._hand_over)
                 return
-            task = self._host.run(_DATA, self._on_data, (self, self._held_back[0]))
+            try:
+                task = self._host.run(_DATA, self._on_data, (self, self._held_back[0]))
+            except BaseException:  # what ends the script or is meant for it
+                if len(self._held_back) > 1:
+                    self._host.loop.call_soon(self._hand_over)
+                raise
+            finally:
+                self._held_back.popleft()  # only now: what arrives during the call goes behind it
             if task is not None:
                 self._follow(task)
-            self._held_back.popleft()  # only now: what arrives during the call goes behind it
         self._balance()
         if self._lost:
             self._tell_closed()
