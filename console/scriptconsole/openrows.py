@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 from itertools import chain, islice
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from scriptconsole.port import SessionPort
     from scriptengines.view import Frame, VariableView
 
-OPEN_AT_FIRST = frozenset({(STATE,), (UPVALUES,)})
-"""Rows that come open; of them it is remembered that they were closed."""
+OPEN_AT_FIRST = frozenset({STATE, UPVALUES})
+"""Rows of the top level that come open; of them it is remembered that they were closed."""
 
 
 class OpenRows:
@@ -63,17 +63,19 @@ class OpenRows:
         return tuple(islice(chain(*known, *self._waiting.values()), LIST_LIMIT))
 
     def _take(self, frame: Frame) -> None:
-        found: dict[str, list[SavedRow]] = {}
-        for row in frame.variables:
-            found.setdefault(row.script, []).extend(_remembered(row))
+        # There may be ten thousands of rows, several times a second.
+        found: dict[str, list[SavedRow]] = {alias: [] for alias in {row.script for row in frame.variables}}
+        for row in [row for row in frame.variables if row.expanded or row.name in OPEN_AT_FIRST]:
+            if _differs(row) and all(map(is_step, row.address)):
+                found[row.script].append(SavedRow(row.script, row.address, row.expanded))
         # A script that shows no rows now, because it is reloaded or has failed, has them again later.
         self._known.update(found)
 
 
-def _remembered(row: VariableView) -> Iterator[SavedRow]:
-    at_first = row.address in OPEN_AT_FIRST
-    if row.expandable and row.expanded is not at_first and all(map(is_step, row.address)):
-        yield SavedRow(row.script, row.address, row.expanded)
+def _differs(row: VariableView) -> bool:
+    """Whether a row is not as it comes."""
+    at_first = not row.path and row.name in OPEN_AT_FIRST
+    return row.expandable and row.expanded is not at_first
 
 
 def _restore(session: SessionPort, rows: Iterable[SavedRow]) -> None:

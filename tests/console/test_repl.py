@@ -77,6 +77,8 @@ async def test_inputs_typed_ahead_run_one_after_the_other_in_the_script_they_are
         await until(pilot, lambda: len([call for call in session.calls if call[0] == "interact"]) == 2)
         asked = [call[1:] for call in session.calls if call[0] == "interact"]
         assert sorted(asked) == sorted([(first, "a"), (third, "d")]), "each script has its own turns"
+        doing = [line for line in pane.transcript.texts() if line.startswith("…")]
+        assert ["waits" in line for line in doing] == [False, True, True, True, False]
         session.gate.set()
         await until(pilot, lambda: all(entry.answer for entry in pane.transcript.entries))
         asked = [call[1:] for call in session.calls if call[0] == "interact"]

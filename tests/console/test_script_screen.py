@@ -140,3 +140,21 @@ def test_look_of_a_script(
         await until(pilot, lambda: "greet" in text_of(pilot.app.screen, "#functions"))
 
     assert snap_compare(make_app(session), terminal_size=size, run_before=prepare)
+
+
+async def test_a_script_is_asked_again_only_when_it_was_called(session: RecordedSession) -> None:
+    def asked() -> int:
+        return session.calls.count(("statistics", "greeter"))
+
+    async with running(session) as (app, pilot):
+        await pilot.press("enter")
+        screen = app.screen
+        assert isinstance(screen, ScriptScreen)
+        await until(pilot, lambda: "greet" in text_of(screen, "#functions"))
+        screen._look()
+        screen._look()
+        row = replace(SCRIPTS[0], calls=SCRIPTS[0].calls + 1)
+        session.now = replace(FRAME, scripts=(row, *SCRIPTS[1:]))
+        await until(pilot, lambda: app.main.latest.scripts[0] == row)
+        screen._look()
+        await until(pilot, lambda: asked() == 2)

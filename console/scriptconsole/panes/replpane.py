@@ -247,17 +247,19 @@ class ReplPane(Pane):
         from scriptconsole.panes.transcript import Entry
 
         entry = Entry(self.conversation.alias, text)
-        self.transcript.add(entry)
         self._queue(entry)
+        self.transcript.add(entry)
 
     def _queue(self, entry: Entry) -> None:
         """Run an input after those that were typed before it for the same script."""
         waiting = self._waiting.setdefault(entry.alias, deque())
+        entry.waits = bool(waiting)
         waiting.append(entry)
-        if len(waiting) == 1:
+        if not entry.waits:
             self._run(entry)
 
     def _run(self, entry: Entry) -> None:
+        entry.waits = False
         work = partial(self.conversation.run, entry.text, entry.alias)
         run_job(console_of(self), "input", work, partial(self._ran, entry, entry.alias))
 

@@ -23,13 +23,15 @@ class Entry:
     Attributes:
         alias: Of the script.
         text: What was typed.
-        answer: What came of it; None while it runs.
+        answer: What came of it; None while it runs or waits.
+        waits: Whether it comes after another input that runs.
         unfolded: Whether all of it shows.
     """
 
     alias: str
     text: str
     answer: Answer | None = None
+    waits: bool = False
     unfolded: bool = False
 
 
@@ -125,7 +127,8 @@ def _lines_of(entry: Entry, width: int) -> list[Line]:
     lines += [Line(entry, margin + text, Tone.ACCENT) for text in rest]
     answer = entry.answer
     if answer is None:
-        return [*lines, Line(entry, "… runs; ctrl+c stops it", Tone.DIM)]
+        doing = "… waits for the input before it" if entry.waits else "… runs; ctrl+c stops it"
+        return [*lines, Line(entry, doing, Tone.DIM)]
     told = [Line(entry, text, Tone.PLAIN) for line in answer.lines for text in clean_lines(line)]
     for result in answer.results:
         told += [

@@ -92,11 +92,11 @@ class ScriptScreen(Dialog):
 
     def _look(self) -> None:
         found = console_of(self).main.view(self._row.alias)
-        changed = found is not None and found.generation != self._row.generation
-        self._gone = found is None
+        before, self._gone = self._row, found is None
         if found is not None:
             self._row = found
-        if changed or (found is not None and found.calls):
+        changed = (before.generation, before.calls) != (self._row.generation, self._row.calls)
+        if changed or self._studied.problem:
             self._ask()
         self._show()
 
