@@ -5,7 +5,6 @@ The session's `frame` is read here a few times a second; every other call to it 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import subprocess
 import sys
@@ -28,6 +27,7 @@ from textual.timer import Timer
 from scriptconsole.appearance import SETTLED, Appearance, ThemeFilesChanged, wants_no_color
 from scriptconsole.config.settings import DEFAULTS, Settings
 from scriptconsole.editor import EditorError, editor_command
+from scriptconsole.frames import Frames
 from scriptconsole.goto import Finder, open_search
 from scriptconsole.jobs import JobDone, Outcome, explain, run_job
 from scriptconsole.keysteps import KeySteps
@@ -43,23 +43,12 @@ from scriptconsole.sizes import sizes_in_order
 from scriptconsole.statefile import StateFile
 from scriptconsole.text import clean, clean_lines
 from scriptengines.errors import ScriptConsoleError
-from scriptengines.view import Frame, Level, LogRecord, ScriptState
+from scriptengines.view import Level, LogRecord, ScriptState
 from scriptthemes import STYLES
 
 LOAD_PATIENCE = 2.0
 """Seconds that one script's top level may take before the next is loaded beside it."""
 
-CALM_AFTER = 1.0
-"""Seconds without a change and without a key after which frames become rarer."""
-CALM_PERIOD = 0.25
-"""Seconds between two frames then."""
-
-MANY_RECORDS = 300
-"""Of the log in one frame, from which on they are taken in `SLICES`: all at once would hold keys up."""
-SLICES = 4
-"""In which the records of a frame are taken then."""
-RECORDS_AT_ONCE = 5_000
-"""Of a slice at most."""
 
 CLOSE_GRACE = 3.0
 """Seconds a session may take to end before the console leaves without it."""
@@ -104,11 +93,7 @@ class ScriptConsoleApp(App[None]):
         self.command_history: list[str] = []
         """Lines typed after `:`, oldest first."""
         self._steps = KeySteps(self)
-        self._blind = False
-        self._last_change = 0.0
-        self._next_frame: asyncio.TimerHandle | None = None
-        self._records_come = False
-        """Whether so many that they are taken between frames too."""
+        self.frames = Frames(self)
         self.typed, self.key = False, ""
         """Whether the key that is being handled writes something where text is entered."""
         self.appearance = Appearance(self, settings.theme)
@@ -161,9 +146,7 @@ class ScriptConsoleApp(App[None]):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        self._changed()
-        self.tick()
-        self._await_frame()
+        self.frames.begin()
         run_job(self, "start", self._load_first, self._started)
 
     def _resumed(self, _: object) -> None:
@@ -182,7 +165,7 @@ class ScriptConsoleApp(App[None]):
         key = event if isinstance(event, events.Key) else None
         typed = event if isinstance(event, events.Key | events.Paste) else None
         if isinstance(event, events.InputEvent):
-            self._changed()
+            self.frames.stir()
         if key is not None and key.is_forwarded:
             self._steps.returning = False
         elif typed is not None and not typed.is_forwarded and not await self._steps.settle():
@@ -197,55 +180,9 @@ class ScriptConsoleApp(App[None]):
             if typed is not None:
                 self._steps.handed_on()
 
-    def _await_frame(self) -> None:
-        """Show a frame when its time has come, and so on; a timer of Textual's costs more."""
-        frame_rate = self.settings.frame_rate
-        calm = time.monotonic() - self._last_change > CALM_AFTER
-        wait = max(CALM_PERIOD, 1 / frame_rate) if calm else 1 / frame_rate
-        loop = asyncio.get_running_loop()
-        self._next_frame = loop.call_later(wait, self._show_frame)
-
-        if self._records_come:
-            for turn in range(1, SLICES):
-                loop.call_later(wait * turn / SLICES, self.call_later, self._take_records)
-
-    def _show_frame(self) -> None:
-        self._await_frame()
-        self.call_later(self.tick)
-
-    def _take_records(self) -> None:
-        if self._observing:
-            self.main.take_log(self.session.records(RECORDS_AT_ONCE))
-
-    @property
-    def _observing(self) -> bool:
-        return not self.leaving and self.main.is_running
-
-    def _changed(self) -> None:
-        """Something is going on, so that frames come quickly."""
-        calm = time.monotonic() - self._last_change > CALM_AFTER
-        self._last_change = time.monotonic()
-        if calm and self._next_frame is not None:
-            self._next_frame.cancel()
-            self._await_frame()
-
     def tick(self) -> None:
         """Show the session as it is now."""
-        if not self._observing:
-            return
-        try:
-            frame = self.session.frame()
-        except Exception as error:  # noqa: BLE001 - the next one may work; until then the last one stays
-            if not self._blind:
-                self._blind = True
-                self.fail(f"The scripts cannot be looked at: {explain(error)}")
-            return
-        self._blind = False
-        self._records_come = len(frame.log) > MANY_RECORDS
-        if _lively(frame) != _lively(self.main.latest):
-            self._changed()
-        self.out.look(frame)
-        self.main.apply(frame)
+        self.frames.show()
 
     def _send(self, sequence: str) -> None:
         if self._driver is not None:
@@ -531,8 +468,7 @@ class ScriptConsoleApp(App[None]):
 
     def on_unmount(self) -> None:
         """Stop looking at the session, and for changes of themes."""
-        if self._next_frame is not None:
-            self._next_frame.cancel()
+        self.frames.end()
         self.appearance.close()
 
     def action_command_palette(self) -> None:
@@ -562,9 +498,3 @@ class ScriptConsoleApp(App[None]):
 
         self.set_timer(CLOSE_GRACE, self.exit)
         run_job(self, "close", close, lambda _: self.exit())
-
-
-def _lively(frame: Frame) -> Frame:
-    """A frame without what always changes a little."""
-    scripts = tuple(script._replace(cpu=0.0, memory=None) for script in frame.scripts)
-    return frame._replace(time=0.0, scripts=scripts)

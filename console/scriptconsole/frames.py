@@ -1,0 +1,115 @@
+"""When the session is looked at: many times a second while something happens, rarely while nothing does.
+
+What a frame looks like is the main screen's; this hands it over, on the UI thread and in small pieces.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from scriptconsole.jobs import explain
+from scriptengines.view import Frame
+
+if TYPE_CHECKING:
+    from scriptconsole.app import ScriptConsoleApp
+
+CALM_AFTER = 1.0
+"""Seconds without a change and without a key after which frames become rarer."""
+CALM_PERIOD = 0.25
+"""Seconds between two frames then."""
+MANY_RECORDS = 300
+"""Of the log in one frame, from which on they are taken in `SLICES`: all at once would hold keys up."""
+SLICES = 4
+"""In which the records of a frame are taken then."""
+RECORDS_AT_ONCE = 5_000
+"""Of a slice at most."""
+
+
+class Frames:
+    """The frames that one app shows."""
+
+    def __init__(self, app: ScriptConsoleApp) -> None:
+        """Show nothing yet.
+
+        Args:
+            app: Whose session is shown on its main screen.
+        """
+        self._app = app
+        self._changed_at = 0.0
+        self._next: asyncio.TimerHandle | None = None
+        self._slices: list[asyncio.TimerHandle] = []
+        self._many = False
+        self._blind = False
+
+    def begin(self) -> None:
+        """Show the first frame, and go on."""
+        self._changed_at = time.monotonic()
+        self.show()
+        self._await()
+
+    def end(self) -> None:
+        """Show no more."""
+        for handle in (self._next, *self._slices):
+            if handle is not None:
+                handle.cancel()
+        self._next, self._slices = None, []
+
+    def stir(self) -> None:
+        """Something is going on, so that frames come quickly."""
+        calm = self._calm
+        self._changed_at = time.monotonic()
+        if calm and self._next is not None:
+            self._next.cancel()
+            self._await()
+
+    @property
+    def _calm(self) -> bool:
+        return time.monotonic() - self._changed_at > CALM_AFTER
+
+    def _await(self) -> None:
+        """Wait for the next frame; a timer of Textual's costs more."""
+        period = 1 / self._app.settings.frame_rate
+        wait = max(CALM_PERIOD, period) if self._calm else period
+        call_later = asyncio.get_running_loop().call_later
+        self._next = call_later(wait, self._show_next)
+        turns = range(1, SLICES) if self._many else ()
+        self._slices = [call_later(wait * turn / SLICES, self._app.call_later, self._take) for turn in turns]
+
+    def _show_next(self) -> None:
+        self._await()
+        self._app.call_later(self.show)
+
+    @property
+    def _shown(self) -> bool:
+        return not self._app.leaving and self._app.main.is_running
+
+    def show(self) -> None:
+        """Show the session as it is now."""
+        if not self._shown:
+            return
+        try:
+            frame = self._app.session.frame()
+        except Exception as error:  # noqa: BLE001 - the next one may work; until then the last one stays
+            self._many = False
+            if not self._blind:
+                self._blind = True
+                self._app.fail(f"The scripts cannot be looked at: {explain(error)}")
+            return
+        self._blind = False
+        self._many = len(frame.log) > MANY_RECORDS
+        if _lively(frame) != _lively(self._app.main.latest):
+            self.stir()
+        self._app.out.look(frame)
+        self._app.main.apply(frame)
+
+    def _take(self) -> None:
+        if self._shown and not self._blind:
+            self._app.main.take_log(self._app.session.records(RECORDS_AT_ONCE))
+
+
+def _lively(frame: Frame) -> Frame:
+    """A frame without what always changes a little."""
+    scripts = tuple(script._replace(cpu=0.0, memory=None) for script in frame.scripts)
+    return frame._replace(time=0.0, scripts=scripts)
