@@ -305,6 +305,25 @@ async def test_however_often_a_filter_changes_it_searches_once_at_a_time(
         assert len(made) - len(stopped) <= 2, "one for the filter and one for the search"
 
 
+async def test_a_held_line_stays_selected_however_long_a_new_filter_looks(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("scriptconsole.panes.ring.SLICE", 100)
+    async with running(RecordedSession(log=())) as (app, pilot):
+        view = log(app)
+        view.extend(lines(900))
+        await pilot.press("5", *"kkk")
+        view.move_to(300)
+        for pattern in ("l", "li", "line"):
+            view.set_filter(parse_filter(pattern))
+        assert view.ring.unsearched > 300, "it is not found at once"
+        await until(pilot, lambda: view.selected is not None and view.selected.number == 300)
+        await until(pilot, lambda: not view.ring.unsearched)
+        assert view.selected is not None
+        assert view.selected.number == 300
+        assert not view.following
+
+
 async def test_a_held_line_stays_selected_while_records_are_taken_and_old_ones_go() -> None:
     async with running(RecordedSession(log=())) as (app, pilot):
         view = log(app)
@@ -319,5 +338,5 @@ async def test_a_held_line_stays_selected_while_records_are_taken_and_old_ones_g
         assert view.selected.number == held
         view.set_filter(parse_filter("line"))
         view.extend(())
-        assert view.selected.number == held
+        await until(pilot, lambda: view.selected is not None and view.selected.number == held)
         assert view.unseen == 0, "all were there when the filter came"

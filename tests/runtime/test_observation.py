@@ -518,6 +518,7 @@ def test_costly_looks_become_rare(monkeypatch: pytest.MonkeyPatch) -> None:
 
     class Costly:
         closed = False
+        generation = 1
         cell = Cell()
         cpu_time = 0.0
 

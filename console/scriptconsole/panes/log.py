@@ -51,6 +51,8 @@ class LogView(LineView):
         self.unseen = 0
         """Lines that came while the view is held."""
         self.search: Search | None = None
+        self._sought: int | None = None
+        """Number of the line that was selected when filters changed, until they have looked at it."""
         self._came = 0
         self._gone = 0
         self._script_width = 7
@@ -115,17 +117,19 @@ class LogView(LineView):
 
     def show_again(self) -> None:
         """Apply filters that have changed; the line under the cursor stays, if it is still shown."""
-        selected = self.selected
+        if self._sought is None and not self.following and self.selected is not None:
+            self._sought = self.selected.number
         self.ring.search_again()
         if not self.is_attached:
             return
         self._soon(self.search_older)
         self.unseen = self._came = self._gone = 0
-        if self.following or selected is None:
+        if self._sought is None:
             self._to_end()
         else:
+            self.cursor = 0
             self.fit_rows()
-            self.move_to(self.ring.place_of(selected.number))
+            self._go_to_sought()
         self.refresh()
         self.post_message(self.Arranged())
 
@@ -141,9 +145,15 @@ class LogView(LineView):
             self.cursor += came
             self.fit_rows()
             self.scroll_to(y=top + came, animate=False, force=True)
+            self._go_to_sought()
         self._soon(self.search_older)
         self.refresh()
         self.post_message(self.Arranged())
+
+    def _go_to_sought(self) -> None:
+        if self._sought is not None and self.ring.has_searched(self._sought):
+            self.move_to(self.ring.place_of(self._sought))
+            self._sought = None
 
     def _soon(self, slice_: Callable[[], None]) -> None:
         """Do a slice after keys have been answered; once, however often it was asked for."""
@@ -206,6 +216,7 @@ class LogView(LineView):
     def on_cursor_moved(self) -> None:
         """Follow when the cursor reached the last line, hold otherwise."""
         self.following = self.cursor >= len(self.ring) - 1
+        self._sought = None
         if self.following:
             self.unseen = 0
         self.post_message(self.Arranged())

@@ -126,6 +126,10 @@ class Ring:
         """Lines at the front that the filters have yet to look at."""
         return max(self._unsearched - self._store.first, 0)
 
+    def has_searched(self, number: int) -> bool:
+        """Tell whether the filters have looked at a line."""
+        return number >= self._unsearched
+
     # -- growing ---------------------------------------------------------------------------------------
 
     def extend(self, records: Iterable[LogRecord]) -> int:
