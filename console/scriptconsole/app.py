@@ -97,8 +97,7 @@ class ScriptConsoleApp(App[None]):
         self.typed, self.key = False, ""
         """Whether the key that is being handled writes something where text is entered."""
         self.appearance = Appearance(self, settings.theme)
-        self._colours = self.get_css_variables()
-        self.stylesheet.set_variables(self._colours)
+        self._colours: dict[str, str] = {}
         self.out = Outlet(self, self._send)
         self._theme_timer: Timer | None = None
         self.memory: Memory | None = None
@@ -121,8 +120,13 @@ class ScriptConsoleApp(App[None]):
         self.memory = Memory(self, file, fresh=fresh)
         self._paths = self._paths or self.memory.scripts_to_open()
 
+    def on_load(self) -> None:
+        """Have the style sheets parsed with the colours of the first theme, and only with those."""
+        self._colours = self.get_css_variables()
+        self.stylesheet.set_variables(self._colours)
+
     def refresh_css(self, animate: bool = True) -> None:
-        """Parse the style sheets with other colours; they are with those of the first theme anyway."""
+        """Parse the style sheets again, if colours have changed since."""
         colours, before = self.get_css_variables(), self._colours
         if colours != before or animate:
             self._colours = colours

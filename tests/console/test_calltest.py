@@ -50,9 +50,9 @@ def recorded(
     return call, frame.scripts[0]
 
 
-def run(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
-    file = folder / "test_recorded.py"
-    file.write_text(text)
+def run(folder: Path, *texts: str) -> subprocess.CompletedProcess[str]:
+    for number, text in enumerate(texts):
+        (folder / f"test_recorded{number}.py").write_text(text)
     command = [
         sys.executable,
         "-m",
@@ -62,33 +62,34 @@ def run(folder: Path, text: str) -> subprocess.CompletedProcess[str]:
         "no:cacheprovider",
         "--rootdir",
         str(folder),
-        str(file),
+        str(folder),
     ]
     return subprocess.run(command, capture_output=True, text=True, cwd=folder, check=False, timeout=60)
 
 
-@pytest.mark.parametrize(("name", "text"), [("rooms.py", PYTHON), ("rooms.lua", LUA)], ids=["python", "lua"])
+CALLS: dict[str, tuple[object, ...]] = {"add": (1, 2), "fail": ("attic",), "same": ('it\'s\n"q" \\ ü',)}
+"""A result, an error, a text that needs care."""
+
+
 @pytest.mark.parametrize(
-    ("function", "args"),
-    [("add", (1, 2)), ("fail", ("attic",)), ("same", ('it\'s\n"q" \\ ü',)), ("same", (None,))],
-    ids=["result", "error", "text", "nothing"],
+    ("name", "text", "other"),
+    [
+        ("rooms.py", PYTHON, "def {}(*args):\n    return 'other'\n"),
+        ("rooms.lua", LUA, "function {}() return 'other' end\n"),
+    ],
+    ids=["python", "lua"],
 )
-def test_it_passes_and_notices_a_change(
-    tmp_path: Path, name: str, text: str, function: str, args: tuple[object, ...]
-) -> None:
-    call, script = recorded(tmp_path, name, text, function, *args)
-    written = as_test(call, script)
-    passed = run(tmp_path, written)
-    assert passed.returncode == 0, passed.stdout + written
-    changed = (
-        "def {}(*args):\n    return 'other'\n"
-        if name.endswith(".py")
-        else "function {}() return 'other' end\n"
-    )
-    (tmp_path / name).write_text(changed.format(function))
-    failed = run(tmp_path, written)
+def test_tests_pass_and_notice_a_change(tmp_path: Path, name: str, text: str, other: str) -> None:
+    written = [
+        as_test(*recorded(tmp_path, name, text, function, *args))
+        for function, args in (*CALLS.items(), ("same", (None,)))
+    ]
+    passed = run(tmp_path, *written)
+    assert passed.returncode == 0, passed.stdout + "\n".join(written)
+    (tmp_path / name).write_text("".join(map(other.format, CALLS)))
+    failed = run(tmp_path, *written)
     assert failed.returncode == 1, failed.stdout
-    assert "1 failed" in failed.stdout
+    assert f"{len(written)} failed" in failed.stdout
 
 
 def test_keywords_that_mean_something_to_call_are_passed_on(tmp_path: Path) -> None:

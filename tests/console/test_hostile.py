@@ -77,9 +77,10 @@ async def test_hostile_names_pass_all_dialogs(text: str) -> None:
     session.answer = text
     async with running(session) as (app, pilot):
         for pane in "12345":
-            for key in ("enter", "question_mark", "c", "equals_sign", "colon", "y", "p", "i", "slash"):
-                await pilot.press(pane, key)
-                await pilot.press("escape", "escape")
+            for key in ("enter", "question_mark", "y", "slash"):
+                await pilot.press(pane, key, "escape", "escape")
+        for key in ("c", "equals_sign", "colon", "p", "i"):
+            await pilot.press("1", key, "escape", "escape")
         session.problem = ValueError(text)
         await pilot.press("1", "r", "u", "p", "3", "x", "4", "x")
         await until(pilot, lambda: any(clean(text)[:10] in notice for notice in notices(app)))

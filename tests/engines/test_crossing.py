@@ -120,7 +120,7 @@ def same(a: Any, b: Any) -> bool:
 
 
 @given(values)
-@settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_any_nested_value_comes_back_equal(inside: Callable[[str], Reference], value: Any) -> None:
     assert same(inside("echo")(value), value)
 

@@ -44,6 +44,7 @@ def run(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, timeout=100, check=False)
 
 
+@pytest.mark.stress
 @pytest.mark.skipif(not os.path.exists("/proc/self/statm"), reason="needs /proc")
 @pytest.mark.parametrize("suffix", ["py", "lua"])
 def test_a_hundred_reloads_cost_at_most_two_megabytes(write: Write, suffix: str) -> None:

@@ -10,6 +10,7 @@ from rich.segment import Segment
 from textual.color import Color
 from textual.theme import Theme
 
+from scriptconsole.app import ScriptConsoleApp
 from scriptconsole.panes.log import TONES
 from scriptconsole.panes.ring import MARKS
 from scriptconsole.panes.scripts import SYMBOLS
@@ -138,7 +139,24 @@ def drawn(segments: list[Segment]) -> Iterator[tuple[str, Color, Color]]:
             yield letters, *(reversed(colors) if style.reverse else colors)
 
 
-@themes
+def hard_to_read(app: ScriptConsoleApp, theme: Theme) -> dict[str, object]:
+    """Texts on the screen whose contrast is too low, with colours and ratio."""
+    seen: dict[tuple[str, str], str] = {}
+    low: dict[tuple[str, str], float] = {}
+    for widget in app.screen.query("*"):
+        if not widget.display or not widget.region or widget.styles.opacity < 1:
+            continue
+        for y in range(widget.size.height):
+            for text, front, ground in drawn(list(widget.render_line(y))):
+                pair = front.hex, ground.hex
+                seen.setdefault(pair, text)
+                ratio = vision.contrast(ground + front if front.a < 1 else front, ground)
+                if ratio < wanted(theme):
+                    low[pair] = round(ratio, 2)
+    assert len(seen) >= 2, "nothing was drawn"
+    return {seen[pair]: (pair, ratio) for pair, ratio in low.items()}
+
+
 @pytest.mark.parametrize(
     "keys",
     [
@@ -158,24 +176,16 @@ def drawn(segments: list[Segment]) -> Iterator[tuple[str, Color, Color]]:
     ],
     ids=lambda keys: "-".join(keys) or "main",
 )
-async def test_everything_on_the_screen_can_be_read(theme: Theme, keys: tuple[str, ...]) -> None:
+async def test_everything_on_the_screen_can_be_read(keys: tuple[str, ...]) -> None:
     session = RecordedSession(FRAME)
-    app = app_with(theme.name, session)
+    app = app_with(COLORED[0].name, session)
     async with app.run_test(size=(140, 44)) as pilot:
         await until(pilot, lambda: ("watch",) in session.calls)
         await pilot.press(*keys)
-        await pilot.pause()
-        seen: dict[tuple[str, str], str] = {}
-        low: dict[tuple[str, str], float] = {}
-        for widget in app.screen.query("*"):
-            if not widget.display or not widget.region or widget.styles.opacity < 1:
-                continue
-            for y in range(widget.size.height):
-                for text, front, ground in drawn(list(widget.render_line(y))):
-                    pair = front.hex, ground.hex
-                    seen.setdefault(pair, text)
-                    ratio = vision.contrast(ground + front if front.a < 1 else front, ground)
-                    if ratio < wanted(theme):
-                        low[pair] = round(ratio, 2)
-    assert len(seen) >= 2, "nothing was drawn"
-    assert not {seen[pair]: (pair, ratio) for pair, ratio in low.items()}
+        for theme in COLORED:
+            app.choose_theme(theme.name)
+            if keys == ("ctrl+p",):  # Textual keeps the colours of a placeholder until the input is made anew
+                await pilot.press("escape", *keys)
+            await pilot.pause()
+            assert app.theme == theme.name
+            assert not hard_to_read(app, theme), theme.name
