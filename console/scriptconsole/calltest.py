@@ -56,7 +56,7 @@ def as_test(call: CallView, script: ScriptView) -> str:
         comparison = "is" if result in ("None", "True", "False") else "=="
         check = f"        assert {made} {comparison} {result}"
     return _TEST.substitute(
-        alias=repr(script.alias),
+        alias=repr(script.alias).replace('"', '\\"'),
         path=repr(script.path),
         options=_options(script),
         imports=_imports(failing=bool(call.error)),

@@ -491,9 +491,13 @@ class Session:
                     self._watch_files(script)
 
     def _watch_files(self, script: Script) -> None:
-        if self._watcher is not None:
+        if self._watcher is None:
+            return
+        try:
             for path in (script.path, *script.files):
                 self._watcher.add(path)
+        except OSError as error:  # the system watches only so many folders
+            self._say("warning", script.alias, f"changes of its files go unnoticed: {error}")
 
     def _changed(self, path: Path) -> None:
         for script in self.scripts:

@@ -43,11 +43,15 @@ class Watcher(FileSystemEventHandler):
         self._thread.start()
 
     def add(self, path: Path) -> None:
-        """Watch a file."""
+        """Watch a file.
+
+        Raises:
+            OSError: Its folder cannot be watched.
+        """
         self._paths.add(path)
         if path.parent not in self._folders:
-            self._folders.add(path.parent)
             self._observer.schedule(self, str(path.parent), recursive=False)
+            self._folders.add(path.parent)
 
     def on_any_event(self, event: FileSystemEvent) -> None:
         """For watchdog, on its thread: note which watched files an event is about."""

@@ -98,6 +98,11 @@ def test_keywords_that_mean_something_to_call_are_passed_on(tmp_path: Path) -> N
     assert run(tmp_path, as_test(call, script)).returncode == 0
 
 
+def test_an_alias_with_quotes_is_quoted(tmp_path: Path) -> None:
+    call, script = recorded(tmp_path, "rooms.py", PYTHON, "add", 1)
+    compile(as_test(call, script._replace(alias='"""\\rooms"')), "test", "exec")
+
+
 def test_a_result_that_is_no_literal_is_told_but_not_expected(tmp_path: Path) -> None:
     call, script = recorded(tmp_path, "rooms.py", PYTHON, "opaque")
     written = as_test(call, script)

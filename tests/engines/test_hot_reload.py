@@ -136,3 +136,20 @@ def test_a_script_that_was_unloaded_is_left_alone(session: Session, write: Write
     second.write_text(TEXTS["it.lua"].format(2))
     log.until(lambda: session.call("there", "version") == 2)
     assert [script.alias for script in session.scripts] == ["there"]
+
+
+def test_a_folder_that_cannot_be_watched_keeps_no_script_out(
+    session: Session, write: Write, log: Log, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from watchdog.observers import Observer
+
+    def refuse(*_given: object, **_named: object) -> None:
+        raise OSError(28, "inotify watch limit reached")
+
+    session.watch()
+    monkeypatch.setattr(Observer, "schedule", refuse)
+    script = session.load(write("it.lua", TEXTS["it.lua"].format(1)))
+    assert script.call("version") == 1
+    log.wait_for("changes of its files go unnoticed: [Errno 28] inotify watch limit reached")
+    session.reload("it")
+    assert script.generation == 2
