@@ -38,8 +38,8 @@ async def running(
         yield app, pilot
 
 
-async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: float = 5) -> None:
-    """Wait for what another thread brings about."""
+async def until(pilot: Pilot[None], condition: Callable[[], object], seconds: float = 20) -> None:
+    """Wait for what another thread brings about; only a failing test waits that long."""
     deadline = asyncio.get_running_loop().time() + seconds
     while not condition():
         assert asyncio.get_running_loop().time() < deadline, "it did not happen in time"
