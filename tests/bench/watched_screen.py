@@ -1,5 +1,7 @@
 """What runs in the pseudo-terminal of the screen's benchmarks: the console with a heartbeat, or a bare app.
 
+Without arguments it is the bare app, with ``tables`` one that has two large tables of Textual's own.
+
 ``python -m tests.bench.watched_screen FIGURES [argument of scriptconsole ...]`` is the console as a user
 starts it, but its app has a task that wakes every few milliseconds and notes how late it was. On SIGUSR1 the
 figures since the signal before are written to the file.
@@ -32,6 +34,32 @@ def bare() -> None:
             yield Static("here it is")
 
     Bare().run()
+
+
+def tables() -> None:
+    """The peer of keys and panes: two tables of 10,000 rows in which nothing changes, one in sight."""
+    from textual.app import App, ComposeResult
+    from textual.widgets import ContentSwitcher, DataTable
+
+    class Tables(App[None]):
+        BINDINGS = [(key, f"show('{name}')", name) for key, name in (("1", "one"), ("2", "two"))]  # noqa: RUF012
+
+        def compose(self) -> ComposeResult:
+            with ContentSwitcher(initial="one"):
+                for name in ("one", "two"):
+                    yield DataTable[str](id=name, cursor_type="row")
+
+        def on_mount(self) -> None:
+            for table in self.query(DataTable[str]):
+                table.add_columns("name", "value")
+                table.add_rows((f"{table.id}{number:04}", str(number)) for number in range(10_000))
+            self.action_show("one")
+
+        def action_show(self, name: str) -> None:
+            self.query_one(ContentSwitcher).current = name
+            self.query_one(f"#{name}", DataTable).focus()
+
+    Tables().run()
 
 
 def watched(figures: Path, arguments: list[str]) -> int:
@@ -84,6 +112,9 @@ def watched(figures: Path, arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:]:
+    if sys.argv[1:] == ["tables"]:
+        tables()
+    elif sys.argv[1:]:
         sys.exit(watched(Path(sys.argv[1]), sys.argv[2:]))
-    bare()
+    else:
+        bare()
