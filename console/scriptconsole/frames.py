@@ -91,11 +91,8 @@ class Frames:
             return
         try:
             frame = self._app.session.frame()
-        except Exception as error:  # noqa: BLE001 - the next one may work; until then the last one stays
-            self._many = False
-            if not self._blind:
-                self._blind = True
-                self._app.fail(f"The scripts cannot be looked at: {explain(error)}")
+        except Exception as error:  # noqa: BLE001 - the next one may work
+            self._look_failed(error)
             return
         self._blind = False
         self._many = len(frame.log) > MANY_RECORDS
@@ -105,8 +102,21 @@ class Frames:
         self._app.main.apply(frame)
 
     def _take(self) -> None:
-        if self._shown and not self._blind:
-            self._app.main.take_log(self._app.session.records(RECORDS_AT_ONCE))
+        if not self._shown or self._blind:
+            return
+        try:
+            records = self._app.session.records(RECORDS_AT_ONCE)
+        except Exception as error:  # noqa: BLE001 - as for a frame
+            self._look_failed(error)
+        else:
+            self._app.main.take_log(records)
+
+    def _look_failed(self, error: Exception) -> None:
+        """Say once that nothing is seen; the next frame may work, until then the last one stays."""
+        self._many = False
+        if not self._blind:
+            self._blind = True
+            self._app.fail(f"The scripts cannot be looked at: {explain(error)}")
 
 
 def _lively(frame: Frame) -> Frame:

@@ -166,6 +166,29 @@ async def test_a_session_that_cannot_be_looked_at_is_told_once(
         await until(pilot, lambda: "thermostat" in drawn(table(app, "scripts"))[1])
 
 
+async def test_records_that_cannot_be_taken_between_frames_are_told(
+    session: RecordedSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flood = tuple(LogRecord(NOW, "a", Level.OUTPUT, f"line {number}") for number in range(400))
+    frame = session.frame
+
+    def flooded() -> Frame:
+        return replace(frame(), log=flood)
+
+    def broken(limit: int) -> list[LogRecord]:
+        raise RuntimeError("no records")
+
+    async with running(session) as (app, pilot):
+        with monkeypatch.context() as patch:
+            patch.setattr(session, "frame", flooded)
+            patch.setattr(session, "records", broken)
+            await until(pilot, lambda: notices(app))
+            assert notices(app)[0] == "The scripts cannot be looked at: RuntimeError: no records"
+        before = log(app).ring.total
+        session.logs(LogRecord(NOW, "a", Level.OUTPUT, "goes on"))
+        await until(pilot, lambda: log(app).ring.total > before)
+
+
 @pytest.mark.parametrize("key", ["enter", "c", "equals_sign", "question_mark"])
 async def test_script_goes_while_a_dialog_is_about_it(session: RecordedSession, key: str) -> None:
     async with running(session) as (app, pilot):

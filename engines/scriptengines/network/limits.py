@@ -172,9 +172,7 @@ class Limits:
             function, args = self._calls[0]
             try:
                 function(*args)
-            except (
-                BaseException
-            ):  # what ends the script or is meant for it: those that wait go on all the same
+            except BaseException:  # what ends the script, or is meant for it: those that wait go on
                 if len(self._calls) > 1:
                     self._loop.call_soon(self._call_next)
                 raise
