@@ -19,7 +19,28 @@ from scriptnative.errors import CallCycleError, Interrupted, RemoteFrame, Script
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from scriptnative import RunLock
+
     from .loop import ScriptLoop
+
+
+REST_LIMIT = 0.03
+"""Seconds in which a script comes to rest that nothing holds up; a busy machine needs some."""
+
+
+def stop_waiting(lock: RunLock) -> bool:
+    """End the calls that wait for what `async def` functions will give, unless something holds those up.
+
+    Args:
+        lock: Run lock of the script.
+
+    Returns:
+        Whether there were any, and they end.
+    """
+    if not lock.waits() or not lock.acquire(REST_LIMIT, entering=False):
+        return False
+    lock.release()
+    return lock.stop_waiting(0) > 0
 
 
 def run_to_end(loop: ScriptLoop, awaitable: Awaitable[Any]) -> Any:

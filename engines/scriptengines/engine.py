@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, NoReturn
+
+from scriptnative.errors import ScriptClosed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -39,8 +41,6 @@ type TaskRow = tuple[int, str, str, float, str, str]
 """(id, name, state, since the epoch, where it waits, coroutine)."""
 type WarningRow = tuple[str, str, str, float, int]
 """(kind, text, source, since the epoch, count)."""
-
-
 type CallRow = tuple[int, int, int, int, str, str, float, float, str, str, str, int, int]
 """(id, parent, script, thread, function, caller, since the epoch, seconds or -1, arguments, result, error,
 whether the arguments are whole, whether the result is)."""
@@ -282,6 +282,13 @@ class Runtime(ABC):
     def export_listeners(self) -> list[int]:
         """Copies of the descriptors of its listening sockets, for the same; the caller's to close."""
         return []
+
+
+class Gone(dict[str, Any]):
+    """The functions by name of a generation that has ended: none, and whoever asks for one is told why."""
+
+    def __missing__(self, name: str) -> NoReturn:
+        raise ScriptClosed(f"it has ended, and cannot do {name} any more; load it again to use it")
 
 
 class Engine(ABC):

@@ -332,10 +332,12 @@ class Generations(ABC):
         if attempt.runtime is None:
             attempt.cancel(reason)
             return True
-        if attempt.runtime.interrupt(reason):
-            return True
-        # When nothing runs, calls may wait for what `async def` functions will give.
-        return self.lock.holder() is None and self.lock.stop_waiting(0) > 0
+        if not self.lock.waits():
+            return attempt.runtime.interrupt(reason)
+        from .awaiting import stop_waiting
+
+        # What runs in a moment like any other is not what keeps those who wait waiting.
+        return stop_waiting(self.lock) or attempt.runtime.interrupt(reason)
 
     def note_error(self, error: BaseException) -> ErrorView:
         """Remember an error as the last one."""

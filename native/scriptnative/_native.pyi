@@ -70,6 +70,8 @@ class RunLock:
             Interrupted: The lock was closed meanwhile.
             ScriptInterrupt: Somebody called `stop_waiting`.
         """
+    def waits(self) -> int:
+        """How many threads are in `wait_for`."""
     def stop_waiting(self, thread_id: int) -> int:
         """End the wait of a thread in any `wait_for`; 0 as the number ends all for this lock.
 

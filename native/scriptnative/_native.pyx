@@ -74,6 +74,7 @@ cdef extern from "interp.h":
     sc_wait_status sc_runlock_wait(
         sc_runlock *lock, sc_latch *latch, unsigned long thread, sc_look *look, void *context
     ) nogil
+    int sc_runlock_waits(sc_runlock *lock)
     int sc_runlock_stop_waiters(sc_runlock *lock, unsigned long thread)
     int sc_runlock_signal_holder(sc_runlock *lock, int signal_number, unsigned long *thread_id)
 
@@ -292,6 +293,9 @@ cdef class RunLock:
             raise _errors.Interrupted(f"{self.name} was unloaded before the call had ended")
         if status == SC_WAIT_STOPPED:
             raise _errors.ScriptInterrupt
+
+    def waits(self):
+        return sc_runlock_waits(self.lock)
 
     def stop_waiting(self, unsigned long thread_id):
         return sc_runlock_stop_waiters(self.lock, thread_id)

@@ -49,25 +49,32 @@ struct function_object {
     unsigned under_way; /* calls that are not on record; under the GIL, as stats */
 };
 
-/* Bind to the running generation, if that is not the one it is bound to. */
-static int make_current(function_object *function) {
-    unsigned serial = atomic_load_explicit(&function->cell->serial, memory_order_acquire);
-    if (function->serial == serial) return 0;
-    PyObject *bound = PyObject_CallOneArg(function->resolve, (PyObject *)function);
-    if (bound == NULL) return -1;
-    Py_DECREF(bound);
-    if (function->invoke == NULL) {
-        PyErr_SetString(PyExc_SystemError, "the function was not bound");
-        return -1;
-    }
-    function->serial = serial;
-    return 0;
-}
+static __thread unsigned resolving; /* the generation that this thread looks a function up for */
 
-/* Whether a call failed because a reload closed what it went to. */
+/* Whether it failed because a reload closed what it went to. */
 static int was_replaced(function_object *function, unsigned serial) {
     PyObject *closed = function->here->closed_error;
     return closed != NULL && PyErr_ExceptionMatches(closed) && atomic_load(&function->cell->serial) != serial;
+}
+
+/* Bind to the running generation, if that is not the one it is bound to. Another thread may bind it meanwhile, to
+   another generation even: its serial tells which one it was, and the call finds out whether that still runs. */
+static int make_current(function_object *function) {
+    for (;;) {
+        unsigned serial = atomic_load_explicit(&function->cell->serial, memory_order_acquire);
+        if (function->serial == serial) return 0;
+        unsigned outer = resolving;
+        resolving = serial;
+        PyObject *bound = PyObject_CallOneArg(function->resolve, (PyObject *)function);
+        resolving = outer;
+        if (bound != NULL) {
+            Py_DECREF(bound);
+            if (function->invoke != NULL) return 0;
+            PyErr_SetString(PyExc_SystemError, "the function was not bound");
+        }
+        if (!was_replaced(function, serial)) return -1;
+        PyErr_Clear();
+    }
 }
 
 /* The text of the pending exception becomes the function's last error; it stays pending. */
@@ -163,48 +170,38 @@ static PyObject *invoke_lua(function_object *f, PyObject *const *args, Py_ssize_
     return result;
 }
 
-static void unbind(function_object *f) {
-    f->invoke = NULL;
-    if (f->ref != NULL) sc_ref_release(f->ref);
-    f->ref = NULL;
-    f->native = NULL;
-    Py_CLEAR(f->target);
+/* All at once: nothing else runs until what it was bound to is let go of. The reference is the function's from here. */
+static int set_binding(PyObject *function, invoker invoke, sc_ref *ref, sc_native *native, PyObject *target) {
+    function_object *f = (function_object *)function;
+    sc_ref *old_ref = f->ref;
+    PyObject *old_target = f->target;
+    f->invoke = invoke;
+    f->ref = ref;
+    f->native = native;
+    f->target = Py_XNewRef(target);
+    f->serial = invoke == NULL ? 0 : resolving;
+    if (old_ref != NULL) sc_ref_release(old_ref);
+    Py_XDECREF(old_target);
+    return 0;
 }
 
 int sc_function_bind_reference(PyObject *function, PyObject *reference) {
-    function_object *f = (function_object *)function;
     sc_ref *ref = sc_reference_unwrap(reference);
-    unbind(f);
     if (ref == NULL) return sc_function_bind_plain(function, reference);
     sc_ref_retain(ref);
-    f->ref = ref;
-    f->invoke = invoke_reference;
-    return 0;
+    return set_binding(function, invoke_reference, ref, NULL, NULL);
 }
 
 int sc_function_bind_native(PyObject *function, PyObject *owner, sc_native *native) {
-    function_object *f = (function_object *)function;
-    unbind(f);
-    f->target = Py_NewRef(owner);
-    f->native = native;
-    f->invoke = invoke_native;
-    return 0;
+    return set_binding(function, invoke_native, NULL, native, owner);
 }
 
 int sc_function_bind_lua(PyObject *function, PyObject *target) {
-    function_object *f = (function_object *)function;
-    unbind(f);
-    f->target = Py_NewRef(target);
-    f->invoke = invoke_lua;
-    return 0;
+    return set_binding(function, invoke_lua, NULL, NULL, target);
 }
 
 int sc_function_bind_plain(PyObject *function, PyObject *callable) {
-    function_object *f = (function_object *)function;
-    unbind(f);
-    f->target = Py_NewRef(callable);
-    f->invoke = invoke_plain;
-    return 0;
+    return set_binding(function, invoke_plain, NULL, NULL, callable);
 }
 
 PyObject *sc_function_new(PyObject *type, PyObject *name, PyObject *resolve, sc_cell *cell) {
@@ -229,8 +226,7 @@ static int function_traverse(PyObject *self, visitproc visit, void *arg) {
 
 static int function_clear(PyObject *self) {
     function_object *f = (function_object *)self;
-    f->serial = 0;
-    unbind(f);
+    set_binding(self, NULL, NULL, NULL, NULL);
     Py_CLEAR(f->resolve);
     return 0;
 }

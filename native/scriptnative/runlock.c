@@ -320,19 +320,25 @@ sc_wait_status sc_runlock_wait(sc_runlock *lock, sc_latch *latch, unsigned long 
     return status;
 }
 
-int sc_runlock_stop_waiters(const sc_runlock *lock, unsigned long thread) {
-    int stopped = 0;
+/* Waits of `thread`, or (0) those for `lock`; ended, if `stop`. */
+static int count_waits(const sc_runlock *lock, unsigned long thread, int stop) {
+    int found = 0;
     pthread_mutex_lock(&graph);
     for (self_t *waiter = all_threads; waiter != NULL; waiter = waiter->next) {
         if (waiter->latch == NULL || waiter->latch->set) continue;
         if (thread == 0 ? waiter->waiting_for != lock : (unsigned long)waiter->thread != thread) continue;
+        found++;
+        if (!stop) continue;
         waiter->stopped = 1;
         pthread_cond_signal(&waiter->wake);
-        stopped++;
     }
     pthread_mutex_unlock(&graph);
-    return stopped;
+    return found;
 }
+
+int sc_runlock_waits(const sc_runlock *lock) { return count_waits(lock, 0, 0); }
+
+int sc_runlock_stop_waiters(const sc_runlock *lock, unsigned long thread) { return count_waits(lock, thread, 1); }
 
 void sc_runlock_close(sc_runlock *lock) {
     pthread_mutex_lock(&graph);

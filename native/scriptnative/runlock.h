@@ -111,6 +111,9 @@ typedef int sc_look(void *context);
 /* Give the lock up until `latch` is set by `thread` (its pthread_self); holds the lock again in the end. */
 sc_wait_status sc_runlock_wait(sc_runlock *lock, sc_latch *latch, unsigned long thread, sc_look *look, void *context);
 
+/* How many threads are in sc_runlock_wait for `lock`. */
+int sc_runlock_waits(const sc_runlock *lock);
+
 /* End the waits of thread number `thread`, or (0) all for `lock`; how many there were. */
 int sc_runlock_stop_waiters(const sc_runlock *lock, unsigned long thread);
 

@@ -245,8 +245,12 @@ def test_a_call_that_ends_in_time_is_left_alone(load: Load) -> None:
 @behaviour("timeout at load")
 def test_an_endless_top_level_is_stopped_and_named(session: Session, save, language: Language) -> None:
     path = save("spin at load")
-    with pytest.raises(LoadError, match="still at its top level") as caught:
-        session.load(path, timeout=0.2)
-    assert caught.value.file == str(path)
-    assert line_of(path, "HERE") <= caught.value.line <= line_of(path, "HERE TOO")
+    timeout, line = 0.1, 0
+    while not line and timeout < 10:  # a busy machine may not come to the first line in this time
+        timeout *= 2
+        with pytest.raises(LoadError, match="still at its top level") as caught:
+            session.load(path, timeout=timeout)
+        assert caught.value.file == str(path)
+        line = caught.value.line
+    assert line_of(path, "HERE") <= line <= line_of(path, "HERE TOO")
     assert session.scripts == ()

@@ -75,6 +75,11 @@ def tick():
 
 def add(a, b): return a + b
 
+def spin(entered):
+    entered()
+    while True:
+        pass
+
 async def gather(*numbers):
     return await asyncio.gather(*(fetch(n) for n in numbers))
 
@@ -200,10 +205,48 @@ def test_a_timeout_spares_other_calls(it: Script) -> None:
     with pytest.raises(CallTimeout):
         it.call("wait", bool, timeout=0.02)
     assert (waiter.is_alive(), errors) == (True, [])
-    assert it.interrupt()
+    assert it.interrupt(), "which is not for what the other leaves to be done"
     waiter.join(DEADLINE)
     assert [type(error) for error in errors] == [Interrupted]
     assert it.call("add", 1, 2) == 3
+
+
+@pytest.mark.parametrize("isolation", ["isolated", "main", "process"])
+def test_an_interrupt_is_for_what_lasts(session: Session, write: Write, isolation: str) -> None:
+    text = "def hold(): time.sleep(0.0005)\nimport time\nhost.set_interval(hold, 1)\n"
+    it = session.load(write("it.py", TEXT + text), isolation=isolation)
+    for _ in range(5):  # many a time in the midst of what the timer does
+        job = it.submit("wait", entered := Signal())
+        entered.wait()
+        assert it.interrupt()
+        assert isinstance(job.exception(DEADLINE), Interrupted)
+    assert session.frame().scripts[0].last_error is None, "the timer's function was never hit"
+
+
+def test_a_runaway_is_stopped_before_those_who_wait_for_its_loop(it: Script) -> None:
+    waiting = it.submit("wait", entered := Signal())
+    entered.wait()
+    running = it.submit("spin", entered := Signal())
+    entered.wait()
+    assert it.interrupt()
+    assert isinstance(running.exception(DEADLINE), Interrupted)
+    assert not waiting.done()
+    assert it.interrupt()
+    assert isinstance(waiting.exception(DEADLINE), Interrupted)
+
+
+class Signal:
+    """Something a script can call."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def __call__(self) -> None:
+        self._event.set()
+
+    def wait(self) -> None:
+        """Until it has."""
+        assert self._event.wait(DEADLINE)
 
 
 @pytest.mark.parametrize("end", ["unload", "reload", "close"])

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from scriptengines.engine import Runtime
+from scriptengines.python import PythonRuntime
 from scriptengines.session import Session
+from scriptnative import Function, bind
 from tests.conftest import Log, line_of
 
 type Write = Callable[[str, str], Path]
@@ -153,3 +157,48 @@ def test_a_folder_that_cannot_be_watched_keeps_no_script_out(
     log.wait_for("changes of its files go unnoticed: [Errno 28] inotify watch limit reached")
     session.reload("it")
     assert script.generation == 2
+
+
+def test_a_call_that_looks_its_function_up_during_a_reload_reaches_the_new_version(
+    session: Session, write: Write, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = session.load(write(name, TEXTS[name].format(1)))
+    old = script.runtime
+    reload_first(session, write(name, TEXTS[name].format(2)), monkeypatch, old, old.bind)
+    assert script.call("version") == 2
+
+
+@pytest.mark.parametrize("isolation", ["isolated", "shared", "main"])
+def test_a_lookup_that_got_its_turn_after_the_reload_reaches_the_new_version(
+    session: Session, write: Write, isolation: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = session.load(write("it.py", TEXTS["it.py"].format(1)), isolation=isolation)
+    old = script.runtime
+    assert isinstance(old, PythonRuntime)
+    lookup = old._inside["lookup"]  # asked for before the reload, answered after it
+    reload_first(
+        session,
+        write("it.py", TEXTS["it.py"].format(2)),
+        monkeypatch,
+        old,
+        lambda function: bind(function, lookup(function.name)),
+    )
+    assert script.call("version") == 2
+
+
+def reload_first(
+    session: Session,
+    path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    old: Runtime,
+    look_up: Callable[[Function], None],
+) -> None:
+    """Have a running version look functions up when the next one has come and it has ended itself."""
+
+    def late(function: Function) -> None:
+        reload = threading.Thread(target=session.reload, args=(path.stem,))
+        reload.start()
+        reload.join()
+        look_up(function)
+
+    monkeypatch.setattr(old, "bind", late)

@@ -12,6 +12,7 @@ from itertools import batched
 from typing import TYPE_CHECKING, Any, cast
 
 from scriptengines.completion import LIMIT, SCANNED
+from scriptengines.engine import Gone
 from scriptengines.tree import CLOSED
 from scriptnative import Cell, LuaCallable, LuaCrossing, LuaGuard, LuaReference, bind
 from scriptnative.errors import CrossingError, LoadError, UnknownFunction, did_you_mean
@@ -111,7 +112,9 @@ class LuaState:
         helpers = ("describe", "error_text", "get_field", "set_field", "call_method")
         describe, error_text, get, set_, call = (prelude.pop(helper) for helper in helpers)
         crossing.set_helpers(get=get, set=set_, call=call, describe=describe, error_text=error_text)
-        self._lua = {key: crossing.aside(function) for key, function in prelude.items()}
+        self._lua: dict[str, LuaCallable] = {
+            key: crossing.aside(function) for key, function in prelude.items()
+        }
         if python:
             self._share_with(runtime, load)
         try:
@@ -416,7 +419,7 @@ class LuaState:
         self.lock.acquire(entering=False)
         try:
             self._inspection = self._typed = None
-            self._lua.clear()
+            self._lua = Gone()
             self._crossing.close()
         finally:
             self.lock.release()

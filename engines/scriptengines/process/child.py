@@ -21,6 +21,7 @@ from queue import SimpleQueue
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, cast
 
+from scriptengines.awaiting import stop_waiting
 from scriptengines.completion.question import Question
 from scriptengines.engine import Context, Part, Runtime, Source
 from scriptengines.reports import Reporter
@@ -430,7 +431,7 @@ class Child:
 
     def _interrupt(self, runtime: Runtime, reason: str) -> bool | None:
         """Whether there was something to stop; None when it goes on."""
-        if self._lock.stop_waiting(0):  # for what an `async def` function will give
+        if stop_waiting(self._lock):
             return True
         if self._lock.acquire(IDLE_LIMIT):
             self._lock.release()

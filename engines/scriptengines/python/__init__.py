@@ -10,8 +10,8 @@ import threading
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scriptengines.confinement import FILES
-from scriptengines.engine import Engine, Runtime, Sample
-from scriptengines.errors import LoadError, ScriptClosed, ScriptConsoleError
+from scriptengines.engine import Engine, Gone, Runtime, Sample
+from scriptengines.errors import LoadError, ScriptConsoleError
 from scriptengines.looking import within
 from scriptengines.options import NETWORK, Option
 from scriptengines.view import FunctionInfo
@@ -33,13 +33,6 @@ if TYPE_CHECKING:
     from scriptnative import Function
 
     from .chambers import Chamber
-
-
-class _Gone(dict[str, Any]):
-    """What a generation that has ended offers."""
-
-    def __missing__(self, name: str) -> Any:
-        raise ScriptClosed(f"it has ended, and cannot do {name} any more; load it again to use it")
 
 
 class PythonRuntime(Runtime):
@@ -92,7 +85,7 @@ class PythonRuntime(Runtime):
     def discard(self) -> None:
         discard = self._inside["discard"]
         self._inside.clear()  # each of them holds the generation, and its objects
-        self._inside = _Gone()
+        self._inside = Gone()
         with self.chamber.ending:
             if not self._engine.generation_ended(self):
                 call_unlocked(discard)

@@ -15,7 +15,7 @@ import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from scriptengines.awaiting import run_to_end, waited_for
 from scriptengines.confinement import confinement
@@ -25,7 +25,7 @@ from scriptengines.reports import LineWriter
 from scriptengines.runner import Runner
 from scriptengines.steering import steer_timer
 from scriptengines.tree import Readings
-from scriptnative.errors import CrossingError, describe
+from scriptnative.errors import CrossingError, ScriptClosed, describe
 
 from . import imports, unclosed
 from .endings import ExitFunctions
@@ -123,12 +123,13 @@ class Interior(ABC):
     def by_thread(self) -> Guest | None:
         """The generation that runs on the calling thread."""
         thread = threading.get_ident()
-        return next((guest for guest in self.generations.values() if guest.loop.thread_id == thread), None)
+        return next((guest for guest in list(self.generations.values()) if guest.thread_id == thread), None)
 
     def newest(self) -> Guest | None:
         """The generation that callers reach."""
-        running = [guest for guest in self.generations.values() if guest.is_loaded]
-        return running[-1] if running else next(iter(self.generations.values()), None)
+        guests = list(self.generations.values())
+        running = [guest for guest in guests if guest.is_loaded]
+        return running[-1] if running else next(iter(guests), None)
 
     def new_event_loop(self) -> asyncio.AbstractEventLoop:
         """What `asyncio.run` and friends get: the script's loop on its own thread, a plain one elsewhere."""
@@ -188,7 +189,14 @@ class Guest:
         previous: The generation that runs now, in the same place.
         loaded: Called when this one runs.
         failed: Called with the description of an error instead.
+
+    Attributes:
+        is_loaded: Its top level has run.
+        thread_id: Of the thread that runs it, 0 before.
     """
+
+    is_loaded = False
+    thread_id = 0
 
     def __init__(
         self,
@@ -206,7 +214,6 @@ class Guest:
         self.path = path
         self.arguments = arguments
         self.previous = previous
-        self.is_loaded = False
         self.exits = ExitFunctions(interior.reporter)
         self.own_modules: OwnModules | None = None
         self.code = compile(text, path, "exec", dont_inherit=True)
@@ -225,6 +232,10 @@ class Guest:
         self.namespace = Namespace(self.module, path, state)
         self._readings = Readings()
         self._typed: dict[str, Any] = {}
+
+    def __getattr__(self, name: str) -> NoReturn:
+        """What is missing was there until it was discarded; who waited for a turn comes too late."""
+        raise ScriptClosed(f"this version of it has ended, and has no {name} any more; call it again")
 
     def entries(self) -> dict[str, Any]:
         """What the outside may call."""
@@ -270,6 +281,7 @@ class Guest:
 
     def run(self) -> None:
         """Execute and serve, on a thread of its own."""
+        self.thread_id = threading.get_ident()
         asyncio._set_running_loop(None)
         asyncio.set_event_loop(self.loop)
         Runner(self.interior.lock, self.loop, self.interior.reporter, self._loaded, self._failed).run(
