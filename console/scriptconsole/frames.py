@@ -9,6 +9,8 @@ import asyncio
 import time
 from typing import TYPE_CHECKING
 
+from textual import events
+
 from scriptconsole.jobs import explain
 from scriptengines.view import Frame
 
@@ -19,6 +21,8 @@ CALM_AFTER = 1.0
 """Seconds without a change and without a key after which frames become rarer."""
 CALM_PERIOD = 0.25
 """Seconds between two frames then."""
+CALM_SHOWN = 1.0
+"""Seconds after which a frame is shown in which nothing has changed but ages: these are told in seconds."""
 MANY_RECORDS = 300
 """Of the log in one frame, from which on they are taken in `SLICES`: all at once would hold keys up."""
 SLICES = 4
@@ -40,6 +44,8 @@ class Frames:
         self._changed_at = 0.0
         self._next: asyncio.TimerHandle | None = None
         self._slices: list[asyncio.TimerHandle] = []
+        self._waiting: list[Frame] = []
+        """Looks that no message has shown yet, oldest first."""
         self._many = False
         self._blind = False
 
@@ -78,8 +84,13 @@ class Frames:
         self._slices = [call_later(wait * turn / SLICES, self._app.call_later, self._take) for turn in turns]
 
     def _show_next(self) -> None:
+        """Look; what there is to see is shown by a message, which costs much more than the look."""
         self._await()
-        self._app.call_later(self.show)
+        frame = self._look()
+        if frame is not None:
+            self._waiting.append(frame)
+            # As `call_later` of Textual's, which looks at the parameters of what is called each time.
+            self._app.post_message(events.Callback(self._show_waiting))
 
     @property
     def _shown(self) -> bool:
@@ -87,21 +98,40 @@ class Frames:
 
     def show(self) -> None:
         """Show the session as it is now."""
+        frame = self._look()
+        if frame is not None:
+            self._waiting.append(frame)
+        self._show_waiting()
+
+    def _show_waiting(self) -> None:
+        frames, self._waiting = self._waiting, []
+        for frame in frames:
+            if self._shown:
+                self._app.out.look(frame)
+                self._app.main.apply(frame)
+        if self._shown and self._app.memory is not None:
+            self._app.memory.look_after(quiet=self._calm)
+
+    def _look(self) -> Frame | None:
+        """Return the session as it is now, None if that looks as before."""
         if not self._shown:
-            return
+            return None
         try:
             frame = self._app.session.frame()
         except Exception as error:  # noqa: BLE001 - the next one may work
             self._look_failed(error)
-            return
+            return None
         self._blind = False
         self._many = len(frame.log) > MANY_RECORDS
-        if _lively(frame) != _lively(self._app.main.latest):
+        latest = self._app.main.latest
+        if _lively(frame) != _lively(latest):
             self.stir()
-        self._app.out.look(frame)
-        self._app.main.apply(frame)
+        elif self._calm and not frame.timers and 0 <= frame.time - latest.time < CALM_SHOWN:
+            return None
+        return frame
 
     def _take(self) -> None:
+        self._show_waiting()  # its records come first
         if not self._shown or self._blind:
             return
         try:

@@ -1,11 +1,12 @@
 """Remembers what the user arranged in a project: takes it from the screen, and gives it back at the start.
 
-The screen is looked at twice a second instead of each part telling of its changes: a part that forgot to
-tell would be lost, and the look costs less than drawing one row.
+While something happens, the screen is looked at twice a second instead of each part telling of its changes: a
+part that forgot to tell would be lost, and the look costs less than drawing one row.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from copy import deepcopy
@@ -52,6 +53,8 @@ class Memory:
         self.busy = False
         """Whether a state is being written."""
         self._failed = False
+        self._looked_at = 0.0
+        self._looked_quietly = False
         self._told += tuple(self._put_back())
 
     def _put_back(self) -> list[str]:
@@ -109,10 +112,22 @@ class Memory:
     # -- looking ---------------------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Tell what the file gave cause to tell, and begin to look."""
+        """Tell what the file gave cause to tell."""
         for sentence in self._told:
             self._app.write_log(Level.WARNING, sentence)
-        self._app.set_interval(EVERY, self.look)
+
+    def look_after(self, *, quiet: bool) -> None:
+        """Look, after a frame, if there may be something to see.
+
+        Args:
+            quiet: Nothing has happened of late: one more look, then none until something does.
+        """
+        now = time.monotonic()
+        if now - self._looked_at < EVERY or (quiet and self._looked_quietly):
+            return
+        self._looked_at = now
+        self._looked_quietly = quiet and not self.busy
+        self.look()
 
     def now(self) -> SavedState:
         """Return what there is to remember at this moment."""

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 PERIOD = 0.1
 """Seconds between two looks at a script, if they are cheap."""
 QUIET_PERIOD = 0.25
-"""Seconds between two looks at a script that has done nothing since the look before."""
+"""Seconds after which a script that has done nothing since the look before is asked whether it has now."""
+IDLE_PERIOD = 1.0
+"""Seconds between two looks while it has not: threads of its own may change something unseen."""
 SHARE = 0.02
 """Part of a processor that the looks at one script may take; with much to see they become rarer."""
 LONGEST_PERIOD = 2.0
@@ -57,19 +59,29 @@ class Observer:
 
     def _look(self, script: Script, stop: threading.Event) -> None:
         gauge = Gauge(script)
-        work_before: object = None
+        known: object = None
+        quiet, due = 0, 0.0
         while not stop.is_set() and not script.closed:
-            work = script.generation, script.cell.calls, script.cpu_time
-            looked = False
-            began = time.thread_time()
-            with contextlib.suppress(ScriptConsoleError):  # it is being closed, or between two generations
-                looked = script.refresh()
-            spent = time.thread_time() - began
+            looked, spent, seen = True, 0.0, script.tree.views
+            quiet = quiet + 1 if script.progress() == known else 0
+            # The first look at a quiet script is for what it did during the one before.
+            if quiet < 2 or time.monotonic() >= due:
+                looked, spent = self._look_once(script)
+                due = time.monotonic() + IDLE_PERIOD
             with contextlib.suppress(ScriptConsoleError):
                 script.usage = gauge.look()
-            period = QUIET_PERIOD if work == work_before else PERIOD
-            pause = min(max(period, spent / SHARE), LONGEST_PERIOD)
+            if script.tree.views is not seen:
+                quiet = 0
+            pause = min(max(QUIET_PERIOD if quiet else PERIOD, spent / SHARE), LONGEST_PERIOD)
             if looked:
                 script.look_due = time.monotonic() + pause
-            work_before = work
+            known = script.progress()
             stop.wait(pause)
+
+    def _look_once(self, script: Script) -> tuple[bool, float]:
+        """Whether it could be looked at, and the processor time of that in seconds."""
+        began = time.thread_time()
+        looked = False
+        with contextlib.suppress(ScriptConsoleError):  # it is being closed, or between two generations
+            looked = script.refresh()
+        return looked, time.thread_time() - began

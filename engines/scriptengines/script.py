@@ -456,6 +456,12 @@ class Script(Generations):
         attempt = self._attempt
         return self._cpu_before + (0.0 if attempt is None else attempt.cpu_time)
 
+    def progress(self) -> object:
+        """What compares equal as long as it has run nothing, on its own thread or for a caller, that is seen."""
+        if self._watches is not None and self._watches.views:
+            return object()  # what an expression gives may change by itself
+        return self.generation, self.lock.holds, self.cpu_time, self.tree.opened
+
     def memory(self) -> int | None:
         """Bytes it holds, as far as its engine can tell; may take some milliseconds."""
         attempt = self._attempt

@@ -56,6 +56,9 @@ class RunLock:
         """Wait for it again, after `give_up`."""
     def hold(self) -> int | None:
         """Number of the present hold, another one each time the lock is taken; None when nobody has it."""
+    @property
+    def holds(self) -> int:
+        """Number of the last hold, or of the present one."""
     def turn(self) -> None:
         """Begin something new while holding it: an interrupt of what went before must not hit that."""
     def wait_for(self, latch: Latch, thread_id: int) -> None:

@@ -265,6 +265,10 @@ cdef class RunLock:
     def hold(self):
         return sc_runlock_hold(self.lock) if sc_runlock_signal_holder(self.lock, 0, NULL) else None
 
+    @property
+    def holds(self):
+        return sc_runlock_hold(self.lock)
+
     def turn(self):
         if not sc_runlock_held(self.lock):
             raise RuntimeError(f"the run lock of {self.name} is not held by this thread")
