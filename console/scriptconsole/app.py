@@ -25,6 +25,7 @@ from textual.screen import Screen
 from textual.timer import Timer
 
 from scriptconsole.appearance import SETTLED, Appearance, ThemeFilesChanged, wants_no_color
+from scriptconsole.collector import Collector
 from scriptconsole.config.settings import DEFAULTS, Settings
 from scriptconsole.editor import EditorError, editor_command
 from scriptconsole.frames import Frames
@@ -101,6 +102,7 @@ class ScriptConsoleApp(App[None]):
         self.out = Outlet(self, self._send)
         self._theme_timer: Timer | None = None
         self.memory: Memory | None = None
+        self.collector: Collector | None = None
         """What is remembered of the project, if anything is."""
         self.project = Path.cwd()
         """Folder whose files can be gone to."""

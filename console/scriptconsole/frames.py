@@ -86,6 +86,8 @@ class Frames:
     def _show_next(self) -> None:
         """Look; what there is to see is shown by a message, which costs much more than the look."""
         self._await()
+        if self._app.collector is not None:
+            self._app.collector.turn(calm=self._calm)
         frame = self._look()
         if frame is not None:
             self._waiting.append(frame)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 import select
 import signal
@@ -61,6 +60,7 @@ def run_screen(
     configuration = load(project_folder(paths), given=given)
     settings = configuration.settings
     from .app import ScriptConsoleApp
+    from .collector import Collector
     from .config.keymap import check
     from .config.themefiles import check_theme
     from .registry import EVERY_ACTION
@@ -80,17 +80,10 @@ def run_screen(
             _ended_with(terminal, end),
         ):
             app.error_console = _console_on(terminal)
-            _calm_collector()
+            app.collector = Collector()
+            sys.setswitchinterval(SWITCH_INTERVAL)
             app.run()
         return ExitCode.FAILED if app.return_code else ExitCode.OK, session.close()
-
-
-def _calm_collector() -> None:
-    """Spare the screen pauses: what is there at the start stays, and rows hold no cycles that matter."""
-    gc.freeze()
-    gc.set_threshold(50_000, 50, 100)
-    gc.enable()
-    sys.setswitchinterval(SWITCH_INTERVAL)
 
 
 def _console_on(terminal: Terminal) -> Console:
