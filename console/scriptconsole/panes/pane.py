@@ -11,13 +11,13 @@ from typing import ClassVar, NamedTuple
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
 from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Input, Static
 
 from scriptconsole.actions import Action, PaneName
 from scriptconsole.panes.filter import Filter, FilterError, parse_filter
+from scriptconsole.panes.ground import Column
 from scriptconsole.state import SavedPane, Scalar
 from scriptconsole.text import clean, width_of
 from scriptengines.view import Frame
@@ -95,7 +95,7 @@ class FilterInput(Input):
         pane.close_filter()
 
 
-class Pane(Vertical):
+class Pane(Column):
     """A frame round one body."""
 
     NAME: ClassVar[PaneName]

@@ -12,13 +12,13 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Horizontal, Vertical
 from textual.geometry import Offset
 from textual.screen import Screen
 from textual.widget import Widget
 
 from scriptconsole.actions import PaneName, bindings
 from scriptconsole.layout import HOMES, MIDDLE, RIGHT, TALL, WIDE, Extent, Layout, Slot
+from scriptconsole.panes.ground import Column, Ground, Row
 from scriptconsole.panes.keyline import KeyLine
 from scriptconsole.panes.kinds import PANES
 from scriptconsole.panes.lines import STYLES, LineView
@@ -34,7 +34,7 @@ _WHILE_TYPING = frozenset(
 )
 
 
-class MainScreen(Screen[None]):
+class MainScreen(Screen[None], Ground):  # pyright: ignore[reportIncompatibleMethodOverride] - Textual's own
     """The panes."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*bindings(REGISTRY.actions)]
@@ -49,16 +49,16 @@ class MainScreen(Screen[None]):
         self.frozen = False
         self.latest = Frame(0.0)
         """The newest frame that is shown."""
-        self._boxes = {slot: Vertical(id=f"slot-{slot}", classes="slot") for slot in Slot}
+        self._boxes = {slot: Column(id=f"slot-{slot}", classes="slot") for slot in Slot}
         self._waiting: list[LogRecord] = []
 
     def compose(self) -> ComposeResult:
         """Lay out the slots; a pane is mounted when it is first in sight."""
         yield self.status
         yield from self._slot(Slot.TOP)
-        with Horizontal(id="middle"):
+        with Row(id="middle"):
             yield from self._slot(Slot.LEFT)
-            with Vertical(id="right"):
+            with Column(id="right"):
                 yield from self._slot(Slot.UPPER)
                 yield from self._slot(Slot.LOWER)
         yield from self._slot(Slot.BOTTOM)
