@@ -31,6 +31,10 @@ class Ground(Widget):
         last = line(height - 1) if crop.bottom == height else []
         return first + line(1) * (crop.height - len(first) - len(last)) + last
 
+    def render_line(self, y: int) -> Strip:
+        """Draw a line of what is within the borders."""
+        return Strip.blank(self.size.width, self.visual_style.rich_style)
+
 
 class Column(Vertical, Ground):
     """Its children below each other."""
