@@ -58,6 +58,7 @@ class Observer:
             self.forget(script)
 
     def _look(self, script: Script, stop: threading.Event) -> None:
+        script.looker = threading.get_ident()
         gauge = Gauge(script)
         known: object = None
         quiet, due = 0, 0.0

@@ -79,6 +79,8 @@ class Script(Generations):
         self.sampled_at = time.time()
         self.look_due = 0.0
         """When the next look was to be at the latest, in monotonic seconds; 0 while nobody looks."""
+        self.looker = 0
+        """Identifier of the thread that looks at it, which holds the run lock for that now and then."""
         self.meter = Meter()
         self.usage: Usage | None = None
         self._watchdog = watchdog
@@ -481,7 +483,7 @@ class Script(Generations):
             state = ScriptState.PAUSED
         else:
             sample = self._rows.sample
-            busy = sample.timers or sample.connections or self.lock.holder() is not None
+            busy = sample.timers or sample.connections or self.lock.holder() not in (None, self.looker)
             state = ScriptState.RUNNING if busy else ScriptState.IDLE
         runtime = None if self._attempt is None else self._attempt.runtime
         usage = self.usage
