@@ -45,7 +45,7 @@ from scriptconsole.statefile import StateFile
 from scriptconsole.text import clean, clean_lines
 from scriptengines.errors import ScriptConsoleError
 from scriptengines.view import Level, LogRecord, ScriptState
-from scriptthemes import STYLES
+from scriptthemes import DIALOG_STYLES, STYLES
 
 LOAD_PATIENCE = 2.0
 """Seconds that one script's top level may take before the next is loaded beside it."""
@@ -152,6 +152,7 @@ class ScriptConsoleApp(App[None]):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
+        self.stylesheet.read(DIALOG_STYLES)
         self.frames.begin()
         run_job(self, "start", self._load_first, self._started)
 

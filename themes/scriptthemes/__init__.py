@@ -1,4 +1,4 @@
-"""The colour themes and the style sheet of the console: constants only, no logic."""
+"""The colour themes and the style sheets of the console: constants only, no logic."""
 
 from __future__ import annotations
 
@@ -8,8 +8,19 @@ from .accessible import CONTRAST, DEUTERANOPIA, TRITANOPIA
 from .everyday import DARK, LIGHT
 from .terminal import TERMINAL
 
-__all__ = ["CONTRAST", "DARK", "DEUTERANOPIA", "LIGHT", "STYLES", "TERMINAL", "THEMES", "TRITANOPIA"]
+__all__ = [
+    "CONTRAST",
+    "DARK",
+    "DEUTERANOPIA",
+    "DIALOG_STYLES",
+    "LIGHT",
+    "STYLES",
+    "TERMINAL",
+    "THEMES",
+    "TRITANOPIA",
+]
 
 STYLES = Path(__file__).with_name("styles.tcss")
+DIALOG_STYLES = STYLES.with_name("dialogs.tcss")
 
 THEMES = (DARK, LIGHT, CONTRAST, DEUTERANOPIA, TRITANOPIA, TERMINAL)

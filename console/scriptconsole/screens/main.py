@@ -51,6 +51,14 @@ class MainScreen(Screen[None], Ground):  # pyright: ignore[reportIncompatibleMet
         """The newest frame that is shown."""
         self._boxes = {slot: Column(id=f"slot-{slot}", classes="slot") for slot in Slot}
         self._waiting: list[LogRecord] = []
+        self._was_shown = False
+
+    async def on_event(self, event: events.Event) -> None:
+        """Handle an event; the first time it is shown, its parts have just been styled."""
+        if isinstance(event, events.ScreenResume) and not self._was_shown:
+            self._was_shown = True
+            event.refresh_styles = False
+        await super().on_event(event)
 
     def compose(self) -> ComposeResult:
         """Lay out the slots; a pane is mounted when it is first in sight."""
