@@ -9,8 +9,8 @@ the command `pane('name')`, on the pane that has the focus, as `action_name`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+from typing import NamedTuple
 
 from textual.binding import Binding
 
@@ -41,8 +41,7 @@ LISTS = EVERYWHERE - {PaneName.REPL}
 """Panes whose keys are commands; in the others they are text."""
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
+class Action(NamedTuple):
     """Something a user can do.
 
     Attributes:

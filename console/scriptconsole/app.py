@@ -11,10 +11,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from functools import cached_property, partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import ClassVar, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual import events, on
 from textual.app import App, SuspendNotSupported
@@ -29,14 +29,12 @@ from scriptconsole.collector import Collector
 from scriptconsole.config.settings import DEFAULTS, Settings
 from scriptconsole.editor import EditorError, editor_command
 from scriptconsole.frames import Frames
-from scriptconsole.goto import Finder, open_search
 from scriptconsole.jobs import JobDone, Outcome, explain, run_job
 from scriptconsole.keysteps import KeySteps
 from scriptconsole.memory import Memory
 from scriptconsole.out.outlet import Outlet
 from scriptconsole.palette import LIMITED, ActionProvider, Palette, ThemeProvider
 from scriptconsole.panes.pane import Place
-from scriptconsole.port import SessionPort
 from scriptconsole.registry import REGISTRY
 from scriptconsole.screens.main import MainScreen
 from scriptconsole.shell import started_by_shell
@@ -46,6 +44,10 @@ from scriptconsole.text import clean, clean_lines
 from scriptengines.errors import ScriptConsoleError
 from scriptengines.view import Level, LogRecord, ScriptState
 from scriptthemes import DIALOG_STYLES, STYLES
+
+if TYPE_CHECKING:
+    from scriptconsole.goto import Finder
+    from scriptconsole.port import SessionPort
 
 LOAD_PATIENCE = 2.0
 """Seconds that one script's top level may take before the next is loaded beside it."""
@@ -108,7 +110,6 @@ class ScriptConsoleApp(App[None]):
         """Folder whose files can be gone to."""
         self.history_file: Path | None = None
         """Where typed code is kept; by default in the platform's place, for the project."""
-        self.finder = Finder(self)
 
     def remember(self, file: StateFile, *, fresh: bool = False) -> None:
         """Show the project as it was left, and remember it from now on; called before `run`.
@@ -133,6 +134,13 @@ class ScriptConsoleApp(App[None]):
         if colours != before or animate:
             self._colours = colours
             super().refresh_css(animate)
+
+    @cached_property
+    def finder(self) -> Finder:
+        """What the user can go to by its name."""
+        from scriptconsole.goto import Finder
+
+        return Finder(self)
 
     def get_default_screen(self) -> Screen[None]:
         """Return the main screen."""
@@ -416,6 +424,8 @@ class ScriptConsoleApp(App[None]):
 
     async def action_goto(self) -> None:
         """Go to anything by its name."""
+        from scriptconsole.goto import open_search
+
         await open_search(self)
 
     # -- editor ----------------------------------------------------------------------------------------

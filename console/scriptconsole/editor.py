@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -33,6 +32,8 @@ def editor_command(path: str, line: int, environ: Mapping[str, str]) -> list[str
     """
     chosen = environ.get("VISUAL") or environ.get("EDITOR") or ""
     try:
+        import shlex
+
         words = shlex.split(chosen)
     except ValueError as error:
         raise EditorError(f"$VISUAL or $EDITOR cannot be read ({error}): {chosen}") from error

@@ -6,7 +6,6 @@ Everything that lists, binds or runs actions asks here.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 
 from textual.binding import Binding, BindingsMap
 
@@ -42,7 +41,7 @@ class Registry:
 
     def _with_keys(self, actions: Iterable[Action]) -> Iterable[Action]:
         chosen = self._chosen
-        return (replace(each, keys=chosen[each.id]) if each.id in chosen else each for each in actions)
+        return (each._replace(keys=chosen[each.id]) if each.id in chosen else each for each in actions)
 
     def with_keys(self, chosen: Mapping[str, tuple[str, ...]]) -> Registry:
         """The same with other keys; see `config.keymap.check`."""

@@ -7,7 +7,6 @@ and told, the rest is used.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import isfinite
@@ -135,6 +134,8 @@ def encode(state: SavedState, project: str) -> bytes:
         "panes": {name: {**pane._asdict(), "settings": dict(pane.settings)} for name, pane in _sorted(state)},
     }
     # Escaped, so that also a path that is no valid Unicode can be written.
+    import json
+
     return json.dumps(document, ensure_ascii=True, allow_nan=False, indent=1).encode("ascii") + b"\n"
 
 
@@ -158,6 +159,8 @@ def decode(text: bytes, project: str) -> tuple[SavedState, tuple[str, ...]]:
     Raises:
         StateError: It is damaged, of something else, of another project or of a newer version.
     """
+    import json
+
     try:
         document: Any = json.loads(text, parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:

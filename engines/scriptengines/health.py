@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -94,21 +93,6 @@ class Info(NamedTuple):
     lua: tuple[str, ...]
     platform: str
     engines: dict[str, tuple[str, ...]]
-
-
-class Meter:
-    """Remembers what a script had used when health was asked for the last time."""
-
-    def __init__(self) -> None:
-        self._used = 0.0
-        self._asked = time.monotonic()
-
-    def share(self, used: float) -> float:
-        """Share of a core since the last time."""
-        now = time.monotonic()
-        passed, spent = now - self._asked, used - self._used
-        self._asked, self._used = now, used
-        return max(0.0, spent / passed) if passed > 0 else 0.0
 
 
 def problems_of(scripts: Iterable[ScriptHealth], dropped: int, stuck: int, abandoned: int) -> list[str]:

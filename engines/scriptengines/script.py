@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from .attempt import Attempt
 from .errors import ScriptBusy, ScriptConsoleError
 from .generations import Generations
-from .health import Meter
+from .meter import Meter
 from .rows import Rows
 
 if TYPE_CHECKING:
@@ -459,7 +459,7 @@ class Script(Generations):
         return self._cpu_before + (0.0 if attempt is None else attempt.cpu_time)
 
     def progress(self) -> object:
-        """What compares equal as long as it has run nothing, on its own thread or for a caller, that is seen."""
+        """What compares equal as long as it has run nothing, neither by itself nor for a caller."""
         if self._watches is not None and self._watches.views:
             return object()  # what an expression gives may change by itself
         return self.generation, self.lock.holds, self.cpu_time, self.tree.opened

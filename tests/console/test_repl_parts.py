@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from scriptconsole.repl.history import LIMIT, History, history_file
+from scriptconsole.config.settings import HISTORY_SIZE
+from scriptconsole.repl.history import History, history_file
 from scriptconsole.repl.indent import indented
 from scriptconsole.repl.layout import line_of, lines_of
 from scriptconsole.repl.piped import Pieces
@@ -60,9 +61,9 @@ def test_a_spoilt_history_is_read_as_far_as_it_goes(tmp_path: Path) -> None:
 
 def test_a_long_history_is_shortened(tmp_path: Path) -> None:
     file = tmp_path / "file"
-    file.write_text("".join(f'["lua", "x{n}"]\n' for n in range(2 * LIMIT + 1)))
-    assert len(History(file).inputs("lua")) == LIMIT
-    assert len(file.read_text().splitlines()) == LIMIT
+    file.write_text("".join(f'["lua", "x{n}"]\n' for n in range(2 * HISTORY_SIZE + 1)))
+    assert len(History(file).inputs("lua")) == HISTORY_SIZE
+    assert len(file.read_text().splitlines()) == HISTORY_SIZE
 
 
 def test_a_place_that_cannot_be_written_keeps_nobody_from_typing(tmp_path: Path) -> None:

@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from scriptconsole.panes.ring import CAPACITY
-from scriptconsole.repl.history import LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 PREFIX = "SCRIPTCONSOLE_"
 """Of the environment variable of a setting."""
+HISTORY_SIZE = 1000
+"""Inputs that are kept of a project when nobody says otherwise."""
 
 
 class Setting(NamedTuple):
@@ -107,7 +108,7 @@ class Settings(NamedTuple):
     log_capacity: int = CAPACITY
     slow_call: int = 10
     restore_layout: bool = True
-    history_size: int = LIMIT
+    history_size: int = HISTORY_SIZE
     notify: str = "off"
     clipboard: str = "auto"
     editor: str = ""

@@ -165,9 +165,14 @@ class LineView(ScrollView, can_focus=True):
     # -- drawing ---------------------------------------------------------------------------------------
 
     def render_lines(self, crop: Region) -> list[Strip]:
-        """Draw lines, with the colours as they are now."""
+        """Draw lines, with the colours as they are now; of those under the last row, one for all."""
         self._looks.clear()
-        return super().render_lines(crop)
+        used = max(crop.y, self.HEADER + max(1, self.row_count - self.top))
+        left = crop.bottom - used
+        if left < 2:
+            return super().render_lines(crop)
+        drawn = super().render_lines(Region(crop.x, crop.y, crop.width, used - crop.y + 1))
+        return drawn + drawn[-1:] * (left - 1)
 
     def render_line(self, y: int) -> Strip:
         """Draw one line of the viewport."""

@@ -12,11 +12,8 @@ from textual.app import ComposeResult
 from scriptconsole.actions import Action, PaneName
 from scriptconsole.jobs import Outcome, explain, run_job
 from scriptconsole.panes.pane import Pane
-from scriptconsole.repl.indent import indented
 from scriptconsole.screens.host import console_of
-from scriptengines.completion import Completion
 from scriptengines.errors import ConfigError, ScriptConsoleError
-from scriptengines.results import Result
 from scriptengines.view import Frame, FunctionInfo
 
 if TYPE_CHECKING:
@@ -27,6 +24,8 @@ if TYPE_CHECKING:
     from scriptconsole.panes.transcript import Entry, Transcript
     from scriptconsole.port import SessionPort
     from scriptconsole.repl.conversation import Answer, Conversation
+    from scriptengines.completion import Completion
+    from scriptengines.results import Result
 
 MAX_LINES = 8
 
@@ -240,6 +239,8 @@ class ReplPane(Pane):
             complete = True
         if not complete:
             before = self.input.get_text_range((0, 0), self.input.cursor_location)
+            from scriptconsole.repl.indent import indented
+
             self.input.insert("\n" + indented(before, self.input.code_language))
             return
         self.input.text = ""

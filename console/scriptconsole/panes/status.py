@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from textual.content import Content
 from textual.message import Message
@@ -18,8 +18,7 @@ RECENT = 60.0
 """Seconds for which an error of a script that goes on is shown here."""
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(NamedTuple):
     """How the scripts are.
 
     Attributes:

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import Any, cast
 
 from scriptconsole.config.places import name_for
+from scriptconsole.config.settings import HISTORY_SIZE
 
-LIMIT = 1000
-"""Inputs that are kept of a project when nobody says otherwise."""
 TEXT_LIMIT = 20_000
 """Characters of an input; what is longer was pasted and is in a file already."""
 
@@ -43,7 +42,7 @@ class History:
         limit: Inputs that are kept; the file may grow to twice as many before it is shortened.
     """
 
-    def __init__(self, file: Path | None, limit: int = LIMIT) -> None:
+    def __init__(self, file: Path | None, limit: int = HISTORY_SIZE) -> None:
         self._file = file
         self._limit = limit
         self._entries: list[tuple[str, str]] = []

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -27,7 +26,7 @@ def _any_of(panes: Sequence[Action]) -> Action:
     """Say in one line what the number keys do."""
     keys = tuple(action.keys[0] for action in panes if action.keys)
     names = ", ".join(action.label.lower() for action in panes)
-    return replace(panes[0], keys=keys, tooltip=f"Go to a pane: {names}")
+    return panes[0]._replace(keys=keys, tooltip=f"Go to a pane: {names}")
 
 
 class HelpScreen(Dialog):
