@@ -43,9 +43,11 @@ from scriptconsole.statefile import StateFile
 from scriptconsole.text import clean, clean_lines
 from scriptengines.errors import ScriptConsoleError
 from scriptengines.view import Level, LogRecord, ScriptState
-from scriptthemes import DIALOG_STYLES, STYLES
+from scriptthemes import LATER_STYLES, STYLES
 
 if TYPE_CHECKING:
+    from textual.theme import Theme
+
     from scriptconsole.goto import Finder
     from scriptconsole.port import SessionPort
 
@@ -64,6 +66,9 @@ class ScriptConsoleApp(App[None]):
     CSS_PATH = STYLES
     COMMANDS: ClassVar[set[type[Provider] | Callable[[], type[Provider]]]] = {ActionProvider}
     ESCAPE_TO_MINIMIZE: ClassVar[bool] = False
+    _coloured: Theme | None = None
+    """The theme that `_variables` are of; asked for before `__init__` of this class begins."""
+    _variables: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,
@@ -104,8 +109,9 @@ class ScriptConsoleApp(App[None]):
         self.out = Outlet(self, self._send)
         self._theme_timer: Timer | None = None
         self.memory: Memory | None = None
-        self.collector: Collector | None = None
         """What is remembered of the project, if anything is."""
+        self.collector: Collector | None = None
+        """What collects garbage, if that is left to the app."""
         self.project = Path.cwd()
         """Folder whose files can be gone to."""
         self.history_file: Path | None = None
@@ -127,6 +133,13 @@ class ScriptConsoleApp(App[None]):
         """Have the style sheets parsed with the colours of the first theme, and only with those."""
         self._colours = self.get_css_variables()
         self.stylesheet.set_variables(self._colours)
+
+    def get_css_variables(self) -> dict[str, str]:
+        """Return the colours of the theme; made once, though Textual asks three times at the start."""
+        theme = self.current_theme
+        if theme is not self._coloured:
+            self._coloured, self._variables = theme, super().get_css_variables()
+        return dict(self._variables)
 
     def refresh_css(self, animate: bool = True) -> None:
         """Parse the style sheets again, if colours have changed since."""
@@ -160,7 +173,7 @@ class ScriptConsoleApp(App[None]):
         self.call_after_refresh(self._begin)
 
     def _begin(self) -> None:
-        self.stylesheet.read(DIALOG_STYLES)
+        self.stylesheet.read(LATER_STYLES)
         self.frames.begin()
         run_job(self, "start", self._load_first, self._started)
 

@@ -67,8 +67,9 @@ class Memory:
                 app.appearance.choose(theme.chosen)
             else:
                 problems.append(f"There is no theme {theme.chosen[:80]} any more.")
-        for name, pane in app.main.panes.items():
-            for problem in pane.restore(saved.panes.get(name, SavedPane())):
+        there = app.main.panes
+        for pane, state in ((there[name], state) for name, state in saved.panes.items() if name in there):
+            for problem in pane.restore(state):
                 problems.append(f"{pane.LABEL}: {problem}")
         return problems
 

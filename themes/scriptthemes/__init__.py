@@ -12,7 +12,7 @@ __all__ = [
     "CONTRAST",
     "DARK",
     "DEUTERANOPIA",
-    "DIALOG_STYLES",
+    "LATER_STYLES",
     "LIGHT",
     "STYLES",
     "TERMINAL",
@@ -21,6 +21,6 @@ __all__ = [
 ]
 
 STYLES = Path(__file__).with_name("styles.tcss")
-DIALOG_STYLES = STYLES.with_name("dialogs.tcss")
+LATER_STYLES = STYLES.with_name("later.tcss")
 
 THEMES = (DARK, LIGHT, CONTRAST, DEUTERANOPIA, TRITANOPIA, TERMINAL)
