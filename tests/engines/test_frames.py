@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
+
+import pytest
 
 from scriptengines import records as module
 from scriptengines.joining import Joining
-from scriptengines.observer import Observer
+from scriptengines.observer import IDLE_PERIOD, Observer
 from scriptengines.records import Records
 from scriptengines.reports import Report
 from scriptengines.session import Session
-from scriptengines.view import Level, TimerView, VariableView
+from scriptengines.view import Level, ScriptState, TimerView, VariableView
 from scriptnative import Feed
 from tests.conftest import Log
 
@@ -96,3 +100,46 @@ def test_one_thread_looks_at_a_script_however_often_it_is_followed(session: Sess
     observer.follow(script)  # as the session does once it has loaded
     assert [thread.name for thread in threading.enumerate()].count("observer watched") == 1
     observer.close()
+
+
+@pytest.mark.parametrize("name", ["it.py", "it.lua"])
+def test_a_script_that_does_nothing_is_read_once_a_second_and_seen_as_soon_as_it_does(
+    session: Session, write: Write, log: Log, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    script = session.load(write(name, "value = 1\n"))
+    looks = Looks(script.refresh)
+    monkeypatch.setattr(script, "refresh", looks)
+    session.frame()
+    log.until(lambda: looks.slowest() > IDLE_PERIOD / 2, "looks at an idle script become rare")
+    script.set("value", 2)
+    log.until(lambda: [row.value for row in session.frame().variables] == ["2"], "the new value")
+
+
+@pytest.mark.parametrize("name", ["it.py", "it.lua"])
+def test_being_looked_at_is_no_work(session: Session, write: Write, name: str) -> None:
+    script = session.load(write(name, "value = 1\n"))
+    session.frame()
+    states = set[str]()
+    while script.looker == 0 or len(states) == 0:
+        session.wait(0.01)
+        states.add(session.frame().scripts[0].state)
+    for _ in range(300):  # as many moments as looks take, and more
+        states.add(session.frame().scripts[0].state)
+        session.wait(0.001)
+    assert states == {ScriptState.IDLE}
+
+
+class Looks:
+    """Notes when a script is looked at."""
+
+    def __init__(self, look: Callable[[], bool]) -> None:
+        self._look = look
+        self._at: list[float] = []
+
+    def __call__(self) -> bool:
+        self._at.append(time.monotonic())
+        return self._look()
+
+    def slowest(self) -> float:
+        """The longest time from one look to the next."""
+        return max((later - at for at, later in pairwise(self._at)), default=0.0)
