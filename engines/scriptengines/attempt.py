@@ -12,7 +12,9 @@ from scriptnative.errors import ScriptInterrupt
 from .errors import Interrupted, LoadError, ScriptClosed, ScriptConsoleError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from scriptnative.errors import RemoteFrame
 
     from .engine import Runtime
     from .generations import Generations
@@ -197,8 +199,8 @@ class Attempt:
     def late_error(self, timeout: float) -> LoadError:
         """What to tell of a top level that took too long."""
         path = str(self.script.path)
-        frames = getattr(self.error, "frames", ())
-        line = frames[-1].line if frames else 0
+        frames = tuple(getattr(self.error, "frames", ()))
+        line = _last_line(frames, path)
         place = f"{path}:{line}" if line else path
         if timeout:
             text = f"{place}: still at its top level after {timeout:.3g} s; is this an endless loop?"
@@ -213,8 +215,13 @@ class Attempt:
             return error
         path = str(self.script.path)
         frames = tuple(getattr(error, "frames", ()))
-        own = [frame for frame in frames if frame.file == path]
-        line = own[-1].line if own else getattr(error, "line", 0)
+        told = getattr(error, "line", 0) if getattr(error, "file", path) in ("", path) else 0
+        line = _last_line(frames, path) or told
         place = f"{path}:{line}" if line else path
         text = str(error) if isinstance(error, ScriptConsoleError) else f"{type(error).__name__}: {error}"
         return LoadError(f"{place}: {text}", file=path, line=line, frames=frames)
+
+
+def _last_line(frames: Sequence[RemoteFrame], path: str) -> int:
+    """The innermost line of a file in a call stack; 0 when the stack does not come by it."""
+    return next((frame.line for frame in reversed(frames) if frame.file == path), 0)

@@ -89,9 +89,7 @@ class Monkey:
                 typed += AT_ONCE
                 self.move_on()
                 if self.random.random() < 0.2:
-                    width, height = self.random.choice(
-                        ((1, 1), (20, 5), (80, 24), (99, 33), (150, 50), (220, 70))
-                    )
+                    width, height = self.random.choice(SIZES)
                     self.done.append(f"size {width}x{height}")
                     await pilot.resize_terminal(width, height)
                 if self.random.random() < 0.3:

@@ -651,8 +651,10 @@ def test_the_gil_is_released_unless_the_module_asks_for_it(
         {"sleep": "nap();"}, prefix=GIL.format(""), flags=flags
     )
     session.components.load(write_component(tmp_path, "it", text))
-    turns = turns_while(session.script("it").function("sleep"))
-    assert turns > 5 if runs else turns <= 1
+    sleep = session.script("it").function("sleep")
+    # A busy machine may hold either thread up, each of them now and then.
+    turns = [turns_while(sleep) for _ in range(5)]
+    assert max(turns) > 5 if runs else min(turns) <= 1
 
 
 def test_host_calls_and_callbacks_with_the_gil_kept(session: Session, tmp_path: Path, log: Log) -> None:

@@ -7,6 +7,7 @@ import socket
 import ssl
 import subprocess
 import threading
+import types
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -521,8 +522,12 @@ def test_costly_looks_become_rare(monkeypatch: pytest.MonkeyPatch) -> None:
         generation = 1
         cell = Cell()
         cpu_time = 0.0
+        tree = types.SimpleNamespace(views=())
 
         def memory(self) -> None:
+            pass
+
+        def progress(self) -> None:
             pass
 
         def refresh(self) -> None:
