@@ -174,6 +174,7 @@ class ScriptConsoleApp(App[None]):
 
     def _begin(self) -> None:
         self.stylesheet.read(LATER_STYLES)
+        self.stylesheet.parse()
         self.frames.begin()
         run_job(self, "start", self._load_first, self._started)
 
@@ -192,8 +193,10 @@ class ScriptConsoleApp(App[None]):
         """Handle an event; keys and pastes one after the other; of keys, remember whether they are text."""
         key = event if isinstance(event, events.Key) else None
         typed = event if isinstance(event, events.Key | events.Paste) else None
-        if isinstance(event, events.InputEvent):
+        if isinstance(event, events.MouseMove):
             self.frames.stir()
+        elif isinstance(event, events.InputEvent):
+            self.frames.touched()
         if key is not None and key.is_forwarded:
             self._steps.returning = False
         elif typed is not None and not typed.is_forwarded and not await self._steps.settle():

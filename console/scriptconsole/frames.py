@@ -19,10 +19,12 @@ if TYPE_CHECKING:
 
 CALM_AFTER = 1.0
 """Seconds without a change and without a key after which frames become rarer."""
-CALM_PERIOD = 0.25
+CALM_PERIOD = 0.4
 """Seconds between two frames then."""
 CALM_SHOWN = 1.0
 """Seconds after which a frame is shown in which nothing has changed but ages: these are told in seconds."""
+PRECEDENCE = 0.03
+"""Seconds after a key or click in which what it changes is painted before anything else is looked at."""
 MANY_RECORDS = 300
 """Of the log in one frame, from which on they are taken in `SLICES`: all at once would hold keys up."""
 SLICES = 4
@@ -42,6 +44,8 @@ class Frames:
         """
         self._app = app
         self._changed_at = 0.0
+        self._touched_at = 0.0
+        self._put_off = False
         self._next: asyncio.TimerHandle | None = None
         self._slices: list[asyncio.TimerHandle] = []
         self._waiting: list[Frame] = []
@@ -61,6 +65,15 @@ class Frames:
             if handle is not None:
                 handle.cancel()
         self._next, self._slices = None, []
+
+    def touched(self) -> None:
+        """The user does something, which takes precedence."""
+        self._touched_at = time.monotonic()
+        self.stir()
+
+    @property
+    def _gives_way(self) -> bool:
+        return time.monotonic() - self._touched_at < PRECEDENCE
 
     def stir(self) -> None:
         """Something is going on, so that frames come quickly."""
@@ -85,6 +98,11 @@ class Frames:
 
     def _show_next(self) -> None:
         """Look; what there is to see is shown by a message, which costs much more than the look."""
+        if self._gives_way and not self._put_off:  # once, or a key that is held down would stop all frames
+            self._put_off = True
+            self._next = asyncio.get_running_loop().call_later(PRECEDENCE, self._show_next)
+            return
+        self._put_off = False
         self._await()
         if self._app.collector is not None:
             self._app.collector.turn(calm=self._calm)
@@ -133,6 +151,8 @@ class Frames:
         return frame
 
     def _take(self) -> None:
+        if self._gives_way:  # the next frame takes these records too
+            return
         self._show_waiting()  # its records come first
         if not self._shown or self._blind:
             return

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from .app import ScriptConsoleApp
     from .capture import Terminal
 
+PICTURES = 120
+"""A second at most; Textual's own 60 let a key that just missed one wait for 17 ms."""
 SWITCH_INTERVAL = 0.001
 """Seconds for which the screen waits at most while another thread looks at a script; Python's own is 5 ms."""
 
@@ -59,7 +61,8 @@ def run_screen(
     files = expand(paths)
     configuration = load(project_folder(paths), given=given)
     settings = configuration.settings
-    from .app import ScriptConsoleApp
+    with textual_environment():
+        from .app import ScriptConsoleApp
     from .collector import Collector
     from .config.keymap import check
     from .config.themefiles import check_theme
@@ -84,6 +87,19 @@ def run_screen(
             sys.setswitchinterval(SWITCH_INTERVAL)
             app.run()
         return ExitCode.FAILED if app.return_code else ExitCode.OK, session.close()
+
+
+@contextlib.contextmanager
+def textual_environment() -> Generator[None]:
+    """What Textual reads when it is imported; scripts and editors do not inherit it."""
+    if "TEXTUAL_FPS" in os.environ:
+        yield
+        return
+    os.environ["TEXTUAL_FPS"] = str(PICTURES)
+    try:
+        yield
+    finally:
+        del os.environ["TEXTUAL_FPS"]
 
 
 def _console_on(terminal: Terminal) -> Console:

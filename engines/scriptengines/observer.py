@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 PERIOD = 0.1
 """Seconds between two looks at a script, if they are cheap."""
-QUIET_PERIOD = 0.25
+QUIET_PERIOD = 0.3
 """Seconds after which a script that has done nothing since the look before is asked whether it has now."""
 IDLE_PERIOD = 1.0
 """Seconds between two looks while it has not: threads of its own may change something unseen."""

@@ -64,7 +64,11 @@ def tables() -> None:
 
 def watched(figures: Path, arguments: list[str]) -> int:
     """The console, with a heartbeat."""
-    from scriptconsole import app, cli
+    from scriptconsole import cli
+    from scriptconsole.screen import textual_environment
+
+    with textual_environment():
+        from scriptconsole import app
 
     class Watched(app.ScriptConsoleApp):
         def on_mount(self) -> None:
