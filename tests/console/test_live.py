@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -10,8 +11,10 @@ from copy import replace
 
 import pytest
 
+from scriptconsole import frames
 from scriptconsole.app import ScriptConsoleApp
-from scriptengines.view import Level, LogRecord, VariableView
+from scriptconsole.screen import textual_environment
+from scriptengines.view import Frame, Level, LogRecord, VariableView
 
 from .recording import FRAME, NOW, SCRIPTS, VARIABLES, RecordedSession
 from .support import drawn, log, log_texts, notices, running, table, until
@@ -33,6 +36,38 @@ async def test_changed_value_flashes(session: RecordedSession) -> None:
         changed = replace(VARIABLES[0], value="'Good day'", changed_at=NOW + 9.9)
         session.now = replace(FRAME, time=NOW + 10, variables=(changed, *VARIABLES[1:]))
         await until(pilot, lambda: "› 'Good day'" in drawn(table(app, "variables"))[1])
+
+
+async def test_what_a_key_changes_goes_before_the_next_frame_but_not_before_two(
+    session: RecordedSession, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks: list[float] = []
+
+    def look() -> Frame:
+        looks.append(time.monotonic())
+        return FRAME
+
+    async with running(session) as (app, pilot):
+        app.frames.end()  # none but those below
+        await pilot.pause()
+        monkeypatch.setattr(session, "frame", look)
+        monkeypatch.setattr(frames, "PRECEDENCE", 3600.0)
+        await pilot.press("j")
+        for number in (0, 1, 1, 2):  # a key that is held down stops no frames
+            app.frames._show_next()
+            assert len(looks) == number
+        app.frames.end()
+
+
+def test_what_textual_is_told_is_told_to_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TEXTUAL_FPS", raising=False)
+    with textual_environment():
+        assert os.environ["TEXTUAL_FPS"] == "120"
+    assert "TEXTUAL_FPS" not in os.environ
+    monkeypatch.setenv("TEXTUAL_FPS", "30")
+    with textual_environment():
+        assert os.environ["TEXTUAL_FPS"] == "30", "the user's own"
+    assert os.environ["TEXTUAL_FPS"] == "30"
 
 
 async def test_busy_script_is_said_and_its_values_marked(session: RecordedSession) -> None:
