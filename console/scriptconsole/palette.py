@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from functools import partial
 
+from textual.await_complete import AwaitComplete
 from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
 
 from scriptconsole.actions import Action, key_name
@@ -66,6 +67,10 @@ def _title(action: Action) -> str:
 
 class Palette(CommandPalette):
     """Textual's palette, of which page keys find no page while its list is not laid out yet."""
+
+    def dismiss(self, result: None = None) -> AwaitComplete:
+        """Close it, if it is the one on top; see Overlay."""
+        return super().dismiss(result) if self.is_active else AwaitComplete.nothing()
 
     def _action_command_list(self, action: str) -> None:
         with suppress(KeyError):

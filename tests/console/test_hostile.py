@@ -17,6 +17,7 @@ from scriptconsole.panes.lines import LineView
 from scriptconsole.panes.transcript import Transcript
 from scriptconsole.screens.call import CallScreen
 from scriptconsole.screens.details import DetailsScreen
+from scriptconsole.screens.load import LoadScreen
 from scriptconsole.text import clean
 from scriptengines.errors import UnknownScript
 from scriptengines.view import Frame, Level, LogRecord
@@ -271,3 +272,25 @@ async def test_page_keys_in_a_palette_that_has_no_room(session: RecordedSession)
         await pilot.resize_terminal(140, 44)
         await pilot.press("escape")
         await until(pilot, lambda: app.screen is app.main)
+
+
+OPENING = ("question_mark", "full_stop", "colon", "ctrl+o", "ctrl+p", "o", "enter", "f")
+
+
+@pytest.mark.parametrize("key", OPENING)
+async def test_what_is_closed_twice_takes_nothing_else_away(session: RecordedSession, key: str) -> None:
+    async with running(session) as (app, pilot):
+        await pilot.press(key)
+        over = app.screen
+        assert over is not app.main
+        over.dismiss()  # as by a key
+        over.dismiss()  # as by a click that was on its way
+        await pilot.pause()
+        assert app.screen is app.main
+        below, above = LoadScreen(lambda path, alias: None), LoadScreen(lambda path, alias: None)
+        await app.push_screen(below)
+        await app.push_screen(above)
+        above.dismiss()
+        above.dismiss()
+        await pilot.pause()
+        assert app.screen is below

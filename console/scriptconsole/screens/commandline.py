@@ -9,19 +9,19 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 from textual.widgets import Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from scriptconsole.commands import CommandError, resolve, suggest
 from scriptconsole.screens.host import console_of
+from scriptconsole.screens.overlay import Overlay
 from scriptconsole.text import clean
 
 SHOWN = 200
 """Suggestions that are listed; the list shows a few and scrolls."""
 
 
-class CommandLine(ModalScreen[None]):
+class CommandLine(Overlay[None]):
     """A line, what may be meant by it, and what is wrong with it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

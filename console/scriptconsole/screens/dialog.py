@@ -8,9 +8,9 @@ from textual import events
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
-from textual.screen import ModalScreen
 
 from scriptconsole.jobs import JobDone
+from scriptconsole.screens.overlay import Overlay
 from scriptconsole.text import clean
 
 
@@ -20,7 +20,7 @@ class Box(Vertical):
     ALLOW_MAXIMIZE = False
 
 
-class Dialog(ModalScreen[None]):
+class Dialog(Overlay[None]):
     """A modal screen with one titled box."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - as Textual declares it

@@ -9,16 +9,16 @@ from textual import events
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.geometry import Offset
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from scriptconsole.actions import PaneName
+from scriptconsole.screens.overlay import Overlay
 
 LETTERS = "asdfghjklqwertyuiopzxcvbnm"
 """Keys of the home row first."""
 
 
-class JumpScreen(ModalScreen[PaneName | None]):
+class JumpScreen(Overlay[PaneName | None]):
     """Letters over the panes and their tabs."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -10,18 +10,18 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.geometry import Offset
-from textual.screen import ModalScreen
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from scriptconsole.actions import Action, key_name
 from scriptconsole.screens.host import console_of
+from scriptconsole.screens.overlay import Overlay
 
 _OWN = frozenset({"enter", "escape", "up", "down", "left", "j", "k", "q", "full_stop"})
 """Keys of the menu itself."""
 
 
-class Menu(ModalScreen[None]):
+class Menu(Overlay[None]):
     """A list of actions beside the row they are about."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -11,18 +11,18 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.geometry import Region
-from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from scriptconsole.jobs import JobDone, Outcome, explain, run_job
 from scriptconsole.screens.host import console_of
+from scriptconsole.screens.overlay import Overlay
 from scriptconsole.text import clean
 
 LEAST_WIDTH = 30
 ERROR_LIMIT = 500
 
 
-class OneLine(ModalScreen[None]):
+class OneLine(Overlay[None]):
     """An entry that stays open until what was typed has been accepted."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
