@@ -191,6 +191,8 @@ class ScriptConsoleApp(App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Handle an event; keys and pastes one after the other; of keys, remember whether they are text."""
+        if isinstance(event, events.InputEvent) and not self.screen_stack:
+            return  # the last screen has gone: the app ends
         key = event if isinstance(event, events.Key) else None
         typed = event if isinstance(event, events.Key | events.Paste) else None
         if isinstance(event, events.MouseMove):
