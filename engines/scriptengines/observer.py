@@ -71,7 +71,7 @@ class Observer:
                 due = time.monotonic() + IDLE_PERIOD
             with contextlib.suppress(ScriptConsoleError):
                 script.usage = gauge.look()
-            if script.tree.views is not seen:
+            if not looked or script.tree.views is not seen:
                 quiet = 0
             pause = min(max(QUIET_PERIOD if quiet else PERIOD, spent / SHARE), LONGEST_PERIOD)
             if looked:

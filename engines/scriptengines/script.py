@@ -458,10 +458,15 @@ class Script(Generations):
         attempt = self._attempt
         return self._cpu_before + (0.0 if attempt is None else attempt.cpu_time)
 
+    @property
+    def _runs(self) -> bool:
+        """Whether somebody executes it now, and does not only look at it."""
+        return self.lock.holder() not in (None, self.looker)
+
     def progress(self) -> object:
         """What compares equal as long as it has run nothing, neither by itself nor for a caller."""
-        if self._watches is not None and self._watches.views:
-            return object()  # what an expression gives may change by itself
+        if self._runs or (self._watches is not None and self._watches.views):
+            return object()  # what runs changes something, and what an expression gives may change by itself
         return self.generation, self.lock.holds, self.cpu_time, self.tree.opened
 
     def memory(self) -> int | None:
@@ -483,7 +488,7 @@ class Script(Generations):
             state = ScriptState.PAUSED
         else:
             sample = self._rows.sample
-            busy = sample.timers or sample.connections or self.lock.holder() not in (None, self.looker)
+            busy = sample.timers or sample.connections or self._runs
             state = ScriptState.RUNNING if busy else ScriptState.IDLE
         runtime = None if self._attempt is None else self._attempt.runtime
         usage = self.usage
